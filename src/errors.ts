@@ -1,0 +1,72 @@
+/**
+ * The closed catalogue of operating errors: code -> HTTP status -> meaning. A code is part of the API: it never
+ * changes its meaning. A programmer's mistake is not in here; that is an ordinary `Error`.
+ */
+
+export interface ErrorKind {
+  /** The HTTP status with which the server answers. */
+  readonly status: number;
+  /** One sentence for the reference page: when this happens and what the caller can do. */
+  readonly meaning: string;
+}
+
+export const errorCatalogue = {
+  MALFORMED_JSON: { status: 400, meaning: 'The body is not valid JSON. The message names the position.' },
+  INVALID_ENCODING: { status: 400, meaning: 'The body is not valid UTF-8.' },
+  EMPTY_BODY: { status: 400, meaning: 'The call needs a JSON body and got none.' },
+  DUPLICATE_FIELD: { status: 400, meaning: 'A JSON object names the same field twice.' },
+  NESTED_TOO_DEEP: { status: 400, meaning: 'The JSON is nested deeper than any valid request.' },
+  INVALID_REQUEST: {
+    status: 400,
+    meaning: 'Fields are unknown, missing or of the wrong type. `details` lists each with its path.',
+  },
+  TOO_MANY_ROWS: { status: 400, meaning: 'The request has more rows than `limits.rows_max`. Split it.' },
+  KEY_TOO_LONG: { status: 400, meaning: 'The join keys of one entity are longer than a store key may be.' },
+  UNKNOWN_ENDPOINT: { status: 404, meaning: 'No endpoint of this name is in the project file.' },
+  UNKNOWN_ROUTE: { status: 404, meaning: 'No call has this path.' },
+  UNKNOWN_FEATURE: { status: 404, meaning: 'No feature or feature view of this name is in the project file.' },
+  METHOD_NOT_ALLOWED: { status: 405, meaning: 'The path exists, but not with this HTTP method.' },
+  REQUEST_TIMEOUT: { status: 408, meaning: 'The body did not arrive within `limits.body_timeout`.' },
+  BODY_TOO_LARGE: { status: 413, meaning: 'The body is larger than `limits.body_bytes_max`.' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: 'The content type is not `application/json`.' },
+  OVERLOADED: { status: 429, meaning: 'Too many requests are in flight. Retry after the `Retry-After` seconds.' },
+  INTERNAL: { status: 500, meaning: 'A fault in the server. The log has the cause under the request id.' },
+  MODEL_FAILED: { status: 500, meaning: 'The model rejected the tensors of this request. The log has the cause.' },
+  STORE_FAILED: { status: 503, meaning: 'The online store could not be read or written (disk full, no permission).' },
+  NOT_READY: { status: 503, meaning: 'The server is still loading models, or it is draining before it stops.' },
+  DEADLINE_EXCEEDED: { status: 504, meaning: 'The answer took longer than `limits.timeout`.' },
+  INVALID_PROJECT: { status: 500, meaning: 'The project file has mistakes. Each names file, line and path.' },
+  INVALID_MODEL: { status: 500, meaning: 'A model file is missing, corrupt or does not fit its model.yaml.' },
+  STARTUP_FAILED: { status: 500, meaning: 'The server could not start (port in use, data folder not writable).' },
+  LOAD_FAILED: { status: 500, meaning: 'A file could not be loaded into a feature view.' },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+/** One of several places that are wrong, as in the `details` of an error reply. */
+export interface ErrorDetail {
+  /** Where, as a path: `rows[3].distance`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** An operating error: something a caller, an operator or the environment did, with a code from the catalogue. */
+export class MillraceError extends Error {
+  override readonly name = 'MillraceError';
+  readonly code: ErrorCode;
+  readonly details: readonly ErrorDetail[] | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly details?: readonly ErrorDetail[] } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details;
+  }
+
+  get status(): number {
+    return errorCatalogue[this.code].status;
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The online store: the latest row of every (feature view, entity key). One interface, several stores, one contract
+ * suite (test/contract/online-store.ts) that all pass.
+ *
+ * Writes are compare-and-set on event time: a row never replaces one with a later event time; one with the same event
+ * time does replace it, so that a corrected load can be repeated. Ages and max ages are not the store's business: it
+ * keeps event times, the reader judges them (feature-status.ts).
+ */
+import type { FeatureView } from '../project/project.ts';
+import type { Value } from '../project/value.ts';
+
+/**
+ * A stored row: event time in milliseconds, then the values in the order of the view's features; null = null value.
+ * One flat array, because the generated transforms read it by index.
+ */
+export type Row = readonly [eventTimeMs: number, ...values: Value[]];
+
+/** An entity key in its canonical form (entity-key.ts): equal keys are equal strings, different keys never are. */
+export type EntityKey = string;
+
+export interface RowWrite {
+  readonly view: FeatureView;
+  readonly key: EntityKey;
+  readonly row: Row;
+}
+
+/** What became of one write: `older` = the stored row has a later event time and stays. */
+export type WriteOutcome = 'written' | 'older';
+
+export interface OnlineStore {
+  /**
+   * The row, if memory can answer at once: a row, null (there is none), or undefined (ask `read`). Never waits.
+   * @throws MillraceError STORE_FAILED
+   */
+  get(view: FeatureView, key: EntityKey): Row | null | undefined;
+
+  /**
+   * The rows of many keys, in the order asked; null where there is none.
+   * @throws MillraceError STORE_FAILED
+   */
+  read(keys: readonly { readonly view: FeatureView; readonly key: EntityKey }[]): Promise<(Row | null)[]>;
+
+  /**
+   * Writes rows, in order, and resolves when they are durable: what was acknowledged survives kill -9 and power loss.
+   * All rows of one call are written, or none.
+   * @throws MillraceError STORE_FAILED, KEY_TOO_LONG
+   */
+  write(rows: readonly RowWrite[]): Promise<WriteOutcome[]>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,168 @@
+/**
+ * A project as the rest of the process sees it: validated, cross-referenced and frozen. `read-project.ts` makes it
+ * from DIR/millrace.yaml and DIR/<model>/model.yaml; nothing else reads those files.
+ */
+import type { DataType } from './data-type.ts';
+import type { Value } from './value.ts';
+
+/** A place in a project file, for messages: `models/millrace.yaml:12 endpoints.flight-delay.request.origin`. */
+export interface Location {
+  /** Path of the file as the user would type it: the project folder joined with the name inside it. */
+  readonly file: string;
+  /** 1-based. */
+  readonly line: number;
+  /** Path inside the file: `inputs.features[2]`. */
+  readonly path: string;
+}
+
+/** One mistake in a project file. */
+export interface Mistake extends Location {
+  /** One sentence: what is wrong. */
+  readonly message: string;
+  /** What to write instead, where there is a good guess: `did you mean "origin.delay_mean"?` */
+  readonly suggestion?: string;
+}
+
+export interface JoinKey {
+  readonly name: string;
+  readonly type: 'string' | 'int64';
+}
+
+export interface Entity {
+  readonly name: string;
+  /** In the order of the project file, which is also the order inside an encoded entity key. */
+  readonly keys: readonly JoinKey[];
+}
+
+export interface Feature {
+  readonly name: string;
+  readonly type: DataType;
+  /** Position among the features of its view. */
+  readonly index: number;
+  /** Stands in for a value that is null, not found or outside the max age; undefined = stays missing. */
+  readonly default: Exclude<Value, null> | undefined;
+}
+
+export interface FeatureView {
+  readonly name: string;
+  readonly entity: Entity;
+  /** Max age of a row that is still served; undefined = forever. */
+  readonly ttlMs: number | undefined;
+  /** The column of loaded files and pushes that holds the event time. */
+  readonly timestampField: string;
+  readonly features: readonly Feature[];
+}
+
+export interface RequestField {
+  readonly name: string;
+  readonly type: DataType;
+  /** Position in the decoded request row. */
+  readonly index: number;
+  /** An optional field that a request leaves out, or sends as null, is missing (null) in transforms. */
+  readonly optional: boolean;
+}
+
+/** An expression as written, with its place, so that later checks can point at it. */
+export interface SourceExpression {
+  readonly text: string;
+  readonly location: Location;
+}
+
+/** How a request names one entity that a model needs; one entity may be bound twice (origin, destination). */
+export interface EntityBinding {
+  readonly name: string;
+  readonly entity: Entity;
+  /** One per join key of the entity, in the entity's order: the request field that holds it. */
+  readonly keyFields: readonly string[];
+  readonly location: Location;
+}
+
+export interface ModelInput {
+  /** Name of the ONNX input. */
+  readonly name: string;
+  /** The expressions that fill it, in order. A vector expression fills as many slots as it has elements. */
+  readonly expressions: readonly SourceExpression[];
+  readonly location: Location;
+}
+
+export interface ModelOutput {
+  /** Name of the field in the answer. */
+  readonly field: string;
+  /** Name of the ONNX output. */
+  readonly tensor: string;
+  /** One column of it, or undefined for all: a scalar if there is one column, else an array. */
+  readonly column: number | undefined;
+  readonly location: Location;
+}
+
+export interface ModelVersion {
+  readonly model: string;
+  /** Name of the version's folder: digits, `1`, `2`, `10`. */
+  readonly version: string;
+  /** Path of model.onnx. */
+  readonly onnxPath: string;
+  readonly bindings: readonly EntityBinding[];
+  readonly inputs: readonly ModelInput[];
+  /** undefined = every output of the model, whole, under its own name. */
+  readonly outputs: readonly ModelOutput[] | undefined;
+  readonly batching: Batching;
+  /** Run the model once with neutral rows before the server says it is ready. */
+  readonly warmup: boolean;
+  /** The model.yaml that says most about this version (its own, else the model's). */
+  readonly location: Location;
+}
+
+export interface Batching {
+  /** Most rows of one run. */
+  readonly rowsMax: number;
+  /** How long an incomplete batch may wait for more rows; 0 = until the end of the event-loop turn. */
+  readonly delayMsMax: number;
+}
+
+export interface Model {
+  readonly name: string;
+  /** By version; at least one. */
+  readonly versions: ReadonlyMap<string, ModelVersion>;
+}
+
+export interface Variant {
+  readonly name: string;
+  /** The model version that answers. */
+  readonly model: ModelVersion;
+  readonly location: Location;
+}
+
+export interface Endpoint {
+  readonly name: string;
+  readonly request: readonly RequestField[];
+  /** The request field whose value is bucketed between variants. */
+  readonly unit: string | undefined;
+  /** Exactly one until traffic can be split. */
+  readonly variants: readonly Variant[];
+  readonly location: Location;
+}
+
+export interface Limits {
+  readonly bodyBytesMax: number;
+  /** Time for a body to arrive once its headers are there. */
+  readonly bodyTimeoutMs: number;
+  /** Most rows of one predict, push or get-online-features call. */
+  readonly rowsMax: number;
+  /** Time for an answer once the body is there. */
+  readonly timeoutMs: number;
+  /** Most requests that may wait for an answer at once; more are answered with OVERLOADED. */
+  readonly inFlightMax: number;
+  /** Time that SIGTERM leaves the requests in flight. */
+  readonly drainTimeoutMs: number;
+}
+
+export interface Project {
+  readonly name: string;
+  /** The project folder. */
+  readonly dir: string;
+  readonly entities: ReadonlyMap<string, Entity>;
+  readonly featureViews: ReadonlyMap<string, FeatureView>;
+  readonly models: ReadonlyMap<string, Model>;
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
+  readonly limits: Limits;
+}
