@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+/** The command line. Exit codes: 0 done, 1 failed, 2 wrong usage. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { checkCommand } from './cli/check.ts';
+import { demoCommand } from './cli/demo.ts';
+import { loadCommand } from './cli/load.ts';
+import { serveCommand } from './cli/serve.ts';
+import { MillraceError } from './errors.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+async function main(): Promise<void> {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const program = new Command('millrace')
+    .description('A low-latency prediction server with the feature store inside.')
+    .version(version)
+    .showHelpAfterError('(--help shows the options)');
+  for (const command of [serveCommand(), checkCommand(), loadCommand(), demoCommand()]) {
+    program.addCommand(command.exitOverride().showHelpAfterError('(--help shows the options)'));
+  }
+  try {
+    await program.exitOverride().parseAsync();
+  } catch (error) {
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+/** Prints the one sentence an operating error has, and the whole of anything that should not have happened. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  if (error instanceof MillraceError) process.stderr.write(`millrace: ${error.message}\n`);
+  else console.error(error);
+  return EXIT_FAILED;
+}
+
+await main();

@@ -1,0 +1,52 @@
+/** `millrace serve`: the server as a process of its own. */
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { loadProject } from '../project/read-project.ts';
+import { createServer, defaultHost, defaultPort } from '../server/server.ts';
+import { createLog, logLevels } from '../telemetry/log.ts';
+import type { LogLevel } from '../telemetry/log.ts';
+import { untilStopped } from './until-stopped.ts';
+
+interface ServeOptions {
+  readonly project: string;
+  readonly data?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: LogLevel;
+}
+
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('Serve predictions for a project over HTTP until SIGTERM or Ctrl-C.')
+    .option('--project <dir>', 'the project folder, with millrace.yaml', '.')
+    .option(
+      '--data <dir>',
+      'the data folder of the embedded store (default: .millrace in the project folder)',
+    )
+    .option('--host <address>', 'the address to listen on', defaultHost)
+    .option('--port <number>', 'the port to listen on; 0 takes any free one', parsePort, defaultPort)
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged').choices(logLevels).default('info'),
+    )
+    .action(serve);
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const project = await loadProject(options.project);
+  const log = createLog(options.logLevel);
+  const stop = untilStopped();
+  const server = await createServer(project, {
+    dataDir: options.data ?? join(options.project, '.millrace'),
+    host: options.host,
+    port: options.port,
+    log,
+  });
+  await stop;
+  await server.close();
+}
+
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= 65_535) return port;
+  throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+}

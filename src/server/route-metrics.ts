@@ -1,0 +1,38 @@
+/** Counts and latencies of one route, bound to their labels when the route is made. */
+import { latencyBoundsSeconds } from '../telemetry/metrics.ts';
+import type { Counter, Metrics } from '../telemetry/metrics.ts';
+
+export interface RouteMetrics {
+  readonly route: string;
+  /** @param status 0 = the caller hung up before the answer. */
+  count(status: number, seconds: number): void;
+}
+
+/** @param endpoint name of the endpoint, or '' for routes that have none. */
+export function createRouteMetrics(metrics: Metrics, route: string, endpoint: string): RouteMetrics {
+  const byStatus = new Map<number, Counter>();
+  const durations = metrics.histogram(
+    'millrace_request_duration_seconds',
+    'Time from the headers of a request to its answer.',
+    latencyBoundsSeconds,
+    { route, endpoint },
+  );
+  const counterFor = (status: number): Counter =>
+    metrics.counter('millrace_requests_total', 'Requests by status; "aborted" = the caller hung up.', {
+      route,
+      endpoint,
+      status: status === 0 ? 'aborted' : String(status),
+    });
+  return {
+    route,
+    count(status, seconds) {
+      let counter = byStatus.get(status);
+      if (counter === undefined) {
+        counter = counterFor(status);
+        byStatus.set(status, counter);
+      }
+      counter.add(1);
+      durations.observe(seconds);
+    },
+  };
+}

@@ -1,0 +1,115 @@
+/** The calls of the server: method, path and what each does. The transport binds them; nothing else knows the paths. */
+import { getOnlineFeatures, decodePush } from '../features/feast.ts';
+import { MillraceError } from '../errors.ts';
+import { closestName } from '../project/suggestion.ts';
+import { jsonText } from '../serving/json-text.ts';
+import type { JsonValue } from '../serving/json-text.ts';
+import type { ServedEndpoint, Serving } from '../serving/serving.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Exchange, RouteHandler } from './exchange.ts';
+import type { ServerState } from './server-state.ts';
+import { parseStrictJson } from './strict-json.ts';
+
+export interface Route {
+  readonly method: 'get' | 'post';
+  /** In uWebSockets.js's form: `:name` is a parameter. */
+  readonly path: string;
+  /** Label in metrics. */
+  readonly name: string;
+}
+
+/** What the routes serve from; the serving is there once the server is ready. */
+export interface RouteContext {
+  readonly state: ServerState;
+  readonly metrics: Metrics;
+  serving: Serving | undefined;
+}
+
+export const predictRoute: Route = {
+  method: 'post',
+  path: '/v1/endpoints/:endpoint/predict',
+  name: 'predict',
+};
+
+/** Routes other than predict, which binds its endpoint as well. */
+export function plainRoutes(context: RouteContext): readonly (Route & { readonly handle: RouteHandler })[] {
+  return [
+    {
+      method: 'post',
+      path: '/get-online-features',
+      name: 'get-online-features',
+      handle: featuresHandler(context),
+    },
+    { method: 'post', path: '/push', name: 'push', handle: pushHandler(context) },
+    {
+      method: 'post',
+      path: '/write-to-online-store',
+      name: 'write-to-online-store',
+      handle: pushHandler(context),
+    },
+    { method: 'get', path: '/metrics', name: 'metrics', handle: metricsHandler(context) },
+    { method: 'get', path: '/health', name: 'health', handle: (exchange) => answerReady(exchange, context) },
+    {
+      method: 'get',
+      path: '/v2/health/live',
+      name: 'live',
+      handle: (exchange) => exchange.reply('{"live":true}'),
+    },
+    {
+      method: 'get',
+      path: '/v2/health/ready',
+      name: 'ready',
+      handle: (exchange) => answerReady(exchange, context),
+    },
+  ];
+}
+
+/** Answers a predict call of one endpoint. */
+export function predictHandler(context: RouteContext, endpointName: string): RouteHandler {
+  return (exchange, body) => {
+    const serving = servingOf(context);
+    const endpoint = serving.endpoints.get(endpointName);
+    if (endpoint === undefined) throw unknownEndpoint(serving.endpoints, endpointName);
+    endpoint.predict(parseStrictJson(body), exchange);
+  };
+}
+
+function featuresHandler(context: RouteContext): RouteHandler {
+  return async (exchange, body) => {
+    const { project, store, clock } = servingOf(context);
+    const features = await getOnlineFeatures(project, store, parseStrictJson(body), clock.nowMs());
+    exchange.reply(jsonText(features as unknown as JsonValue));
+  };
+}
+
+function pushHandler(context: RouteContext): RouteHandler {
+  return async (exchange, body) => {
+    const { project, store, clock } = servingOf(context);
+    await store.write(decodePush(project, parseStrictJson(body), clock.nowMs()));
+    exchange.send(200, 'application/json', '');
+  };
+}
+
+function metricsHandler(context: RouteContext): RouteHandler {
+  return async (exchange) => {
+    exchange.send(200, context.metrics.contentType, await context.metrics.render());
+  };
+}
+
+function answerReady(exchange: Exchange, context: RouteContext): void {
+  if (context.state.phase === 'ready') exchange.reply('{"ready":true}');
+  else exchange.send(503, 'application/json', '{"ready":false}');
+}
+
+function servingOf(context: RouteContext): Serving {
+  if (context.serving !== undefined) return context.serving;
+  throw new MillraceError('NOT_READY', 'The server is still loading models; ask /v2/health/ready.');
+}
+
+function unknownEndpoint(endpoints: ReadonlyMap<string, ServedEndpoint>, name: string): MillraceError {
+  const names = [...endpoints.keys()];
+  const guess = closestName(name, names);
+  const hint = guess === undefined ? `endpoints are ${names.join(', ')}` : `did you mean "${guess}"?`;
+  const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
+  return new MillraceError('UNKNOWN_ENDPOINT', `There is no endpoint "${shown}"; ${hint}`);
+}

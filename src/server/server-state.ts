@@ -1,0 +1,60 @@
+/**
+ * What all exchanges of one server share: its phase, its limits, the requests that are open, and the request ids.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Limits } from '../project/project.ts';
+import type { Log } from '../telemetry/log.ts';
+import { createDeadlineQueue } from './deadline-queue.ts';
+import type { DeadlineQueue } from './deadline-queue.ts';
+
+/** starting: loading and warming models. ready: serving. draining: finishes what is in flight, takes nothing new. */
+export type Phase = 'starting' | 'ready' | 'draining';
+
+export class ServerState {
+  phase: Phase = 'starting';
+  /** Requests whose headers came in and that are not answered yet. */
+  open = 0;
+  readonly limits: Limits;
+  readonly log: Log;
+  /** Requests whose body is still arriving. */
+  readonly arriving: DeadlineQueue;
+  /** Requests that wait for their answer. */
+  readonly answering: DeadlineQueue;
+  private readonly idPrefix = randomBytes(6).toString('base64url');
+  private idCount = 0;
+  private onIdle: (() => void) | undefined = undefined;
+
+  constructor(limits: Limits, log: Log) {
+    this.limits = limits;
+    this.log = log;
+    this.arriving = createDeadlineQueue(limits.bodyTimeoutMs, () => performance.now());
+    this.answering = createDeadlineQueue(limits.timeoutMs, () => performance.now());
+  }
+
+  /** Unique among processes by the prefix, within one by the count; randomness once a process, not once a call. */
+  nextRequestId(): string {
+    return `${this.idPrefix}-${(++this.idCount).toString(36)}`;
+  }
+
+  closeOne(): void {
+    this.open--;
+    if (this.open === 0) this.onIdle?.();
+  }
+
+  /** Resolves with true when no request is open, or with false after the time limit. */
+  async whenIdle(limitMs: number): Promise<boolean> {
+    if (this.open === 0) return true;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), limitMs);
+      this.onIdle = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+
+  close(): void {
+    this.arriving.close();
+    this.answering.close();
+  }
+}

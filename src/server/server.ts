@@ -1,0 +1,117 @@
+/**
+ * The composition root: store, models, plans and transport become one server. It listens before the models are
+ * loaded, so that a port in use is known at once and liveness can be asked; until then it answers NOT_READY.
+ */
+import { systemClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
+import { openLmdbStore } from '../features/lmdb-store.ts';
+import type { OnlineStore } from '../features/online-store.ts';
+import type { Project } from '../project/project.ts';
+import { openServing } from '../serving/serving.ts';
+import type { Serving } from '../serving/serving.ts';
+import { createLog } from '../telemetry/log.ts';
+import type { Log } from '../telemetry/log.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { RouteContext } from './routes.ts';
+import { ServerState } from './server-state.ts';
+import { openTransport } from './transport.ts';
+import type { Transport } from './transport.ts';
+
+export interface ServerOptions {
+  /** Folder of the embedded store; made if it is not there. */
+  readonly dataDir: string;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 8080; 0 = any free port. */
+  readonly port?: number;
+  /** Default: structured logs on standard output from level info. */
+  readonly log?: Log;
+  readonly clock?: Clock;
+}
+
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+  /** `http://127.0.0.1:8080` */
+  readonly url: string;
+  /**
+   * Takes no new connections, lets the requests in flight finish within `limits.drain_timeout`, then closes
+   * everything. Resolves with false if requests were cut off by that limit. May be called more than once.
+   */
+  close(): Promise<boolean>;
+}
+
+export const defaultHost = '127.0.0.1';
+export const defaultPort = 8080;
+
+/**
+ * Starts a server for a project; resolves when it is ready: models loaded and warmed up.
+ * @throws MillraceError STARTUP_FAILED, STORE_FAILED, INVALID_PROJECT, INVALID_MODEL
+ */
+export async function createServer(project: Project, options: ServerOptions): Promise<Server> {
+  const log = options.log ?? createLog('info');
+  const metrics = createMetrics();
+  const state = new ServerState(project.limits, log);
+  const context: RouteContext = { state, metrics, serving: undefined };
+  metrics.gauge('millrace_in_flight_requests', 'Requests that are not answered yet.', () => [
+    { labels: {}, value: state.open },
+  ]);
+  const host = options.host ?? defaultHost;
+  const opened: Opened = { state, metrics, transport: undefined, store: undefined, serving: undefined };
+  try {
+    opened.transport = await openTransport(host, options.port ?? defaultPort, context);
+    const { port } = opened.transport;
+    log.info({ host, port }, 'listening');
+    const views = [...project.featureViews.values()];
+    const store = await openLmdbStore({ path: options.dataDir, views });
+    opened.store = store;
+    const clock = options.clock ?? systemClock;
+    opened.serving = await openServing({ project, store, metrics, clock, log });
+    context.serving = opened.serving;
+    state.phase = 'ready';
+    log.info({ endpoints: [...project.endpoints.keys()] }, 'ready');
+    return createHandle(host, port, opened, log);
+  } catch (error) {
+    await closeAll(opened);
+    throw error;
+  }
+}
+
+/** What a server holds; undefined = not opened (yet). */
+interface Opened {
+  readonly state: ServerState;
+  readonly metrics: Metrics;
+  transport: Transport | undefined;
+  store: OnlineStore | undefined;
+  serving: Serving | undefined;
+}
+
+function createHandle(host: string, port: number, opened: Opened, log: Log): Server {
+  let closing: Promise<boolean> | undefined;
+  const close = async (): Promise<boolean> => {
+    const { state } = opened;
+    state.phase = 'draining';
+    log.info({ open: state.open }, 'draining');
+    opened.transport?.stopListening();
+    const finished = await state.whenIdle(state.limits.drainTimeoutMs);
+    if (!finished) log.warn({ open: state.open }, 'requests were cut off at the drain limit');
+    await closeAll(opened);
+    log.info('stopped');
+    return finished;
+  };
+  return {
+    host,
+    port,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    close: async () => (closing ??= close()),
+  };
+}
+
+async function closeAll(opened: Opened): Promise<void> {
+  opened.transport?.close();
+  await opened.serving?.close();
+  await opened.store?.close();
+  opened.state.close();
+  opened.metrics.close();
+}

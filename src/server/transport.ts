@@ -1,0 +1,140 @@
+/**
+ * uWebSockets.js bound to the routes: headers are checked here, bodies are collected by the exchange. A request that
+ * no route takes gets a named error, never an empty page.
+ */
+import uWS from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import { MillraceError } from '../errors.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { Exchange } from './exchange.ts';
+import type { RouteHandler } from './exchange.ts';
+import { createRouteMetrics } from './route-metrics.ts';
+import type { RouteMetrics } from './route-metrics.ts';
+import { plainRoutes, predictHandler, predictRoute } from './routes.ts';
+import type { Route, RouteContext } from './routes.ts';
+
+export interface Transport {
+  /** The port that is listened on; differs from the one asked for if that was 0. */
+  readonly port: number;
+  /** Takes no new connections; open ones live on. */
+  stopListening(): void;
+  /** Closes every connection. */
+  close(): void;
+}
+
+/** @throws MillraceError STARTUP_FAILED if the address cannot be bound. */
+export async function openTransport(host: string, port: number, context: RouteContext): Promise<Transport> {
+  const app = uWS.App();
+  bindPredict(app, context);
+  for (const route of plainRoutes(context)) bindRoute(app, context, route, route.handle);
+  bindUnknown(app, context);
+  const socket = await new Promise<us_listen_socket | false>((resolve) => {
+    // Without the exclusive flag two servers would share the port, each getting some of the requests. The
+    // declared types lack this form of `listen`.
+    const listen = app.listen.bind(app) as unknown as (
+      host: string,
+      port: number,
+      options: number,
+      bound: (socket: us_listen_socket | false) => void,
+    ) => TemplatedApp;
+    listen(host, port, uWS.LIBUS_LISTEN_EXCLUSIVE_PORT, resolve);
+  });
+  if (socket === false) {
+    app.close();
+    throw new MillraceError(
+      'STARTUP_FAILED',
+      `cannot listen on ${host}:${port}: the port is in use, or the address is not one of this machine; choose another with --port or --host`,
+    );
+  }
+  let listening = true;
+  return {
+    port: uWS.us_socket_local_port(socket),
+    stopListening() {
+      if (listening) uWS.us_listen_socket_close(socket);
+      listening = false;
+    },
+    close: () => {
+      listening = false;
+      app.close();
+    },
+  };
+}
+
+function bindPredict(app: TemplatedApp, context: RouteContext): void {
+  const handlers = new Map<string, { handler: RouteHandler; metrics: RouteMetrics }>();
+  const unknownMetrics = createRouteMetrics(context.metrics, predictRoute.name, '');
+  const bound = (endpoint: string): { handler: RouteHandler; metrics: RouteMetrics } => {
+    const known = handlers.get(endpoint);
+    if (known !== undefined) return known;
+    const handler = predictHandler(context, endpoint);
+    // Only endpoints of the project are kept: a caller must not be able to grow the map, or the metrics.
+    if (context.serving?.endpoints.has(endpoint) !== true) return { handler, metrics: unknownMetrics };
+    const created = { handler, metrics: createRouteMetrics(context.metrics, predictRoute.name, endpoint) };
+    handlers.set(endpoint, created);
+    return created;
+  };
+  app.post(predictRoute.path, (res, req) => {
+    const { handler, metrics } = bound(req.getParameter(0));
+    receiveJson(res, req, new Exchange(res, context.state, metrics), handler);
+  });
+  bindOtherMethods(app, context, predictRoute, unknownMetrics);
+}
+
+function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, handler: RouteHandler): void {
+  const metrics = createRouteMetrics(context.metrics, route.name, '');
+  if (route.method === 'post') {
+    app.post(route.path, (res, req) =>
+      receiveJson(res, req, new Exchange(res, context.state, metrics), handler),
+    );
+  } else {
+    app.get(route.path, (res) => new Exchange(res, context.state, metrics).handle(handler));
+  }
+  bindOtherMethods(app, context, route, metrics);
+}
+
+/** A path that exists, called with a method that it does not have. */
+function bindOtherMethods(
+  app: TemplatedApp,
+  context: RouteContext,
+  route: Route,
+  metrics: RouteMetrics,
+): void {
+  const allow = route.method.toUpperCase();
+  app.any(route.path, (res, req) => {
+    const method = req.getMethod().toUpperCase();
+    new Exchange(res, context.state, metrics).fail(
+      new MillraceError('METHOD_NOT_ALLOWED', `${method} is not allowed here; use ${allow}.`),
+      allow,
+    );
+  });
+}
+
+function bindUnknown(app: TemplatedApp, context: RouteContext): void {
+  const metrics = createRouteMetrics(context.metrics, 'unknown', '');
+  app.any('/*', (res, req) => {
+    const url = req.getUrl();
+    const shown = url.length > 100 ? `${url.slice(0, 100)}…` : url;
+    new Exchange(res, context.state, metrics).fail(
+      new MillraceError('UNKNOWN_ROUTE', `There is no call ${req.getMethod().toUpperCase()} ${shown}.`),
+    );
+  });
+}
+
+function receiveJson(res: HttpResponse, req: HttpRequest, exchange: Exchange, handler: RouteHandler): void {
+  const contentType = req.getHeader('content-type');
+  const wanted = isJson(contentType) ? handler : refuseContentType(contentType);
+  exchange.receive(wanted, req.getHeader('content-length'));
+}
+
+function isJson(contentType: string): boolean {
+  return contentType === 'application/json' || /^application\/json\s*(;|$)/i.test(contentType);
+}
+
+function refuseContentType(contentType: string): RouteHandler {
+  const got = contentType === '' ? 'none' : `"${contentType.slice(0, 100)}"`;
+  return (exchange) => {
+    exchange.fail(
+      new MillraceError('UNSUPPORTED_MEDIA_TYPE', `The content type must be application/json, not ${got}.`),
+    );
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * The plan of one (endpoint, variant): everything a prediction needs, worked out when the model is loaded: which
+ * rows to read, the generated function that fills the model's tensors, and where the answer's fields come from.
+ * Nothing is looked up by name afterwards.
+ */
+import { encodeEntityKey } from '../features/entity-key.ts';
+import { rowStatus } from '../features/feature-status.ts';
+import type { RowStatus } from '../features/feature-status.ts';
+import type { EntityKey, OnlineStore, Row } from '../features/online-store.ts';
+import type { Batcher } from '../inference/batcher.ts';
+import type { Endpoint, EntityBinding, FeatureView, Variant } from '../project/project.ts';
+import type { Scalar, Value } from '../project/value.ts';
+import type { Counter, Metrics } from '../telemetry/metrics.ts';
+import type { CompiledTransforms } from '../transforms/compile.ts';
+import type { CompiledVariant } from './compile-variant.ts';
+
+/** One row that every request row needs: a view of an entity, found by request fields. */
+export interface PlanRead {
+  readonly binding: string;
+  readonly view: FeatureView;
+  /** Stands in for a row that is missing or outside its max age. */
+  readonly emptyRow: Row;
+  readonly counts: Readonly<Record<RowStatus, Counter>>;
+  /** The entity key of a request row; undefined if one of its (optional) fields is missing. */
+  key(values: readonly Value[]): EntityKey | undefined;
+  /** As `OnlineStore.get`. */
+  get(key: EntityKey): Row | null | undefined;
+  status(row: Row | null, asOfMs: number, explicitAsOf: boolean): RowStatus;
+}
+
+/** One field of the answer. */
+export interface AnswerField {
+  /** The field's name as JSON text with its colon: `"delayed":`. */
+  readonly prefix: string;
+  /** Position of the tensor among the model's outputs. */
+  readonly output: number;
+  /** One column of it, or undefined for all. */
+  readonly column: number | undefined;
+  readonly isBool: boolean;
+}
+
+export interface Plan {
+  readonly store: OnlineStore;
+  readonly batcher: Batcher;
+  readonly reads: readonly PlanRead[];
+  /** The model's inputs, for the trace: `width` values per row. */
+  readonly inputs: readonly { readonly name: string; readonly width: number }[];
+  readonly answer: readonly AnswerField[];
+  readonly fill: CompiledTransforms['fill'];
+  /** `"endpoint":…,"model":…,"version":…,"variant":…`, the same in every reply. */
+  readonly replyHead: string;
+  readonly metrics: { readonly rows: Counter };
+}
+
+/** Joins a compiled variant with the store it reads and the batcher it runs in. */
+export function createPlan(
+  endpoint: Endpoint,
+  variant: Variant,
+  compiled: CompiledVariant,
+  parts: { readonly store: OnlineStore; readonly batcher: Batcher; readonly metrics: Metrics },
+): Plan {
+  const { model, version } = variant.model;
+  const named = { endpoint: endpoint.name, model, version, variant: variant.name };
+  return {
+    store: parts.store,
+    batcher: parts.batcher,
+    reads: compiled.transforms.reads.map(({ binding, view }) =>
+      createRead(endpoint, bindingNamed(variant, binding), view, parts.store, parts.metrics),
+    ),
+    inputs: compiled.inputs,
+    answer: compiled.answer,
+    fill: compiled.transforms.fill,
+    replyHead: JSON.stringify(named).slice(1, -1),
+    metrics: { rows: parts.metrics.counter('millrace_rows_total', 'Rows that were asked for.', named) },
+  };
+}
+
+function bindingNamed(variant: Variant, name: string): EntityBinding {
+  const binding = variant.model.bindings.find((candidate) => candidate.name === name);
+  if (binding === undefined) throw new Error(`the transforms read an unknown binding ${name}`);
+  return binding;
+}
+
+function createRead(
+  endpoint: Endpoint,
+  binding: EntityBinding,
+  view: FeatureView,
+  store: OnlineStore,
+  metrics: Metrics,
+): PlanRead {
+  const count = (status: RowStatus): Counter =>
+    metrics.counter('millrace_feature_rows_total', 'Feature rows that predictions read, by status.', {
+      view: view.name,
+      status,
+    });
+  return {
+    binding: binding.name,
+    view,
+    emptyRow: [0, ...view.features.map(() => null)],
+    counts: {
+      PRESENT: count('PRESENT'),
+      NOT_FOUND: count('NOT_FOUND'),
+      OUTSIDE_MAX_AGE: count('OUTSIDE_MAX_AGE'),
+    },
+    key: keyReader(endpoint, binding),
+    get: (key) => store.get(view, key),
+    status: (row, asOfMs, explicitAsOf) => rowStatus(view, row, asOfMs, explicitAsOf),
+  };
+}
+
+function keyReader(endpoint: Endpoint, binding: EntityBinding): PlanRead['key'] {
+  const indexes = binding.keyFields.map((name) => {
+    const field = endpoint.request.find((candidate) => candidate.name === name);
+    if (field === undefined)
+      throw new Error(`binding ${binding.name} needs an unknown request field ${name}`);
+    return field.index;
+  });
+  return (values) => {
+    const key = new Array<Scalar>(indexes.length);
+    for (let i = 0; i < indexes.length; i++) {
+      const value = values[indexes[i] as number] as Scalar | null;
+      if (value === null) return undefined;
+      key[i] = value;
+    }
+    return encodeEntityKey(binding.entity, key);
+  };
+}

@@ -1,0 +1,188 @@
+/**
+ * One prediction from request to reply: gathers the entities' rows, hands every row of the request to the model's
+ * batcher, and writes the answer as JSON text. Nothing here waits while the store answers from memory.
+ */
+import type { EntityKey, Row } from '../features/online-store.ts';
+import type { BatchCaller, OutputData, TensorData } from '../inference/batcher.ts';
+import type { MillraceError } from '../errors.ts';
+import type { Value } from '../project/value.ts';
+import { jsonText } from './json-text.ts';
+import type { AnswerField, Plan, PlanRead } from './plan.ts';
+import type { PredictRequest } from './predict-request.ts';
+import { createTrace } from './trace.ts';
+import type { Trace } from './trace.ts';
+
+/** Takes the one answer of a prediction. */
+export interface PredictionSink {
+  readonly requestId: string;
+  /** @param json the whole reply. */
+  reply(json: string): void;
+  fail(error: unknown): void;
+}
+
+/** A row that memory could not answer. */
+interface Miss {
+  readonly row: number;
+  readonly read: number;
+  readonly key: EntityKey;
+}
+
+export class Prediction implements BatchCaller {
+  private readonly plan: Plan;
+  private readonly request: PredictRequest;
+  private readonly sink: PredictionSink;
+  private readonly asOfMs: number;
+  /** Per request row, per read of the plan: the entity's row, or the view's row of nulls. */
+  private readonly entityRows: Row[][];
+  private readonly answers: string[];
+  private unanswered: number;
+  private failed = false;
+  private readonly trace: Trace | undefined;
+
+  constructor(plan: Plan, request: PredictRequest, nowMs: number, sink: PredictionSink) {
+    this.plan = plan;
+    this.request = request;
+    this.sink = sink;
+    this.asOfMs = request.asOfMs ?? nowMs;
+    this.entityRows = new Array<Row[]>(request.rows.length);
+    this.answers = new Array<string>(request.rows.length);
+    this.unanswered = request.rows.length;
+    this.trace = request.trace ? createTrace(plan, request.rows.length, this.asOfMs) : undefined;
+  }
+
+  /** Starts the prediction; the sink gets its answer, now or later. */
+  start(): void {
+    this.plan.metrics.rows.add(this.request.rows.length);
+    const misses = this.gather();
+    if (misses.length === 0) return this.submit();
+    this.readMisses(misses).then(
+      () => this.submit(),
+      (error: unknown) => this.sink.fail(error),
+    );
+  }
+
+  fill(tensors: readonly TensorData[], at: number, row: number): void {
+    this.plan.fill(
+      tensors,
+      at,
+      this.request.rows[row] as readonly Value[],
+      this.entityRows[row] as Row[],
+      this.asOfMs,
+    );
+    this.trace?.keepInputs(row, tensors, at);
+  }
+
+  answer(outputs: readonly OutputData[], at: number, row: number, count: number): void {
+    for (let i = 0; i < count; i++) this.answers[row + i] = answerText(this.plan.answer, outputs, at + i);
+    this.unanswered -= count;
+    if (this.unanswered === 0 && !this.failed) this.reply();
+  }
+
+  fail(error: MillraceError): void {
+    if (this.failed) return;
+    this.failed = true;
+    this.sink.fail(error);
+  }
+
+  /**
+   * Takes from memory what it has; returns what it has not. Rows of one request that follow each other often name
+   * the same entity (one user, many items): its row is then taken once.
+   */
+  private gather(): Miss[] {
+    const misses: Miss[] = [];
+    const { reads } = this.plan;
+    const lastKeys = new Array<EntityKey | undefined>(reads.length).fill(undefined);
+    const lastRows = new Array<Row>(reads.length);
+    for (let r = 0; r < this.request.rows.length; r++) {
+      const values = this.request.rows[r] as readonly Value[];
+      const found = new Array<Row>(reads.length);
+      this.entityRows[r] = found;
+      for (let i = 0; i < reads.length; i++) {
+        const read = reads[i] as PlanRead;
+        const key = read.key(values);
+        if (key !== undefined && key === lastKeys[i] && this.trace === undefined) {
+          found[i] = lastRows[i] as Row;
+          continue;
+        }
+        const row = key === undefined ? null : read.get(key);
+        if (row === undefined) {
+          misses.push({ row: r, read: i, key: key as EntityKey });
+          continue;
+        }
+        found[i] = this.judge(read, row, i, r, key);
+        lastKeys[i] = key;
+        lastRows[i] = found[i] as Row;
+      }
+    }
+    return misses;
+  }
+
+  private async readMisses(misses: readonly Miss[]): Promise<void> {
+    const distinct = new Map<string, { view: PlanRead['view']; key: EntityKey }>();
+    const nameOf = (miss: Miss): string => `${miss.read} ${miss.key}`;
+    for (const miss of misses) {
+      distinct.set(nameOf(miss), { view: (this.plan.reads[miss.read] as PlanRead).view, key: miss.key });
+    }
+    const rows = await this.plan.store.read([...distinct.values()]);
+    const rowOf = new Map([...distinct.keys()].map((name, d) => [name, rows[d] ?? null]));
+    for (const miss of misses) {
+      const read = this.plan.reads[miss.read] as PlanRead;
+      const row = rowOf.get(nameOf(miss)) ?? null;
+      (this.entityRows[miss.row] as Row[])[miss.read] = this.judge(read, row, miss.read, miss.row, miss.key);
+    }
+  }
+
+  /** What the transforms see of a stored row: itself, or nulls where it is missing or outside its max age. */
+  private judge(read: PlanRead, row: Row | null, i: number, r: number, key: EntityKey | undefined): Row {
+    const status = read.status(row, this.asOfMs, this.request.asOfMs !== undefined);
+    read.counts[status].add(1);
+    this.trace?.keepRow(r, i, key, row, status);
+    return status === 'PRESENT' ? (row as Row) : read.emptyRow;
+  }
+
+  private submit(): void {
+    if (this.request.rows.length === 0) return this.reply();
+    this.trace?.mark('gathered');
+    try {
+      this.plan.batcher.submit(this, this.request.rows.length);
+    } catch (error) {
+      this.sink.fail(error);
+    }
+  }
+
+  private reply(): void {
+    const trace = this.trace === undefined ? '' : `,"trace":${jsonText(this.trace.report())}`;
+    const { requestId } = this.sink;
+    this.sink.reply(
+      `{"request_id":"${requestId}",${this.plan.replyHead},"predictions":[${this.answers.join(',')}]${trace}}`,
+    );
+  }
+}
+
+/** The answer of one row: `{"delayed":0.25}`. */
+function answerText(fields: readonly AnswerField[], outputs: readonly OutputData[], at: number): string {
+  let text = '';
+  for (const field of fields) {
+    const { data, width } = outputs[field.output] as OutputData;
+    text += text === '' ? `{${field.prefix}` : `,${field.prefix}`;
+    if (field.column !== undefined) text += valueText(data, at * width + field.column, field.isBool);
+    else if (width === 1) text += valueText(data, at, field.isBool);
+    else text += rowText(data, at * width, width, field.isBool);
+  }
+  return `${text}}`;
+}
+
+function rowText(data: TensorData, from: number, width: number, isBool: boolean): string {
+  let text = '[';
+  for (let i = 0; i < width; i++) text += `${i === 0 ? '' : ','}${valueText(data, from + i, isBool)}`;
+  return `${text}]`;
+}
+
+function valueText(data: TensorData, index: number, isBool: boolean): string {
+  const value = data[index] as number | bigint | string;
+  if (typeof value === 'number') {
+    if (isBool) return value === 0 ? 'false' : 'true';
+    return Number.isFinite(value) ? String(value) : 'null';
+  }
+  return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
+}

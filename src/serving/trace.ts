@@ -1,0 +1,69 @@
+/**
+ * The trace of one prediction, for `"trace": true`: each row's feature values with statuses and ages, the tensors
+ * the model got, and where the time went. A prediction without a trace has none of this.
+ */
+import type { EntityKey, Row } from '../features/online-store.ts';
+import type { RowStatus } from '../features/feature-status.ts';
+import { ageMs, valueStatus } from '../features/feature-status.ts';
+import type { TensorData } from '../inference/batcher.ts';
+import type { Value } from '../project/value.ts';
+import type { JsonObject, JsonValue } from './json-text.ts';
+import type { Plan, PlanRead } from './plan.ts';
+
+export interface Trace {
+  keepRow(row: number, read: number, key: EntityKey | undefined, found: Row | null, status: RowStatus): void;
+  /** Copies row `at` of the batch's tensors. */
+  keepInputs(row: number, tensors: readonly TensorData[], at: number): void;
+  mark(step: 'gathered'): void;
+  report(): JsonObject;
+}
+
+export function createTrace(plan: Plan, rowCount: number, asOfMs: number): Trace {
+  const startedMs = performance.now();
+  let gatheredMs = startedMs;
+  const rows = Array.from({ length: rowCount }, () => ({
+    features: {} as Record<string, JsonObject>,
+    inputs: {} as Record<string, JsonValue>,
+  }));
+  return {
+    keepRow(row, index, key, found, status) {
+      const read = plan.reads[index] as PlanRead;
+      const features = rows[row]?.features ?? {};
+      features[`${read.binding}.${read.view.name}`] = {
+        key: key ?? null,
+        status,
+        event_time: found === null ? null : new Date(found[0]).toISOString(),
+        age_ms: found === null ? null : ageMs(found, asOfMs),
+        values: tracedValues(read, found, status),
+      };
+    },
+    keepInputs(row, tensors, at) {
+      plan.inputs.forEach((input, i) => {
+        const from = at * input.width;
+        const values = (tensors[i] as TensorData).slice(from, from + input.width);
+        (rows[row] as { inputs: Record<string, JsonValue> }).inputs[input.name] =
+          Array.from<JsonValue>(values);
+      });
+    },
+    mark() {
+      gatheredMs = performance.now();
+    },
+    report: () => ({
+      as_of: new Date(asOfMs).toISOString(),
+      rows,
+      timings_ms: {
+        gather: gatheredMs - startedMs,
+        batch_and_run: performance.now() - gatheredMs,
+      },
+    }),
+  };
+}
+
+function tracedValues(read: PlanRead, found: Row | null, status: RowStatus): JsonObject {
+  const values: Record<string, JsonValue> = {};
+  for (const feature of read.view.features) {
+    const value: Value = found === null || status !== 'PRESENT' ? null : (found[feature.index + 1] as Value);
+    values[feature.name] = { value, status: valueStatus(status, value) };
+  }
+  return values;
+}

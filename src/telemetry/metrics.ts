@@ -1,0 +1,177 @@
+/**
+ * Metrics in the Prometheus text format. prom-client renders them and brings the process metrics; the counters and
+ * histograms of the request path are plain numbers, because prom-client hashes its labels on every `inc` and
+ * `observe`. A child is bound to its label values once, at load; counting is then one addition.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Registry, collectDefaultMetrics } from 'prom-client';
+import type { Metric } from 'prom-client';
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface Counter {
+  add(count: number): void;
+}
+
+export interface Histogram {
+  /** One observation, in the unit of the metric's name. */
+  observe(value: number): void;
+}
+
+export interface Metrics {
+  readonly contentType: string;
+  /** A counter of the family `name`, bound to its label values; the same labels give the same counter. */
+  counter(name: string, help: string, labels: Labels): Counter;
+  histogram(name: string, help: string, bounds: readonly number[], labels: Labels): Histogram;
+  /** A value that is read when the metrics are asked for. */
+  gauge(
+    name: string,
+    help: string,
+    read: () => readonly { readonly labels: Labels; readonly value: number }[],
+  ): void;
+  /** All metrics in the Prometheus text format. */
+  render(): Promise<string>;
+  close(): void;
+}
+
+/** Upper bounds for latencies in seconds: 100 us to 5 s. */
+export const latencyBoundsSeconds: readonly number[] = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
+];
+
+/** Upper bounds for rows in a batch. */
+export const rowBounds: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+interface Sample {
+  readonly labels: Labels;
+  readonly value: number;
+  readonly metricName?: string;
+}
+
+interface Family {
+  readonly type: 'counter' | 'histogram' | 'gauge';
+  readonly children: Map<string, { samples(name: string): Sample[] }>;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const families = new Map<string, Family>();
+  const loopDelay = monitorEventLoopDelay({ resolution: 10 });
+  loopDelay.enable();
+
+  const register = (name: string, help: string, type: Family['type'], samples: () => Sample[]): void => {
+    const metric = {
+      name,
+      help,
+      type,
+      aggregator: 'sum',
+      get: async () => ({ name, help, type, aggregator: 'sum', values: samples() }),
+    };
+    // prom-client calls nothing but `get`, yet its type asks for one of its own classes.
+    registry.registerMetric(metric as unknown as Metric);
+  };
+
+  const family = (name: string, help: string, type: Family['type']): Family => {
+    const known = families.get(name);
+    if (known !== undefined) return known;
+    const created: Family = { type, children: new Map() };
+    families.set(name, created);
+    register(name, help, type, () => [...created.children.values()].flatMap((child) => child.samples(name)));
+    return created;
+  };
+
+  const child = <T extends { samples(name: string): Sample[] }>(
+    of: Family,
+    labels: Labels,
+    create: () => T,
+  ): T => {
+    const key = JSON.stringify(labels);
+    const known = of.children.get(key);
+    if (known !== undefined) return known as T;
+    const created = create();
+    of.children.set(key, created);
+    return created;
+  };
+
+  register(
+    'millrace_event_loop_delay_seconds',
+    'Delay of the event loop since the last scrape.',
+    'gauge',
+    () => {
+      const seconds = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0);
+      const samples: Sample[] = [
+        { labels: { quantile: '0.5' }, value: seconds(loopDelay.percentile(50)) },
+        { labels: { quantile: '0.99' }, value: seconds(loopDelay.percentile(99)) },
+        { labels: { quantile: '1' }, value: loopDelay.count === 0 ? 0 : seconds(loopDelay.max) },
+      ];
+      loopDelay.reset();
+      return samples;
+    },
+  );
+
+  return {
+    contentType: registry.contentType,
+    counter: (name, help, labels) =>
+      child(family(name, help, 'counter'), labels, () => new PlainCounter(labels)),
+    histogram: (name, help, bounds, labels) =>
+      child(family(name, help, 'histogram'), labels, () => new PlainHistogram(labels, bounds)),
+    gauge: (name, help, read) => register(name, help, 'gauge', () => [...read()]),
+    render: () => registry.metrics(),
+    close: () => {
+      loopDelay.disable();
+      registry.clear();
+    },
+  };
+}
+
+class PlainCounter implements Counter {
+  private total = 0;
+  private readonly labels: Labels;
+
+  constructor(labels: Labels) {
+    this.labels = labels;
+  }
+
+  add(count: number): void {
+    this.total += count;
+  }
+
+  samples(): Sample[] {
+    return [{ labels: this.labels, value: this.total }];
+  }
+}
+
+class PlainHistogram implements Histogram {
+  private readonly labels: Labels;
+  private readonly bounds: readonly number[];
+  /** Observations per bound, not cumulated; the last is above every bound. */
+  private readonly counts: number[];
+  private sum = 0;
+
+  constructor(labels: Labels, bounds: readonly number[]) {
+    this.labels = labels;
+    this.bounds = bounds;
+    this.counts = new Array<number>(bounds.length + 1).fill(0);
+  }
+
+  observe(value: number): void {
+    let bucket = 0;
+    while (bucket < this.bounds.length && value > (this.bounds[bucket] as number)) bucket++;
+    this.counts[bucket] = (this.counts[bucket] as number) + 1;
+    this.sum += value;
+  }
+
+  samples(name: string): Sample[] {
+    const samples: Sample[] = [];
+    let cumulated = 0;
+    this.counts.forEach((count, bucket) => {
+      cumulated += count;
+      const le = bucket === this.bounds.length ? '+Inf' : String(this.bounds[bucket]);
+      samples.push({ metricName: `${name}_bucket`, labels: { ...this.labels, le }, value: cumulated });
+    });
+    samples.push({ metricName: `${name}_sum`, labels: this.labels, value: this.sum });
+    samples.push({ metricName: `${name}_count`, labels: this.labels, value: cumulated });
+    return samples;
+  }
+}

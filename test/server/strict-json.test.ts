@@ -1,0 +1,74 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MillraceError } from '../../src/errors.ts';
+import { parseStrictJson } from '../../src/server/strict-json.ts';
+
+function codeOf(body: Buffer | string): string {
+  try {
+    parseStrictJson(Buffer.from(body as string));
+  } catch (error) {
+    if (error instanceof MillraceError) return error.code;
+    throw error;
+  }
+  return 'accepted';
+}
+
+describe('parseStrictJson', () => {
+  it('reads what JSON.parse reads', () => {
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        const depth = Math.max(
+          0,
+          ...[...text].map(
+            (
+              (open) => (c) =>
+                (open += +/[[{]/.test(c) - +/[\]}]/.test(c))
+            )(0),
+          ),
+        );
+        fc.pre(depth <= 16);
+        expect(parseStrictJson(Buffer.from(text))).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  it.each([
+    ['{"a":1,"a":2}', 'a'],
+    ['{"x":[{"b":1},{"b":1,"c":{},"b":3}]}', 'b'],
+    [String.raw`{"a":1,"\u0061":2}`, 'a'],
+    [String.raw`{"q\"":1,"q\"":2}`, 'q\\"'],
+    ['{"__proto__":1,"__proto__":2}', '__proto__'],
+  ])('refuses the duplicate field of %s by name', (text, name) => {
+    expect(() => parseStrictJson(Buffer.from(text))).toThrow(`"${name}" stands twice`);
+    expect(codeOf(text)).toBe('DUPLICATE_FIELD');
+  });
+
+  it('takes equal names in different objects, and colons inside strings', () => {
+    expect(codeOf('[{"a":1},{"a":2},{"a":{"a":"::\\"::"}}]')).toBe('accepted');
+  });
+
+  it('finds any duplicate among generated fields', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 8 }), fc.nat(), (names, pick) => {
+        const doubled = [...names, names[pick % names.length] as string];
+        const text = `{${doubled.map((name) => `${JSON.stringify(name)}:0`).join(',')}}`;
+        expect(codeOf(text)).toBe('DUPLICATE_FIELD');
+      }),
+    );
+  });
+
+  it('refuses deep nesting before anything recursive sees it', () => {
+    expect(codeOf('['.repeat(1_000_000))).toBe('NESTED_TOO_DEEP');
+    expect(codeOf('{"a":'.repeat(17) + '1' + '}'.repeat(17))).toBe('NESTED_TOO_DEEP');
+    expect(codeOf('['.repeat(16) + ']'.repeat(16))).toBe('accepted');
+  });
+
+  it('refuses an empty body, broken JSON and invalid UTF-8, each by its own code', () => {
+    expect(codeOf('')).toBe('EMPTY_BODY');
+    expect(codeOf('{"a":1')).toBe('MALFORMED_JSON');
+    expect(codeOf('\ufeff{}')).toBe('MALFORMED_JSON');
+    expect(codeOf(Buffer.from([0x22, 0xff, 0xfe, 0x22]))).toBe('INVALID_ENCODING');
+    // Half of a surrogate pair, written in UTF-8 as some encoders do.
+    expect(codeOf(Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]))).toBe('INVALID_ENCODING');
+  });
+});
