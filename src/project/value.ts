@@ -38,7 +38,8 @@ const isoTimestamp =
  */
 export function decodeValue(type: DataType, input: unknown): Exclude<Value, null> | Refusal {
   if (type.length === undefined) return decodeScalar(type.scalar, input);
-  if (!Array.isArray(input)) return new Refusal(`must be an array of ${type.length} numbers, ${kindOf(input)}`);
+  if (!Array.isArray(input))
+    return new Refusal(`must be an array of ${type.length} numbers, ${kindOf(input)}`);
   if (input.length !== type.length) {
     return new Refusal(`must have ${type.length} elements (${formatDataType(type)}), not ${input.length}`);
   }
@@ -66,7 +67,8 @@ export function decodeScalar(scalar: ScalarName, input: unknown): Scalar | Refus
       return decodeInt64(input);
     case 'string':
       if (typeof input !== 'string') return new Refusal(`must be a string, ${kindOf(input)}`);
-      if (!input.isWellFormed()) return new Refusal('holds half of a surrogate pair, which is not valid Unicode');
+      if (!input.isWellFormed())
+        return new Refusal('holds half of a surrogate pair, which is not valid Unicode');
       return input;
     case 'bool':
       return typeof input === 'boolean' ? input : new Refusal(`must be true or false, ${kindOf(input)}`);
@@ -109,11 +111,14 @@ function decodeTimestamp(input: unknown): number | Refusal {
     return new Refusal('must be milliseconds since 1970 within the range of a date');
   }
   if (input instanceof Date && Number.isFinite(input.getTime())) return input.getTime();
-  if (typeof input !== 'string') return new Refusal(`must be ISO 8601 or milliseconds since 1970, ${kindOf(input)}`);
+  if (typeof input !== 'string')
+    return new Refusal(`must be ISO 8601 or milliseconds since 1970, ${kindOf(input)}`);
   const match = isoTimestamp.exec(input);
   if (match !== null) {
     const [, date, time = '00:00', offset = 'Z'] = match;
-    const ms = Date.parse(`${date}T${time}${offset.length === 5 ? `${offset.slice(0, 3)}:${offset.slice(3)}` : offset.toUpperCase()}`);
+    const ms = Date.parse(
+      `${date}T${time}${offset.length === 5 ? `${offset.slice(0, 3)}:${offset.slice(3)}` : offset.toUpperCase()}`,
+    );
     // Date.parse rolls February 30th over into March; the day must be one that exists.
     const existing = new Date(Date.parse(`${date}T00:00Z`));
     if (!Number.isNaN(ms) && existing.toISOString().startsWith(date ?? '')) return ms;

@@ -5,13 +5,24 @@
 import uWS from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
 import { Exchange } from './exchange.ts';
 import type { RouteHandler } from './exchange.ts';
 import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { plainRoutes, predictHandler, predictRoute } from './routes.ts';
 import type { Route, RouteContext } from './routes.ts';
+
+/** The declared types lack this form of `listen`, and its flag. */
+type ExclusiveListen = (
+  this: TemplatedApp,
+  host: string,
+  port: number,
+  options: number,
+  bound: (socket: us_listen_socket | false) => void,
+) => TemplatedApp;
+const { LIBUS_LISTEN_EXCLUSIVE_PORT: exclusivePort } = uWS as unknown as {
+  LIBUS_LISTEN_EXCLUSIVE_PORT: number;
+};
 
 export interface Transport {
   /** The port that is listened on; differs from the one asked for if that was 0. */
@@ -29,15 +40,8 @@ export async function openTransport(host: string, port: number, context: RouteCo
   for (const route of plainRoutes(context)) bindRoute(app, context, route, route.handle);
   bindUnknown(app, context);
   const socket = await new Promise<us_listen_socket | false>((resolve) => {
-    // Without the exclusive flag two servers would share the port, each getting some of the requests. The
-    // declared types lack this form of `listen`.
-    const listen = app.listen.bind(app) as unknown as (
-      host: string,
-      port: number,
-      options: number,
-      bound: (socket: us_listen_socket | false) => void,
-    ) => TemplatedApp;
-    listen(host, port, uWS.LIBUS_LISTEN_EXCLUSIVE_PORT, resolve);
+    // Without the exclusive flag two servers would share the port, each getting some of the requests.
+    (app.listen as unknown as ExclusiveListen).call(app, host, port, exclusivePort, resolve);
   });
   if (socket === false) {
     app.close();

@@ -1,0 +1,99 @@
+/** `millrace check`: everything that could stop the server or a request, found before. */
+import { Command } from 'commander';
+import type { FeatureView, Project } from '../project/project.ts';
+import { formatDataType } from '../project/data-type.ts';
+import { formatMistake } from '../project/read-project.ts';
+import { checkProject } from '../serving/check-project.ts';
+import type { CheckedInput, ProjectCheck } from '../serving/check-project.ts';
+import { formatTable } from './table.ts';
+
+interface CheckOptions {
+  readonly project: string;
+  readonly json?: boolean;
+}
+
+export function checkCommand(): Command {
+  return new Command('check')
+    .description('Check a project: its files, expressions and models. Exits with 1 if there is a mistake.')
+    .option('--project <dir>', 'the project folder, with millrace.yaml', '.')
+    .option('--json', 'print the result as JSON')
+    .action(check);
+}
+
+async function check(options: CheckOptions): Promise<void> {
+  const result = await checkProject(options.project);
+  process.stdout.write(
+    options.json === true ? `${JSON.stringify(asJson(result), null, 2)}\n` : summary(result),
+  );
+  const { mistakes } = result;
+  if (mistakes.length === 0) return;
+  process.exitCode = 1;
+  if (options.json === true) return;
+  const count = mistakes.length === 1 ? '1 mistake' : `${mistakes.length} mistakes`;
+  process.stderr.write(`\n${count}:\n${mistakes.map((mistake) => `  ${formatMistake(mistake)}\n`).join('')}`);
+}
+
+function summary({ project, inputs }: ProjectCheck): string {
+  return [
+    `project ${project.name} (${project.dir})\n`,
+    section('entities', ['entity', 'join keys'], entityRows(project)),
+    section(
+      'feature views',
+      ['view', 'entity', 'max age', 'features'],
+      [...project.featureViews.values()].map(viewRow),
+    ),
+    section('endpoints', ['endpoint', 'variant', 'model', 'request'], endpointRows(project)),
+    section('models', ['model', 'endpoint', 'input', 'type', 'slots', 'expressions'], inputs.map(inputRow)),
+  ].join('\n');
+}
+
+function section(
+  title: string,
+  head: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): string {
+  if (rows.length === 0) return `${title}: none\n`;
+  return `${title}\n${formatTable([head, ...rows], '  ')}`;
+}
+
+function entityRows(project: Project): string[][] {
+  return [...project.entities.values()].map(({ name, keys }) => [
+    name,
+    keys.map((key) => `${key.name}: ${key.type}`).join(', '),
+  ]);
+}
+
+function viewRow(view: FeatureView): (string | number)[] {
+  const maxAge = view.ttlMs === undefined ? 'none' : `${view.ttlMs / 1000} s`;
+  return [view.name, view.entity.name, maxAge, view.features.map(({ name }) => name).join(', ')];
+}
+
+function endpointRows(project: Project): string[][] {
+  return [...project.endpoints.values()].flatMap(({ name, request, variants }) =>
+    variants.map((variant) => [
+      name,
+      variant.name,
+      `${variant.model.model}@${variant.model.version}`,
+      request.map((field) => `${field.name}: ${formatDataType(field.type)}`).join(', '),
+    ]),
+  );
+}
+
+function inputRow(input: CheckedInput): (string | number)[] {
+  const { model, version, endpoint, type, slots, expressions } = input;
+  return [`${model}@${version}`, endpoint, input.input, type, slots, expressions];
+}
+
+function asJson({ project, mistakes, inputs }: ProjectCheck): unknown {
+  return {
+    project: project.name,
+    entities: [...project.entities.keys()],
+    feature_views: [...project.featureViews.keys()],
+    models: [...project.models.values()].flatMap((model) =>
+      [...model.versions.keys()].map((version) => `${model.name}@${version}`),
+    ),
+    endpoints: [...project.endpoints.keys()],
+    inputs,
+    mistakes,
+  };
+}

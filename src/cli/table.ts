@@ -1,0 +1,21 @@
+/** Text tables for the terminal: columns padded to their widest cell, numbers to the right. */
+
+export type Cell = string | number;
+
+/** @param rows the cells of each line; the first line is the head */
+export function formatTable(rows: readonly (readonly Cell[])[], indent = ''): string {
+  const texts = rows.map((row) => row.map(String));
+  const columns = Math.max(0, ...texts.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, c) =>
+    Math.max(...texts.map((row) => row[c]?.length ?? 0)),
+  );
+  return texts
+    .map((row, r) => {
+      const cells = row.map((text, c) => {
+        const isNumber = typeof rows[r]?.[c] === 'number' || (r === 0 && typeof rows[1]?.[c] === 'number');
+        return isNumber ? text.padStart(widths[c] as number) : text.padEnd(widths[c] as number);
+      });
+      return `${indent}${cells.join('  ').trimEnd()}\n`;
+    })
+    .join('');
+}

@@ -1,0 +1,143 @@
+/** Endpoints, put together from a checked project file and the models that were read. */
+import { formatDataType } from './data-type.ts';
+import { formatPath } from './path.ts';
+import type { Endpoint, EntityBinding, ModelVersion, RequestField, Variant } from './project.ts';
+import { parseModelReference } from './model-reference.ts';
+import type { EndpointSpec, ProjectSpec } from './project-schema.ts';
+import type { ModelFolder } from './read-models.ts';
+import type { Report } from './report.ts';
+import { locate } from './report.ts';
+import type { SourceFile } from './source-file.ts';
+import { suggestName } from './suggestion.ts';
+
+interface Building {
+  readonly folders: ReadonlyMap<string, ModelFolder>;
+  readonly source: SourceFile;
+  readonly report: Report;
+}
+
+/** The models that the variants name, whether they exist or not. */
+export function namedModels(spec: ProjectSpec): Set<string> {
+  const variants = Object.values(spec.endpoints).flatMap((endpoint) => Object.values(endpoint.variants));
+  const references = variants.map(({ model }) => parseModelReference(model));
+  return new Set(references.flatMap((reference) => (typeof reference === 'string' ? [] : [reference.model])));
+}
+
+/** An endpoint keeps the request fields that are sound; without exactly one sound variant it is left out. */
+export function buildEndpoints(
+  spec: ProjectSpec,
+  folders: ReadonlyMap<string, ModelFolder>,
+  source: SourceFile,
+  report: Report,
+): Map<string, Endpoint> {
+  const endpoints = new Map<string, Endpoint>();
+  for (const [name, endpointSpec] of Object.entries(spec.endpoints)) {
+    const endpoint = buildEndpoint({ folders, source, report }, name, endpointSpec);
+    if (endpoint === undefined) report.markIncomplete(formatPath(['endpoints', name]));
+    else endpoints.set(name, endpoint);
+  }
+  return endpoints;
+}
+
+function buildEndpoint(building: Building, name: string, spec: EndpointSpec): Endpoint | undefined {
+  const { source, report } = building;
+  const path = ['endpoints', name];
+  const request = Object.entries(spec.request).map(([field, type], index) => ({
+    name: field,
+    index,
+    ...type,
+  }));
+  const unit = checkUnit(building, path, spec, request);
+
+  const variants: Variant[] = [];
+  for (const [variantName, { model }] of Object.entries(spec.variants)) {
+    const variantPath = [...path, 'variants', variantName];
+    const version = findVersion(building, [...variantPath, 'model'], model);
+    if (version === undefined) continue;
+    variants.push({ name: variantName, model: version, location: locate(source, variantPath) });
+  }
+  const endpoint: Endpoint = { name, request, unit, variants, location: locate(source, path) };
+  for (const variant of variants) {
+    for (const binding of variant.model.bindings) checkBinding(building, endpoint, variant, binding);
+  }
+  if (Object.keys(spec.variants).length > 1) {
+    const message = 'has more than one variant, and splitting traffic between variants is not available yet';
+    report.add(source, [...path, 'variants'], message, 'keep one variant, or make an endpoint of each');
+    return undefined;
+  }
+  return variants.length === 1 ? endpoint : undefined;
+}
+
+function checkUnit(
+  { source, report }: Building,
+  path: readonly string[],
+  { unit }: EndpointSpec,
+  request: readonly RequestField[],
+): string | undefined {
+  if (unit === undefined) return undefined;
+  const field = request.find((candidate) => candidate.name === unit);
+  if (field !== undefined && field.type.length === undefined) return unit;
+  if (field !== undefined) {
+    report.add(source, [...path, 'unit'], `names ${unit}, a vector; a unit is one value`);
+  } else if (!report.isTouched(source, [...path, 'request', unit])) {
+    const known = request.map((candidate) => candidate.name);
+    const message = `names "${unit}", which is not a request field`;
+    report.add(source, [...path, 'unit'], message, suggestName(unit, known, 'request fields'));
+  }
+  return undefined;
+}
+
+function findVersion(
+  { folders, source, report }: Building,
+  path: readonly string[],
+  text: string,
+): ModelVersion | undefined {
+  const reference = parseModelReference(text);
+  if (typeof reference === 'string') {
+    report.add(source, path, reference);
+    return undefined;
+  }
+  const folder = folders.get(reference.model);
+  if (folder === undefined) {
+    const suggestion = suggestName(reference.model, folders.keys(), 'models');
+    report.add(source, path, `there is no model "${reference.model}" in the project folder`, suggestion);
+    return undefined;
+  }
+  const version = folder.model?.versions.get(reference.version);
+  if (version !== undefined || folder.versionNames.includes(reference.version)) return version;
+  // A model without any version has a mistake of its own.
+  if (folder.versionNames.length === 0) return undefined;
+  const suggestion = `versions are ${folder.versionNames.join(', ')}`;
+  report.add(source, path, `the model ${reference.model} has no version ${reference.version}`, suggestion);
+  return undefined;
+}
+
+/** A model serves endpoints with different requests, so each must send what the model's bindings take. */
+function checkBinding(
+  building: Building,
+  endpoint: Endpoint,
+  variant: Variant,
+  binding: EntityBinding,
+): void {
+  const { source, report } = building;
+  const { model, version } = variant.model;
+  const { file, line } = endpoint.location;
+  const caller = `the endpoint ${endpoint.name} (${file}:${line})`;
+  const place = { file: binding.location.file, part: `models.${model}`, lineOf: () => binding.location.line };
+  const bindingPath = ['entities', binding.name];
+
+  binding.entity.keys.forEach((key, index) => {
+    const fieldName = binding.keyFields[index] ?? '';
+    const field = endpoint.request.find((candidate) => candidate.name === fieldName);
+    const path = [...bindingPath, 'keys', key.name];
+    if (field === undefined) {
+      if (report.isTouched(source, ['endpoints', endpoint.name, 'request', fieldName])) return;
+      const known = endpoint.request.map((candidate) => candidate.name);
+      const message = `takes request.${fieldName}, which ${caller} of ${model}@${version} does not have`;
+      report.add(place, path, message, suggestName(fieldName, known, 'request fields'));
+    } else if (formatDataType(field.type) !== key.type) {
+      const types = `the join key ${key.name} is ${key.type}, and the field is ${formatDataType(field.type)}`;
+      report.add(place, path, `takes request.${fieldName} of ${caller}: ${types}`);
+    }
+  });
+}

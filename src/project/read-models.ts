@@ -1,0 +1,139 @@
+/**
+ * The models of a project: the folders that hold a model.yaml, and those that an endpoint names. Each folder of
+ * digits in one is a version, with a model.onnx and perhaps a model.yaml of its own, whose top-level keys replace the
+ * model's.
+ */
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buildVersion } from './build-version.ts';
+import { namePattern, versionPattern } from './model-reference.ts';
+import type { Entity, Model, ModelVersion } from './project.ts';
+import type { ModelSpec } from './project-schema.ts';
+import { modelSchema } from './project-schema.ts';
+import type { Description } from './read-description.ts';
+import { descriptionNames, readDescription } from './read-description.ts';
+import type { Report } from './report.ts';
+import { wholeFile } from './report.ts';
+
+/** A model's folder: what it holds, and the model as far as it is sound. */
+export interface ModelFolder {
+  /** All versions that are there, sound or not, in numeric order. */
+  readonly versionNames: readonly string[];
+  /** Only sound versions; without one there is no model. */
+  readonly model: Model | undefined;
+}
+
+interface Reading {
+  readonly dir: string;
+  readonly entities: ReadonlyMap<string, Entity>;
+  readonly report: Report;
+}
+
+const descriptionFiles = descriptionNames('model');
+
+/**
+ * Reads the model folders of a project folder.
+ * @param named the models that endpoints name: their folders need no model.yaml when each version has one
+ */
+export async function readModels(
+  dir: string,
+  named: ReadonlySet<string>,
+  entities: ReadonlyMap<string, Entity>,
+  report: Report,
+): Promise<Map<string, ModelFolder>> {
+  const folders = new Map<string, ModelFolder>();
+  for (const name of await folderNames(dir)) {
+    const names = await namesIn(join(dir, name));
+    if (!named.has(name) && !names.some((entry) => descriptionFiles.includes(entry))) continue;
+    folders.set(name, await readModel({ dir, entities, report }, name, names));
+  }
+  return folders;
+}
+
+async function readModel(reading: Reading, name: string, names: readonly string[]): Promise<ModelFolder> {
+  const { report } = reading;
+  const folder = join(reading.dir, name);
+  const part = `models.${name}`;
+  const place = wholeFile(folder, part);
+  if (!namePattern.test(name)) {
+    report.add(place, [], 'the folder is not named like a model: use letters, digits, "_", "-" and "."');
+    return { versionNames: [], model: undefined };
+  }
+  const base = await readDescription(folder, names, { base: 'model', schema: modelSchema, part }, report);
+  const versionNames = (await folderNames(folder)).filter((entry) => versionPattern.test(entry));
+  versionNames.sort((a, b) => Number(a) - Number(b));
+  if (versionNames.length === 0) {
+    report.add(place, [], 'the model has no versions', `put its file at ${join(folder, '1', 'model.onnx')}`);
+  }
+  const versions = new Map<string, ModelVersion>();
+  for (const versionName of versionNames) {
+    const version = await readVersion(reading, name, versionName, base);
+    if (version !== undefined) versions.set(versionName, version);
+  }
+  return { versionNames, model: versions.size === 0 ? undefined : { name, versions } };
+}
+
+async function readVersion(
+  { dir, entities, report }: Reading,
+  model: string,
+  version: string,
+  base: Description<ModelSpec> | 'absent' | 'unusable',
+): Promise<ModelVersion | undefined> {
+  const folder = join(dir, model, version);
+  const part = `models.${model}`;
+  const names = await namesIn(folder);
+  const onnxPath = join(folder, 'model.onnx');
+  const hasOnnx = await isFile(onnxPath);
+  if (!hasOnnx) {
+    report.add(
+      wholeFile(onnxPath, part),
+      [],
+      `the file is missing: it is version ${version} of the model ${model}`,
+    );
+  }
+  const own = await readDescription(folder, names, { base: 'model', schema: modelSchema, part }, report);
+  if (own === 'unusable' || base === 'unusable') return undefined;
+  if (own === 'absent' && base === 'absent') {
+    const message = `the file is missing: it says what the inputs of the model ${model} are`;
+    report.add(wholeFile(join(dir, model, 'model.yaml'), part), [], message);
+    return undefined;
+  }
+  const descriptions = [own, base].filter((description) => description !== 'absent');
+  const built = buildVersion({ model, version, onnxPath, descriptions }, entities, report);
+  return hasOnnx ? built : undefined;
+}
+
+/** Folders in a folder, links to folders included, in alphabetical order; none if it cannot be read. */
+async function folderNames(path: string): Promise<string[]> {
+  const folders: string[] = [];
+  for (const entry of await entriesOf(path)) {
+    if (entry.name.startsWith('.')) continue;
+    if (entry.isDirectory() || (entry.isSymbolicLink() && (await isFolder(join(path, entry.name))))) {
+      folders.push(entry.name);
+    }
+  }
+  return folders.sort();
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  return (await entriesOf(path)).map(({ name }) => name);
+}
+
+async function entriesOf(path: string): Promise<Dirent[]> {
+  return readdir(path, { withFileTypes: true }).catch(() => []);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );
+}

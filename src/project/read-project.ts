@@ -1,0 +1,140 @@
+/**
+ * Reads a project folder into a validated, cross-referenced, frozen `Project`. All mistakes are found in one pass:
+ * what is sound is kept and checked further, what a mistake touches is left out and noted as incomplete.
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buildEndpoints, namedModels } from './build-endpoints.ts';
+import { buildEntities, buildFeatureViews } from './build-features.ts';
+import { freezeDeep } from './freeze-deep.ts';
+import type { Limits, Mistake, Model, Project } from './project.ts';
+import type { LimitsSpec, ProjectSpec } from './project-schema.ts';
+import { projectSchema } from './project-schema.ts';
+import { descriptionNames, readDescription } from './read-description.ts';
+import type { ModelFolder } from './read-models.ts';
+import { readModels } from './read-models.ts';
+import type { Report } from './report.ts';
+import { createReport, invalidProject, wholeFile } from './report.ts';
+import type { SourceFile } from './source-file.ts';
+import { closestName } from './suggestion.ts';
+
+export { formatMistake } from './report.ts';
+
+export interface ReadProject {
+  /** All that is sound. */
+  readonly project: Project;
+  /** By file, then by line. */
+  readonly mistakes: readonly Mistake[];
+  /** Parts that were left out or lack something, like `feature_views.weather`; ask with `isIncomplete`. */
+  readonly incomplete: ReadonlySet<string>;
+}
+
+const emptySpec: ProjectSpec = projectSchema.parse({ project: 'unnamed' });
+
+/** Reads DIR/millrace.yaml (or .yml, .json) and the models beside it. Mistakes are returned, never thrown. */
+export async function readProject(dir: string): Promise<ReadProject> {
+  const report = createReport();
+  const description = await readProjectFile(dir, report);
+  const project =
+    description === undefined
+      ? emptyProject(dir)
+      : await readParts(dir, description.spec, description.source, report);
+  return { project: freezeDeep(project), mistakes: report.mistakes(), incomplete: report.incomplete };
+}
+
+/**
+ * The project, for those who need all of it.
+ * @throws MillraceError INVALID_PROJECT with every mistake, one a line
+ */
+export async function loadProject(dir: string): Promise<Project> {
+  const { project, mistakes } = await readProject(dir);
+  if (mistakes.length > 0) throw invalidProject(mistakes);
+  return project;
+}
+
+async function readProjectFile(
+  dir: string,
+  report: Report,
+): Promise<{ readonly spec: ProjectSpec; readonly source: SourceFile } | undefined> {
+  const expected = wholeFile(join(dir, 'millrace.yaml'), undefined);
+  let names: string[];
+  try {
+    names = await readdir(dir);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reason = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`;
+    report.add(expected, [], `the project folder ${dir} ${reason}`);
+    return undefined;
+  }
+  const kind = { base: 'millrace', schema: projectSchema, part: undefined, standIns: { project: 'unnamed' } };
+  const description = await readDescription(dir, names, kind, report);
+  if (description === 'unusable') return undefined;
+  if (description !== 'absent') return description;
+  const [, ...others] = descriptionNames('millrace');
+  report.add(
+    expected,
+    [],
+    `the project file is missing: a project folder holds it, or ${others.join(' or ')}`,
+  );
+  return undefined;
+}
+
+async function readParts(
+  dir: string,
+  spec: ProjectSpec,
+  source: SourceFile,
+  report: Report,
+): Promise<Project> {
+  markMisspelt(source, report);
+  const entities = buildEntities(spec, source, report);
+  const featureViews = buildFeatureViews(spec, entities, source, report);
+  const folders = await readModels(dir, namedModels(spec), entities, report);
+  const endpoints = buildEndpoints(spec, folders, source, report);
+  return {
+    name: spec.project,
+    dir,
+    entities,
+    featureViews,
+    models: soundModels(folders),
+    endpoints,
+    limits: toLimits(spec.limits),
+  };
+}
+
+/** `feature_view:` hides all feature views, so that none of them may be called unknown. */
+function markMisspelt(source: SourceFile, report: Report): void {
+  const sections = Object.keys(emptySpec);
+  for (const key of Object.keys(source.data)) {
+    const meant = sections.includes(key) ? undefined : closestName(key, sections);
+    if (meant !== undefined && !Object.hasOwn(source.data, meant)) report.markIncomplete(meant);
+  }
+}
+
+function emptyProject(dir: string): Project {
+  return {
+    name: emptySpec.project,
+    dir,
+    entities: new Map(),
+    featureViews: new Map(),
+    models: new Map(),
+    endpoints: new Map(),
+    limits: toLimits(emptySpec.limits),
+  };
+}
+
+function soundModels(folders: ReadonlyMap<string, ModelFolder>): Map<string, Model> {
+  const models = new Map<string, Model>();
+  for (const [name, { model }] of folders) if (model !== undefined) models.set(name, model);
+  return models;
+}
+
+function toLimits(spec: LimitsSpec): Limits {
+  return {
+    bodyBytesMax: spec.body_bytes_max,
+    bodyTimeoutMs: spec.body_timeout,
+    rowsMax: spec.rows_max,
+    timeoutMs: spec.timeout,
+    inFlightMax: spec.in_flight_max,
+    drainTimeoutMs: spec.drain_timeout,
+  };
+}

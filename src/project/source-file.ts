@@ -1,0 +1,211 @@
+/**
+ * One project file as read: plain data, and the line of every path in it. YAML and JSON take the same way, because
+ * JSON is YAML. The only importer of `yaml`.
+ *
+ * Files are bounded: bytes, nesting and values, where an alias counts each time it is used, so that a small file
+ * cannot unfold into a large one. Keys that could reach an object's prototype are refused here, once for all.
+ */
+import { isUtf8 } from 'node:buffer';
+import { readFile, stat } from 'node:fs/promises';
+import { Lexer, LineCounter, Parser, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import type { ErrorCode, Node, Pair, YAMLError, YAMLMap } from 'yaml';
+import type { Path } from './path.ts';
+import { formatPath } from './path.ts';
+
+/** Where a mistake can be: a file that was read, or one that should be there. */
+export interface Place {
+  /** As the user would type it. */
+  readonly file: string;
+  /** The part of the project that the file describes, `models.churn`; undefined for the project file itself. */
+  readonly part: string | undefined;
+  /** The line (1-based) of the key or list item at a path, or of the nearest one above it. */
+  lineOf(path: Path): number;
+}
+
+export interface SourceFile extends Place {
+  /** Objects, arrays, strings, numbers, booleans, nulls; integers beyond 2^53 are bigints. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Something that is wrong with a file before its meaning is looked at. */
+export interface SourceProblem {
+  readonly line: number;
+  readonly path: Path;
+  readonly message: string;
+  readonly suggestion?: string;
+}
+
+export interface ReadSource {
+  /** Undefined when the file as a whole cannot be used. */
+  readonly source: SourceFile | undefined;
+  readonly problems: readonly SourceProblem[];
+}
+
+const BYTES_MAX = 1024 * 1024;
+const DEPTH_MAX = 64;
+const VALUES_MAX = 100_000;
+const prototypeKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+const standardTags: ReadonlySet<string> = new Set(
+  ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`),
+);
+
+/** Reads a file that exists. Never throws: what is wrong comes back as problems. */
+export async function readSourceFile(file: string, part: string | undefined): Promise<ReadSource> {
+  let bytes: Buffer;
+  try {
+    const { size } = await stat(file);
+    if (size > BYTES_MAX) return unusable(`the file is larger than 1 MiB (${size} bytes)`);
+    bytes = await readFile(file);
+  } catch (error) {
+    return unusable(`the file cannot be read: ${(error as Error).message.replace(/,.*/s, '')}`);
+  }
+  if (!isUtf8(bytes)) return unusable('the file is not valid UTF-8');
+  return parseSource(file, part, bytes.toString('utf8'));
+}
+
+/** Parses the text of a project file. */
+export function parseSource(file: string, part: string | undefined, text: string): ReadSource {
+  if (isNestedTooDeep(text)) return unusable(`the file is nested deeper than ${DEPTH_MAX} levels`);
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, {
+    lineCounter,
+    prettyErrors: false,
+    uniqueKeys: false, // checked in `unfold`, where the path is known
+    intAsBigInt: true,
+    merge: false,
+    logLevel: 'silent',
+  });
+  const [syntaxError] = document.errors;
+  if (syntaxError !== undefined) {
+    const { line, col } = lineCounter.linePos(syntaxError.pos[0]);
+    return { source: undefined, problems: [{ line, path: [], ...explainSyntax(syntaxError, col) }] };
+  }
+  if (document.directives?.yaml.version === '1.1')
+    return unusable('%YAML 1.1 is not supported: remove that line');
+  const root = document.contents;
+  if (root === null || (isScalar(root) && root.value === null)) return unusable('the file is empty');
+  if (!isMap(root)) return unusable('the file must be a mapping of keys to values');
+  return unfold(file, part, root, lineCounter);
+}
+
+function unusable(message: string, line = 1): ReadSource {
+  return { source: undefined, problems: [{ line, path: [], message }] };
+}
+
+/** The parser's own recursion has no limit, so the depth is measured first, with its iterative lower half. */
+function isNestedTooDeep(text: string): boolean {
+  const parser = new Parser();
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const _ of parser.next(lexeme));
+    // A level takes up to three entries of the parser's stack.
+    if (parser.stack.length > DEPTH_MAX * 3) return true;
+  }
+  return false;
+}
+
+/** Expressions and types meet YAML's own punctuation, so the usual cure is a pair of quotes. */
+const quotesCures: Readonly<Partial<Record<ErrorCode, string>>> = {
+  BLOCK_AS_IMPLICIT_KEY: 'text that holds ": " needs quotes',
+  UNEXPECTED_TOKEN: 'text with quotes in it, or with [ or { in it inside { } or [ ], needs quotes around it',
+  BAD_SCALAR_START: 'text that starts with such a character needs quotes',
+};
+
+function explainSyntax(error: YAMLError, column: number): Pick<SourceProblem, 'message' | 'suggestion'> {
+  if (error.code === 'MULTIPLE_DOCS') return { message: 'the file holds more than one YAML document' };
+  if (error.code === 'TAB_AS_INDENT') return { message: 'tabs cannot indent YAML: use spaces' };
+  const suggestion = quotesCures[error.code];
+  const message = `this is not valid YAML, at column ${column}: ${error.message.replace(/\.$/, '')}`;
+  return suggestion === undefined ? { message } : { message, suggestion };
+}
+
+/** Turns the syntax tree into plain data, collecting the line of each path and what is wrong on the way. */
+function unfold(file: string, part: string | undefined, root: Node, lineCounter: LineCounter): ReadSource {
+  const problems: SourceProblem[] = [];
+  const lines = new Map<string, number>();
+  const anchors = new Map<string, Node>();
+  let values = 0;
+  let excess: string | undefined;
+
+  const lineAt = (node: Node): number => lineCounter.linePos(node.range?.[0] ?? 0).line;
+
+  function toValue(node: Node | null, path: Path, depth: number): unknown {
+    if (depth > DEPTH_MAX)
+      excess = `the file is nested deeper than ${DEPTH_MAX} levels, or an alias holds itself`;
+    if (++values > VALUES_MAX)
+      excess = `the file holds more than ${VALUES_MAX} values, each use of an alias counted`;
+    if (node === null || excess !== undefined) return null;
+    if (isAlias(node)) return toAliased(node.source, lineAt(node), path, depth);
+    if (node.tag !== undefined && !standardTags.has(node.tag)) {
+      const suggestion = 'text that starts with "!" needs quotes';
+      problems.push({
+        line: lineAt(node),
+        path,
+        message: `the tag ${node.tag} is not supported`,
+        suggestion,
+      });
+      return undefined;
+    }
+    if ('anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, node);
+    if (isMap(node)) return toObject(node, path, depth);
+    if (!isSeq(node)) return isScalar(node) ? toScalar(node.value) : null;
+    return node.items.map((item, index) => {
+      const itemPath = [...path, index];
+      lines.set(formatPath(itemPath), lineAt(item as Node));
+      return toValue(item as Node, itemPath, depth + 1);
+    });
+  }
+
+  function toAliased(name: string, line: number, path: Path, depth: number): unknown {
+    const target = anchors.get(name);
+    if (target !== undefined) return toValue(target, path, depth + 1);
+    problems.push({ line, path, message: `the alias *${name} has no anchor &${name} before it` });
+    return undefined;
+  }
+
+  function toObject(map: YAMLMap, path: Path, depth: number): Record<string, unknown> {
+    const object: Record<string, unknown> = {};
+    for (const pair of map.items as Pair<Node, Node | null>[]) {
+      const name = keyText(pair.key);
+      const line = lineAt(pair.key);
+      const keyPath = [...path, name];
+      const message = refuseKey(pair.key, name, object);
+      if (message !== undefined) {
+        problems.push({ line, path: keyPath, message });
+        continue;
+      }
+      lines.set(formatPath(keyPath), line);
+      const value = toValue(pair.value, keyPath, depth + 1);
+      if (value !== undefined) object[name] = value;
+    }
+    return object;
+  }
+
+  const data = toValue(root, [], 0);
+  if (excess !== undefined) return unusable(excess);
+  if (data === undefined) return { source: undefined, problems };
+  const lineOf = (path: Path): number => {
+    for (let length = path.length; length > 0; length--) {
+      const line = lines.get(formatPath(path.slice(0, length)));
+      if (line !== undefined) return line;
+    }
+    return 1;
+  };
+  return { source: { file, part, data: data as Record<string, unknown>, lineOf }, problems };
+}
+
+/** `1: x` and `null: x` have the keys "1" and "null", as written. */
+function keyText(key: Node): string {
+  if (!isScalar(key)) return String(key).slice(0, 100);
+  return typeof key.value === 'string' ? key.value : (key.source ?? '');
+}
+
+function refuseKey(key: Node, name: string, object: Readonly<Record<string, unknown>>): string | undefined {
+  if (!isScalar(key)) return 'is a key that is not plain text';
+  if (prototypeKeys.has(name)) return 'cannot be used as a name';
+  return Object.hasOwn(object, name) ? 'is given twice' : undefined;
+}
+
+function toScalar(value: unknown): unknown {
+  if (typeof value !== 'bigint') return value;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+}

@@ -1,0 +1,47 @@
+/** Checks a project folder as a whole, models included, without serving it: what `millrace check` reports. */
+import type { ElementType } from '../inference/session.ts';
+import type { Mistake, Project } from '../project/project.ts';
+import { readProject } from '../project/read-project.ts';
+import { compileProject } from './compile-project.ts';
+
+/** How one input of a model is filled for one endpoint. */
+export interface CheckedInput {
+  readonly endpoint: string;
+  readonly model: string;
+  readonly version: string;
+  readonly input: string;
+  readonly type: ElementType;
+  readonly slots: number;
+  readonly expressions: number;
+}
+
+export interface ProjectCheck {
+  /** All that is sound. */
+  readonly project: Project;
+  readonly mistakes: readonly Mistake[];
+  readonly inputs: readonly CheckedInput[];
+}
+
+export async function checkProject(dir: string): Promise<ProjectCheck> {
+  const { project, mistakes, incomplete } = await readProject(dir);
+  const versions = [...project.models.values()].flatMap((model) => [...model.versions.values()]);
+  const compiled = await compileProject(project, versions, incomplete);
+  const inputs = compiled.variants.flatMap(({ endpoint, loaded, compiled: { inputs: filled } }) =>
+    loaded.session.inputs.map((spec, i): CheckedInput => {
+      const { model, version, inputs: written } = loaded.version;
+      const expressions = written.find(({ name }) => name === spec.name)?.expressions.length ?? 0;
+      const slots = filled[i]?.width ?? 0;
+      return {
+        endpoint: endpoint.name,
+        model,
+        version,
+        input: spec.name,
+        type: spec.elementType,
+        slots,
+        expressions,
+      };
+    }),
+  );
+  await compiled.repository.release();
+  return { project, mistakes: [...mistakes, ...compiled.mistakes], inputs };
+}

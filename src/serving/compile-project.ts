@@ -1,0 +1,67 @@
+/** Opens the models of a project and compiles every variant, with all mistakes of all of them at once. */
+import { openModelRepository } from '../inference/model-repository.ts';
+import type { LoadedModel, ModelRepository } from '../inference/model-repository.ts';
+import type { Endpoint, Mistake, ModelVersion, Project, Variant } from '../project/project.ts';
+import { isIncomplete } from '../project/report.ts';
+import { compileVariant } from './compile-variant.ts';
+import type { CompiledVariant } from './compile-variant.ts';
+
+export interface ServedVariant {
+  readonly endpoint: Endpoint;
+  readonly variant: Variant;
+  readonly loaded: LoadedModel;
+  readonly compiled: CompiledVariant;
+}
+
+export interface CompiledProject {
+  readonly repository: ModelRepository;
+  readonly variants: readonly ServedVariant[];
+  readonly mistakes: readonly Mistake[];
+}
+
+/**
+ * @param versions the model versions to open; those that no endpoint uses are checked by themselves
+ * @param incomplete parts that reading the project left out, as `readProject` gives them
+ */
+export async function compileProject(
+  project: Project,
+  versions: readonly ModelVersion[],
+  incomplete: ReadonlySet<string> = new Set(),
+): Promise<CompiledProject> {
+  const repository = await openModelRepository(versions);
+  const mistakes: Mistake[] = [...repository.mistakes];
+  const variants: ServedVariant[] = [];
+  for (const endpoint of project.endpoints.values()) {
+    for (const variant of endpoint.variants) {
+      const loaded = repository.get(variant.model.model, variant.model.version);
+      if (loaded === undefined) continue;
+      const { compiled, mistakes: found } = compileVariant(
+        project,
+        endpoint,
+        loaded,
+        isPartial(endpoint, incomplete),
+      );
+      mistakes.push(...found.filter((mistake) => !mistakes.some((known) => isSame(known, mistake))));
+      if (compiled !== undefined) variants.push({ endpoint, variant, loaded, compiled });
+    }
+  }
+  return { repository, variants, mistakes };
+}
+
+/** The model versions that endpoints answer with, each once. */
+export function servedVersions(project: Project): ModelVersion[] {
+  const served = [...project.endpoints.values()].flatMap(({ variants }) =>
+    variants.map(({ model }) => model),
+  );
+  return [...new Set(served)];
+}
+
+function isPartial(endpoint: Endpoint, incomplete: ReadonlySet<string>): boolean {
+  const lacksViews = [...incomplete].some((part) => /^(feature_views|entities)\b/.test(part));
+  return lacksViews || isIncomplete(incomplete, `endpoints.${endpoint.name}`);
+}
+
+/** Endpoints that share a model version find the same mistakes in it. */
+function isSame(a: Mistake, b: Mistake): boolean {
+  return a.file === b.file && a.line === b.line && a.path === b.path && a.message === b.message;
+}

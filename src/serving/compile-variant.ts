@@ -1,0 +1,140 @@
+/**
+ * Compiles one (endpoint, variant): the expressions of its model version are typed against the endpoint's request
+ * and the entities' views, checked slot by slot against the ONNX inputs, and turned into one function. Every mistake
+ * is collected with its place in the project file; nothing of this is left for the first request.
+ */
+import { expectedInput, resolveOutputs } from '../inference/model-repository.ts';
+import type { LoadedModel } from '../inference/model-repository.ts';
+import type { TensorSpec } from '../inference/session.ts';
+import type {
+  Endpoint,
+  FeatureView,
+  Mistake,
+  ModelInput,
+  Project,
+  SourceExpression,
+} from '../project/project.ts';
+import { suggestName } from '../project/suggestion.ts';
+import { checkExpression } from '../transforms/check.ts';
+import type { Scope } from '../transforms/check.ts';
+import { compileTransforms } from '../transforms/compile.ts';
+import type { CompiledTransforms } from '../transforms/compile.ts';
+import { ExpressionError, UnknownNameError } from '../transforms/expression-error.ts';
+import { parseExpression } from '../transforms/parse.ts';
+import { requireSlot, slotCount } from '../transforms/slots.ts';
+import type { TransformInput } from '../transforms/slots.ts';
+import type { TypedExpression } from '../transforms/typed-expression.ts';
+import type { AnswerField } from './plan.ts';
+
+export interface CompiledVariant {
+  readonly transforms: CompiledTransforms;
+  /** The model's inputs in its own order: `width` slots per row. */
+  readonly inputs: readonly { readonly name: string; readonly width: number }[];
+  readonly answer: readonly AnswerField[];
+  /** Columns per output that the answer reads at least. */
+  readonly outputWidthsMin: readonly number[];
+}
+
+export type Compilation =
+  | { readonly compiled: CompiledVariant; readonly mistakes: readonly [] }
+  | { readonly compiled: undefined; readonly mistakes: readonly Mistake[] };
+
+/**
+ * @param loaded the model version of a variant of this endpoint
+ * @param isPartial whether views or request fields were left out of the project for mistakes of their own; a name that
+ *   is not found is then no mistake of the expression
+ */
+export function compileVariant(
+  project: Project,
+  endpoint: Endpoint,
+  loaded: LoadedModel,
+  isPartial: boolean,
+): Compilation {
+  const mistakes: Mistake[] = [];
+  const { session, version } = loaded;
+  const compile: CompileContext = { scope: scopeOf(project, endpoint, loaded), isPartial, mistakes };
+  for (const input of version.inputs) {
+    const isKnown = session.inputs.some(({ name }) => name === input.name);
+    if (isKnown) continue;
+    const names = session.inputs.map(({ name }) => name);
+    mistakes.push({
+      ...input.location,
+      message: `the model has no input "${input.name}"`,
+      suggestion: suggestName(input.name, names, 'inputs'),
+    });
+  }
+  const inputs = session.inputs.flatMap((spec): TransformInput[] => {
+    const input = version.inputs.find(({ name }) => name === spec.name);
+    if (input !== undefined) return [compileInput(input, spec, compile)];
+    const shape = spec.shape.map((dimension) => dimension ?? '?').join(', ');
+    mistakes.push({
+      ...version.location,
+      path: 'inputs',
+      message: `nothing fills the model's input "${spec.name}" (${spec.elementType}[${shape}])`,
+    });
+    return [];
+  });
+  const outputs = resolveOutputs(version, session);
+  mistakes.push(...outputs.mistakes);
+  if (mistakes.length > 0 || isPartial) return { compiled: undefined, mistakes };
+  const transforms = compileTransforms(inputs);
+  const answer = outputs.fields.map(({ field, output, column }) => ({
+    prefix: `${JSON.stringify(field)}:`,
+    output,
+    column,
+    isBool: session.outputs[output]?.elementType === 'bool',
+  }));
+  const named = session.inputs.map(({ name }, i) => ({ name, width: transforms.widths[i] as number }));
+  return {
+    compiled: { transforms, inputs: named, answer, outputWidthsMin: outputs.widthsMin },
+    mistakes: [],
+  };
+}
+
+function scopeOf(project: Project, endpoint: Endpoint, { version }: LoadedModel): Scope {
+  const views = [...project.featureViews.values()];
+  const viewsOf = (entity: string): ReadonlyMap<string, FeatureView> =>
+    new Map(views.filter((view) => view.entity.name === entity).map((view) => [view.name, view]));
+  return {
+    request: new Map(endpoint.request.map((field) => [field.name, field])),
+    bindings: new Map(version.bindings.map((binding) => [binding.name, viewsOf(binding.entity.name)])),
+  };
+}
+
+interface CompileContext {
+  readonly scope: Scope;
+  readonly isPartial: boolean;
+  readonly mistakes: Mistake[];
+}
+
+function compileInput(input: ModelInput, spec: TensorSpec, context: CompileContext): TransformInput {
+  const expressions: TypedExpression[] = [];
+  for (const source of input.expressions) {
+    const typed = compileExpression(source, spec, context);
+    if (typed !== undefined) expressions.push(typed);
+  }
+  if (expressions.length === input.expressions.length) {
+    const width = expressions.reduce((sum, { type }) => sum + slotCount(type), 0);
+    const refusal = expectedInput(spec).refuseWidth(width);
+    if (refusal !== undefined) context.mistakes.push({ ...input.location, message: refusal });
+  }
+  return { elementType: spec.elementType, expressions };
+}
+
+function compileExpression(
+  source: SourceExpression,
+  spec: TensorSpec,
+  { scope, isPartial, mistakes }: CompileContext,
+): TypedExpression | undefined {
+  try {
+    const typed = checkExpression(parseExpression(source.text), scope);
+    requireSlot(spec.elementType, typed.type, source.text);
+    return typed;
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    if (isPartial && error instanceof UnknownNameError) return undefined;
+    const { message, suggestion } = error;
+    mistakes.push({ ...source.location, message, ...(suggestion === undefined ? {} : { suggestion }) });
+    return undefined;
+  }
+}

@@ -1,0 +1,116 @@
+/** The demo project as a running server in this process, with its data loaded, for tests that go over HTTP. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadFile } from '../../src/features/load/load-file.ts';
+import { openLmdbStore } from '../../src/features/lmdb-store.ts';
+import type { FeatureView, Limits, Project } from '../../src/project/project.ts';
+import { loadProject } from '../../src/project/read-project.ts';
+import { createServer } from '../../src/server/server.ts';
+import type { Server } from '../../src/server/server.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+
+export const demoDir: string = new URL('../../models', import.meta.url).pathname;
+
+export interface DemoServer {
+  readonly server: Server;
+  readonly project: Project;
+  stop(): Promise<void>;
+}
+
+/** @param limits replaces some of the project's limits */
+export async function startDemoServer(limits: Partial<Limits> = {}): Promise<DemoServer> {
+  const loaded = await loadProject(demoDir);
+  const project: Project = { ...loaded, limits: { ...loaded.limits, ...limits } };
+  const dataDir = await mkdtemp(join(tmpdir(), 'millrace-e2e-'));
+  await loadDemoData(project, dataDir);
+  const server = await createServer(project, { dataDir, port: 0, log: createLog('silent') });
+  return {
+    server,
+    project,
+    async stop() {
+      await server.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function loadDemoData(project: Project, dataDir: string): Promise<void> {
+  const store = await openLmdbStore({ path: dataDir, views: [...project.featureViews.values()] });
+  for (const [viewName, file] of [
+    ['airport_profile', 'airports.csv'],
+    ['airport_delays', 'airport_delays.csv'],
+  ] as const) {
+    const view = project.featureViews.get(viewName) as FeatureView;
+    await loadFile({ file: join(demoDir, 'data', file), view, store });
+  }
+  await store.close();
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: NodeJS.Dict<string | string[]>;
+  readonly text: string;
+  readonly json: Record<string, unknown>;
+}
+
+export interface Call {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string | Buffer;
+}
+
+/** One HTTP call. A body goes out as application/json unless the headers say otherwise. */
+export async function call(server: Server, path: string, options: Call = {}): Promise<Reply> {
+  const { body, method = body === undefined ? 'GET' : 'POST' } = options;
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', ...options.headers };
+    const sent = request({ host: server.host, port: server.port, path, method, headers }, (res) => {
+      const chunks: Buffer[] = [];
+      res.on('data', (chunk: Buffer) => chunks.push(chunk));
+      res.on('error', reject);
+      res.on('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        const isJson = res.headers['content-type'] === 'application/json';
+        const json = isJson && text !== '' ? (JSON.parse(text) as Reply['json']) : {};
+        resolve({ status: res.statusCode ?? 0, headers: res.headers, text, json });
+      });
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+export async function predict(server: Server, endpoint: string, body: unknown): Promise<Reply> {
+  return call(server, `/v1/endpoints/${endpoint}/predict`, { body: JSON.stringify(body) });
+}
+
+/** Sends raw bytes on a connection of their own and returns all that comes back until it closes or falls silent. */
+export async function rawCall(server: Server, bytes: string | Buffer, silentMs = 500): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(server.port, server.host);
+    let received = '';
+    const done = (): void => {
+      socket.destroy();
+      resolve(received);
+    };
+    socket.setTimeout(silentMs, done);
+    socket.on('data', (chunk) => (received += chunk.toString('latin1')));
+    socket.on('close', () => resolve(received));
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ECONNRESET' ? done() : reject(error),
+    );
+    socket.write(bytes);
+  });
+}
+
+/** A request that the demo's endpoints answer. */
+export const goodFlight = {
+  flight_id: 'AA-1',
+  origin: 'JFK',
+  destination: 'LAX',
+  distance: 2475,
+  scheduled: '2001-03-09T17:00:00Z',
+};

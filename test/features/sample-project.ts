@@ -1,0 +1,56 @@
+/** Projects, entities and views as the project reader makes them, written short. */
+import type { DataType } from '../../src/project/data-type.ts';
+import { parseDataType } from '../../src/project/data-type.ts';
+import type { Entity, FeatureView, JoinKey, Project } from '../../src/project/project.ts';
+
+export function entityOf(name: string, keys: Readonly<Record<string, JoinKey['type']>>): Entity {
+  return { name, keys: Object.entries(keys).map(([keyName, type]) => ({ name: keyName, type })) };
+}
+
+export function viewOf(
+  name: string,
+  entity: Entity,
+  features: Readonly<Record<string, string>>,
+  options: { readonly ttlMs?: number } = {},
+): FeatureView {
+  return {
+    name,
+    entity,
+    ttlMs: options.ttlMs,
+    timestampField: 'event_timestamp',
+    features: Object.entries(features).map(([featureName, type], index) => ({
+      name: featureName,
+      type: dataType(type),
+      index,
+      default: undefined,
+    })),
+  };
+}
+
+export function projectOf(
+  views: readonly FeatureView[],
+  options: { readonly rowsMax?: number } = {},
+): Project {
+  return {
+    name: 'sample',
+    dir: 'sample',
+    entities: new Map(views.map(({ entity }) => [entity.name, entity])),
+    featureViews: new Map(views.map((view) => [view.name, view])),
+    models: new Map(),
+    endpoints: new Map(),
+    limits: {
+      bodyBytesMax: 1_000_000,
+      bodyTimeoutMs: 1000,
+      rowsMax: options.rowsMax ?? 100,
+      timeoutMs: 1000,
+      inFlightMax: 100,
+      drainTimeoutMs: 1000,
+    },
+  };
+}
+
+function dataType(text: string): DataType {
+  const type = parseDataType(text);
+  if (typeof type === 'string') throw new Error(type);
+  return type;
+}
