@@ -15,7 +15,7 @@
  */
 import { MillraceError } from '../errors.ts';
 import { batchRowsMax, expectedInput } from './expected-input.ts';
-import type { ModelSession, TensorData, TensorSpec, TensorValue } from './session.ts';
+import type { ModelSession, TensorData, TensorValue } from './session.ts';
 import { bufferPart, createBuffer } from './tensor-buffer.ts';
 
 export type { TensorData } from './session.ts';
@@ -234,7 +234,7 @@ class TurnBatcher implements Batcher {
   }
 
   private inputs(batch: Batch, at: number, rows: number): TensorValue[] {
-    return this.session.inputs.map((_: TensorSpec, i) => {
+    return this.session.inputs.map((_, i) => {
       const width = this.options.widths[i] as number;
       return {
         data: bufferPart(batch.tensors[i] as TensorData, at * width, (at + rows) * width),

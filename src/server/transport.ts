@@ -3,7 +3,7 @@
  * no route takes gets a named error, never an empty page.
  */
 import uWS from 'uWebSockets.js';
-import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import type { HttpRequest, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { Exchange } from './exchange.ts';
 import type { RouteHandler } from './exchange.ts';
@@ -79,7 +79,7 @@ function bindPredict(app: TemplatedApp, context: RouteContext): void {
   };
   app.post(predictRoute.path, (res, req) => {
     const { handler, metrics } = bound(req.getParameter(0));
-    receiveJson(res, req, new Exchange(res, context.state, metrics), handler);
+    receiveJson(req, new Exchange(res, context.state, metrics), handler);
   });
   bindOtherMethods(app, context, predictRoute, unknownMetrics);
 }
@@ -88,7 +88,7 @@ function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, handl
   const metrics = createRouteMetrics(context.metrics, route.name, '');
   if (route.method === 'post') {
     app.post(route.path, (res, req) =>
-      receiveJson(res, req, new Exchange(res, context.state, metrics), handler),
+      receiveJson(req, new Exchange(res, context.state, metrics), handler),
     );
   } else {
     app.get(route.path, (res) => new Exchange(res, context.state, metrics).handle(handler));
@@ -124,7 +124,7 @@ function bindUnknown(app: TemplatedApp, context: RouteContext): void {
   });
 }
 
-function receiveJson(res: HttpResponse, req: HttpRequest, exchange: Exchange, handler: RouteHandler): void {
+function receiveJson(req: HttpRequest, exchange: Exchange, handler: RouteHandler): void {
   const contentType = req.getHeader('content-type');
   const wanted = isJson(contentType) ? handler : refuseContentType(contentType);
   exchange.receive(wanted, req.getHeader('content-length'));

@@ -116,7 +116,8 @@ async function loadRows(options: LoadOptions, { file, wanted, decode, rejects }:
     }
   } catch (error) {
     await queue.drain();
-    throw brokenOff(error, rows - rejected);
+    const { written, older } = queue.counted();
+    throw brokenOff(error, written + older);
   } finally {
     await rejects.close();
   }

@@ -300,11 +300,12 @@ def slow():
 
 
 def as_json(array):
-    """int64 as strings of digits, so that none is rounded; NaN and infinities as strings that JavaScript's Number reads."""
+    """int64 as strings of digits, so that none is rounded; NaN and infinities as strings for JavaScript's Number."""
     if array.dtype == np.int64:
         return [str(value) for value in array.ravel()]
     if array.dtype in (np.float32, np.float64):
-        return [float(v) if np.isfinite(v) else str(v).replace("inf", "Infinity") for v in array.ravel().astype(np.float64)]
+        values = array.ravel().astype(np.float64)
+        return [float(v) if np.isfinite(v) else str(v).replace("inf", "Infinity") for v in values]
     return array.ravel().tolist()
 
 
