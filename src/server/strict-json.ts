@@ -34,7 +34,7 @@ export function parseStrictJson(body: Buffer): unknown {
   } catch (error) {
     throw new MillraceError(
       'MALFORMED_JSON',
-      `The body is not valid JSON: ${(error as SyntaxError).message}`,
+      `The body is not valid JSON (${(error as SyntaxError).message}).`,
       {
         cause: error,
       },

@@ -87,9 +87,7 @@ function bindPredict(app: TemplatedApp, context: RouteContext): void {
 function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, handler: RouteHandler): void {
   const metrics = createRouteMetrics(context.metrics, route.name, '');
   if (route.method === 'post') {
-    app.post(route.path, (res, req) =>
-      receiveJson(req, new Exchange(res, context.state, metrics), handler),
-    );
+    app.post(route.path, (res, req) => receiveJson(req, new Exchange(res, context.state, metrics), handler));
   } else {
     app.get(route.path, (res) => new Exchange(res, context.state, metrics).handle(handler));
   }

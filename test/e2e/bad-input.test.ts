@@ -208,9 +208,10 @@ describe('a connection that misbehaves', () => {
     socket.destroy();
   });
 
-  it('keeps a keep-alive connection in step when many requests are sent ahead', async () => {
+  it('closes a connection that sends requests ahead of their answers, and serves the others', async () => {
     const one = `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${goodBody.length}\r\n\r\n${goodBody}`;
     const reply = await rawCall(demo.server, one.repeat(20), 1000);
-    expect(reply.split('200 OK').length - 1).toBe(20);
+    expect(reply.split('200 OK').length - 1).toBeLessThan(20);
+    await expectServing();
   });
 });

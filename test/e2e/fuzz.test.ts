@@ -53,7 +53,7 @@ const oddValue = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
 );
 
-const flight = fc.record(
+const oddFlight = fc.record(
   Object.fromEntries(
     Object.entries(goodFlight).map(([name, value]) => [
       name,
@@ -63,7 +63,17 @@ const flight = fc.record(
   { requiredKeys: [] },
 );
 
-const predictBody = fc.record(
+const flight = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(goodFlight) },
+  { weight: 2, arbitrary: oddFlight },
+);
+
+const goodBody = fc.record({
+  rows: fc.array(fc.constant(goodFlight), { maxLength: 40 }),
+  trace: fc.boolean(),
+});
+
+const oddBody = fc.record(
   {
     context: fc.oneof(flight, oddValue),
     rows: fc.oneof(fc.array(flight, { maxLength: 5 }), fc.array(oddValue, { maxLength: 3 }), oddValue),
@@ -73,6 +83,8 @@ const predictBody = fc.record(
   },
   { requiredKeys: ['rows'] },
 );
+
+const predictBody = fc.oneof(goodBody, oddBody);
 
 const pushBody = fc.record(
   {
