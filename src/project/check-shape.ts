@@ -98,15 +98,8 @@ function toComplaints(schema: z.ZodType, issue: Issue, prefix: Path, data: unkno
       if (alternative !== undefined)
         return alternative.flatMap((inner) => toComplaints(schema, inner, path, data));
       const kinds = issue.errors.flat().filter(isAboutKind);
-      return [
-        {
-          path,
-          message: kindSentence(
-            kinds.map(({ expected }) => expected),
-            input,
-          ),
-        },
-      ];
+      const expected = kinds.map((kind) => kind.expected);
+      return [{ path, message: kindSentence(expected, input) }];
     }
     case 'invalid_type': {
       const isText = issue.expected === 'string' && input !== undefined;
@@ -152,7 +145,8 @@ function kindOf(input: unknown): string {
 function textHint(schema: z.ZodType, path: Path, input: unknown): string | undefined {
   if (isMapping(input)) return 'text that holds ": " or starts with "{" needs quotes';
   const examples = layers(schemaAt(schema, path)).flatMap((layer) => layer.meta()?.['examples'] ?? []);
-  return examples.length === 0 ? undefined : `write it like ${String(examples[0])}`;
+  const example = examples.find((candidate) => typeof candidate === 'string');
+  return example === undefined ? undefined : `write it like ${example}`;
 }
 
 function boundSentence(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {

@@ -10,7 +10,7 @@ import type { Place } from './source-file.ts';
 
 export interface Report {
   /** Adds a mistake at a path of a file, unless the same sentence is there already. */
-  add(source: Place, path: Path, message: string, suggestion?: string | undefined, line?: number): void;
+  add(source: Place, path: Path, message: string, suggestion?: string, line?: number): void;
   /** Whether a mistake was found at a path, inside it or above it. */
   isTouched(source: Place, path: Path): boolean;
   /** Notes that a part of the project was left out for a mistake elsewhere; `add` notes the part it is in. */
@@ -25,6 +25,7 @@ export function createReport(): Report {
   const found = new Map<string, Mistake>();
   const incomplete = new Set<string>();
   const files: string[] = [];
+  const inFile = (file: string): Mistake[] => [...found.values()].filter((mistake) => mistake.file === file);
 
   return {
     add(source, path, message, suggestion, line = source.lineOf(path)) {
@@ -37,14 +38,12 @@ export function createReport(): Report {
     },
     isTouched(source, path) {
       const wanted = formatPath(path);
-      const inFile = [...found.values()].filter(({ file }) => file === source.file);
-      return inFile.some((mistake) => contains(wanted, mistake.path) || contains(mistake.path, wanted));
+      return inFile(source.file).some(({ path: at }) => contains(wanted, at) || contains(at, wanted));
     },
     markIncomplete: (part) => void incomplete.add(part),
     incomplete,
     mistakes() {
-      const rank = (mistake: Mistake): number => files.indexOf(mistake.file);
-      return [...found.values()].sort((a, b) => rank(a) - rank(b) || a.line - b.line);
+      return files.flatMap((file) => inFile(file).sort((a, b) => a.line - b.line));
     },
   };
 }

@@ -8,7 +8,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { Lexer, LineCounter, Parser, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
-import type { ErrorCode, Node, Pair, YAMLError, YAMLMap } from 'yaml';
+import type { Alias, ErrorCode, Node, Pair, YAMLError, YAMLMap, YAMLSeq } from 'yaml';
 import type { Path } from './path.ts';
 import { formatPath } from './path.ts';
 
@@ -44,6 +44,8 @@ export interface ReadSource {
 const BYTES_MAX = 1024 * 1024;
 const DEPTH_MAX = 64;
 const VALUES_MAX = 100_000;
+const TOO_DEEP = `the file is nested deeper than ${DEPTH_MAX} levels, or an alias holds itself`;
+const TOO_MANY = `the file holds more than ${VALUES_MAX} values, each use of an alias counted`;
 const prototypeKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 const standardTags: ReadonlySet<string> = new Set(
   ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`),
@@ -73,7 +75,7 @@ export function parseSource(file: string, part: string | undefined, text: string
     uniqueKeys: false, // checked in `unfold`, where the path is known
     intAsBigInt: true,
     merge: false,
-    logLevel: 'silent',
+    logLevel: 'error',
   });
   const [syntaxError] = document.errors;
   if (syntaxError !== undefined) {
@@ -118,70 +120,30 @@ function explainSyntax(error: YAMLError, column: number): Pick<SourceProblem, 'm
   return suggestion === undefined ? { message } : { message, suggestion };
 }
 
+/** What one walk over the syntax tree collects. */
+interface Unfolding {
+  readonly problems: SourceProblem[];
+  readonly lines: Map<string, number>;
+  readonly anchors: Map<string, Node>;
+  readonly lineAt: (node: Node) => number;
+  values: number;
+  /** Why the walk was given up. */
+  excess: string | undefined;
+}
+
 /** Turns the syntax tree into plain data, collecting the line of each path and what is wrong on the way. */
 function unfold(file: string, part: string | undefined, root: Node, lineCounter: LineCounter): ReadSource {
-  const problems: SourceProblem[] = [];
-  const lines = new Map<string, number>();
-  const anchors = new Map<string, Node>();
-  let values = 0;
-  let excess: string | undefined;
-
-  const lineAt = (node: Node): number => lineCounter.linePos(node.range?.[0] ?? 0).line;
-
-  function toValue(node: Node | null, path: Path, depth: number): unknown {
-    if (depth > DEPTH_MAX)
-      excess = `the file is nested deeper than ${DEPTH_MAX} levels, or an alias holds itself`;
-    if (++values > VALUES_MAX)
-      excess = `the file holds more than ${VALUES_MAX} values, each use of an alias counted`;
-    if (node === null || excess !== undefined) return null;
-    if (isAlias(node)) return toAliased(node.source, lineAt(node), path, depth);
-    if (node.tag !== undefined && !standardTags.has(node.tag)) {
-      const suggestion = 'text that starts with "!" needs quotes';
-      problems.push({
-        line: lineAt(node),
-        path,
-        message: `the tag ${node.tag} is not supported`,
-        suggestion,
-      });
-      return undefined;
-    }
-    if ('anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, node);
-    if (isMap(node)) return toObject(node, path, depth);
-    if (!isSeq(node)) return isScalar(node) ? toScalar(node.value) : null;
-    return node.items.map((item, index) => {
-      const itemPath = [...path, index];
-      lines.set(formatPath(itemPath), lineAt(item as Node));
-      return toValue(item as Node, itemPath, depth + 1);
-    });
-  }
-
-  function toAliased(name: string, line: number, path: Path, depth: number): unknown {
-    const target = anchors.get(name);
-    if (target !== undefined) return toValue(target, path, depth + 1);
-    problems.push({ line, path, message: `the alias *${name} has no anchor &${name} before it` });
-    return undefined;
-  }
-
-  function toObject(map: YAMLMap, path: Path, depth: number): Record<string, unknown> {
-    const object: Record<string, unknown> = {};
-    for (const pair of map.items as Pair<Node, Node | null>[]) {
-      const name = keyText(pair.key);
-      const line = lineAt(pair.key);
-      const keyPath = [...path, name];
-      const message = refuseKey(pair.key, name, object);
-      if (message !== undefined) {
-        problems.push({ line, path: keyPath, message });
-        continue;
-      }
-      lines.set(formatPath(keyPath), line);
-      const value = toValue(pair.value, keyPath, depth + 1);
-      if (value !== undefined) object[name] = value;
-    }
-    return object;
-  }
-
-  const data = toValue(root, [], 0);
-  if (excess !== undefined) return unusable(excess);
+  const state: Unfolding = {
+    problems: [],
+    lines: new Map(),
+    anchors: new Map(),
+    lineAt: (node) => lineCounter.linePos(node.range?.[0] ?? 0).line,
+    values: 0,
+    excess: undefined,
+  };
+  const data = toValue(state, root, []);
+  if (state.excess !== undefined) return unusable(state.excess);
+  const { lines, problems } = state;
   if (data === undefined) return { source: undefined, problems };
   const lineOf = (path: Path): number => {
     for (let length = path.length; length > 0; length--) {
@@ -191,6 +153,58 @@ function unfold(file: string, part: string | undefined, root: Node, lineCounter:
     return 1;
   };
   return { source: { file, part, data: data as Record<string, unknown>, lineOf }, problems };
+}
+
+/** The value of a node; undefined when it has a problem, so that it is left out. */
+function toValue(state: Unfolding, node: Node | null, path: Path): unknown {
+  if (path.length > DEPTH_MAX) state.excess = TOO_DEEP;
+  if (++state.values > VALUES_MAX) state.excess = TOO_MANY;
+  if (node === null || state.excess !== undefined) return null;
+  if (isAlias(node)) return toAliased(state, node, path);
+  if (node.tag !== undefined && !standardTags.has(node.tag)) {
+    const message = `the tag ${node.tag} is not supported`;
+    const suggestion = 'text that starts with "!" needs quotes';
+    state.problems.push({ line: state.lineAt(node), path, message, suggestion });
+    return undefined;
+  }
+  if ('anchor' in node && node.anchor !== undefined) state.anchors.set(node.anchor, node);
+  if (isMap(node)) return toObject(state, node, path);
+  if (isSeq(node)) return toArray(state, node, path);
+  return isScalar(node) ? toScalar(node.value) : null;
+}
+
+function toAliased(state: Unfolding, alias: Alias, path: Path): unknown {
+  const target = state.anchors.get(alias.source);
+  if (target !== undefined) return toValue(state, target, path);
+  const message = `the alias *${alias.source} has no anchor &${alias.source} before it`;
+  state.problems.push({ line: state.lineAt(alias), path, message });
+  return undefined;
+}
+
+function toArray(state: Unfolding, list: YAMLSeq, path: Path): unknown[] {
+  return (list.items as Node[]).map((item, index) => {
+    const itemPath = [...path, index];
+    state.lines.set(formatPath(itemPath), state.lineAt(item));
+    return toValue(state, item, itemPath);
+  });
+}
+
+function toObject(state: Unfolding, map: YAMLMap, path: Path): Record<string, unknown> {
+  const object: Record<string, unknown> = {};
+  for (const { key, value } of map.items as Pair<Node, Node | null>[]) {
+    const name = keyText(key);
+    const keyPath = [...path, name];
+    const line = state.lineAt(key);
+    const message = refuseKey(key, name, object);
+    if (message !== undefined) {
+      state.problems.push({ line, path: keyPath, message });
+      continue;
+    }
+    state.lines.set(formatPath(keyPath), line);
+    const content = toValue(state, value, keyPath);
+    if (content !== undefined) object[name] = content;
+  }
+  return object;
 }
 
 /** `1: x` and `null: x` have the keys "1" and "null", as written. */

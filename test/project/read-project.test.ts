@@ -1,0 +1,350 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { MillraceError } from '../../src/errors.ts';
+import type { Project } from '../../src/project/project.ts';
+import { formatMistake, loadProject, readProject } from '../../src/project/read-project.ts';
+import { isIncomplete } from '../../src/project/report.ts';
+import { mistakesIn, projectFolder, readFiles, soundFiles } from './project-folder.ts';
+
+describe('a sound project', () => {
+  test('is read with everything in it', async () => {
+    const dir = await projectFolder(soundFiles);
+    const project = await loadProject(dir);
+    const user = { name: 'user', keys: [{ name: 'id', type: 'int64' }] };
+    expect(project).toMatchObject({ name: 'shop', dir });
+    expect(project.entities.get('user')).toEqual(user);
+    expect(project.featureViews.get('activity')).toEqual({
+      name: 'activity',
+      entity: user,
+      ttlMs: 30 * 86_400_000,
+      timestampField: 'event_timestamp',
+      features: [
+        { name: 'clicks', type: { scalar: 'int64', length: undefined }, index: 0, default: undefined },
+        { name: 'spend', type: { scalar: 'float64', length: undefined }, index: 1, default: 0 },
+        { name: 'taste', type: { scalar: 'float32', length: 3 }, index: 2, default: undefined },
+      ],
+    });
+    const modelFile = join(dir, 'churn/model.yaml');
+    const version = project.models.get('churn')?.versions.get('1');
+    expect(version).toEqual({
+      model: 'churn',
+      version: '1',
+      onnxPath: join(dir, 'churn/1/model.onnx'),
+      bindings: [
+        {
+          name: 'user',
+          entity: user,
+          keyFields: ['user'],
+          location: { file: modelFile, line: 2, path: 'entities.user' },
+        },
+      ],
+      inputs: [
+        {
+          name: 'features',
+          location: { file: modelFile, line: 4, path: 'inputs.features' },
+          expressions: [
+            {
+              text: 'user.activity.clicks',
+              location: { file: modelFile, line: 5, path: 'inputs.features[0]' },
+            },
+            {
+              text: 'user.activity.spend',
+              location: { file: modelFile, line: 6, path: 'inputs.features[1]' },
+            },
+          ],
+        },
+      ],
+      outputs: [
+        {
+          field: 'risk',
+          tensor: 'probabilities',
+          column: 1,
+          location: { file: modelFile, line: 7, path: 'outputs.risk' },
+        },
+      ],
+      batching: { rowsMax: 256, delayMsMax: 0 },
+      warmup: true,
+      location: { file: modelFile, line: 1, path: '' },
+    });
+    expect(project.endpoints.get('churn')).toMatchObject({
+      request: [
+        { name: 'user', type: { scalar: 'int64', length: undefined }, index: 0, optional: false },
+        { name: 'page', type: { scalar: 'string', length: undefined }, index: 1, optional: true },
+      ],
+      unit: 'user',
+      variants: [{ name: 'only', location: { line: 19, path: 'endpoints.churn.variants.only' } }],
+      location: { line: 13, path: 'endpoints.churn' },
+    });
+    expect(project.endpoints.get('churn')?.variants[0]?.model).toBe(version);
+  });
+
+  test('is frozen all the way down, its maps too', async () => {
+    const project = await loadProject(await projectFolder(soundFiles));
+    const visit = (value: unknown): void => {
+      if (typeof value !== 'object' || value === null) return;
+      expect(Object.isFrozen(value)).toBe(true);
+      for (const inner of value instanceof Map ? value.values() : Object.values(value)) visit(inner);
+    };
+    visit(project);
+    const views = project.featureViews as Map<string, unknown>;
+    expect(() => views.set('x', 1)).toThrow('a project is frozen');
+    expect(() => views.delete('activity')).toThrow('a project is frozen');
+    expect(() => views.clear()).toThrow('a project is frozen');
+  });
+
+  test('has limits, each with a default', async () => {
+    const defaults = (await readFiles(soundFiles)).project.limits;
+    expect(defaults).toEqual({
+      bodyBytesMax: 1_048_576,
+      bodyTimeoutMs: 10_000,
+      rowsMax: 1000,
+      timeoutMs: 1000,
+      inFlightMax: 10_000,
+      drainTimeoutMs: 10_000,
+    });
+    const limits = 'limits: { body_bytes_max: 512kb, timeout: 50ms, rows_max: 7 }';
+    const { project, mistakes } = await readFiles({ 'millrace.yaml': `project: p\n${limits}\n` });
+    expect(mistakes).toEqual([]);
+    expect(project.limits).toEqual({ ...defaults, bodyBytesMax: 524_288, timeoutMs: 50, rowsMax: 7 });
+  });
+
+  test('may consist of a name alone', async () => {
+    const { project, mistakes } = await readFiles({ 'millrace.yml': 'project: p\n' });
+    expect(mistakes).toEqual([]);
+    expect(project.endpoints.size + project.models.size + project.entities.size).toBe(0);
+  });
+
+  test('is the same in YAML and in JSON', async () => {
+    const json = {
+      $schema: 'node_modules/millrace/schema/millrace.schema.json',
+      project: 'shop',
+      entities: { user: { keys: { id: 'int64' } } },
+      feature_views: {
+        activity: {
+          entity: 'user',
+          ttl: '30d',
+          features: { clicks: 'int64', spend: { type: 'float64', default: 0 }, taste: 'float32[3]' },
+        },
+      },
+      endpoints: {
+        churn: {
+          request: { user: 'int64', page: { type: 'string', optional: true } },
+          unit: 'user',
+          variants: { only: { model: 'churn@1' } },
+        },
+      },
+    };
+    const model = {
+      entities: { user: { entity: 'user', keys: { id: 'request.user' } } },
+      inputs: { features: ['user.activity.clicks', 'user.activity.spend'] },
+      outputs: { risk: 'probabilities[1]' },
+    };
+    const fromJson = await readFiles({
+      'millrace.json': JSON.stringify(json, null, '\t'),
+      'churn/model.json': JSON.stringify(model),
+      'churn/1/model.onnx': '',
+    });
+    const fromYaml = await readFiles(soundFiles);
+    expect(fromJson.mistakes).toEqual([]);
+    expect(withoutPlaces(fromJson.project)).toEqual(withoutPlaces(fromYaml.project));
+  });
+});
+
+/** A project as JSON, without what depends on where and how it was written. */
+function withoutPlaces(project: Project): unknown {
+  const text = JSON.stringify(project, (key, value: unknown) => {
+    if (key === 'location' || key === 'dir' || key === 'onnxPath') return undefined;
+    return value instanceof Map ? [...value] : value;
+  });
+  return JSON.parse(text);
+}
+
+describe('a model', () => {
+  const own = `inputs: { features: request.user }
+batching: { rows_max: 8 }
+warmup: false
+`;
+
+  test('takes from the description of a version the keys that it has, and the rest from its own', async () => {
+    const dir = await projectFolder({ ...soundFiles, 'churn/2/model.onnx': '', 'churn/2/model.yml': own });
+    const versions = (await loadProject(dir)).models.get('churn')?.versions;
+    const [first, second] = [versions?.get('1'), versions?.get('2')];
+    expect(first?.batching).toEqual({ rowsMax: 256, delayMsMax: 0 });
+    expect(second?.batching).toEqual({ rowsMax: 8, delayMsMax: 0 });
+    expect(second?.warmup).toBe(false);
+    expect(second?.bindings).toEqual(first?.bindings);
+    expect(second?.outputs).toEqual(first?.outputs);
+    const file = join(dir, 'churn/2/model.yml');
+    expect(second?.inputs).toEqual([
+      {
+        name: 'features',
+        expressions: [{ text: 'request.user', location: { file, line: 1, path: 'inputs.features' } }],
+        location: { file, line: 1, path: 'inputs.features' },
+      },
+    ]);
+    expect(second?.location).toEqual({ file, line: 1, path: '' });
+  });
+
+  test('needs no description of its own when an endpoint names it and its version has one', async () => {
+    const { 'churn/model.yaml': description = '', ...rest } = soundFiles;
+    expect(await mistakesIn({ ...rest, 'churn/1/model.yaml': description })).toEqual([]);
+    expect(await mistakesIn(rest)).toEqual([
+      'churn/model.yaml:1  the file is missing: it says what the inputs of the model churn are',
+    ]);
+  });
+
+  test('has its versions in numeric order', async () => {
+    const { project } = await readFiles({
+      ...soundFiles,
+      'churn/10/model.onnx': '',
+      'churn/2/model.onnx': '',
+    });
+    expect([...(project.models.get('churn')?.versions.keys() ?? [])]).toEqual(['1', '2', '10']);
+  });
+
+  test('is any folder with a description, whether an endpoint names it or not; other folders are not', async () => {
+    const { project, mistakes } = await readFiles({
+      ...soundFiles,
+      'spare/model.yaml': 'inputs: { x: "1" }\n',
+      'spare/3/model.onnx': '',
+      'data/1/users.csv': '',
+      '.hidden/model.yaml': '',
+      'README.md': '',
+    });
+    expect(mistakes).toEqual([]);
+    expect([...project.models.keys()]).toEqual(['churn', 'spare']);
+  });
+
+  test('answers with every output when it names none', async () => {
+    const { project } = await readFiles({
+      'millrace.yaml': 'project: p\n',
+      'm/model.yaml': 'inputs: { x: "1" }\n',
+      'm/1/model.onnx': '',
+    });
+    expect(project.models.get('m')?.versions.get('1')?.outputs).toBeUndefined();
+  });
+
+  test('with versions that lack something has one mistake for each', async () => {
+    const files = {
+      'millrace.yaml': 'project: p\n',
+      'a/model.yaml': 'inputs: { x: "1" }\n',
+      'b/model.yaml': 'inputs: { x: "1" }\n',
+      'b/1/notes.txt': '',
+      'c/model.yaml': 'warmup: true\n',
+      'c/1/model.onnx': '',
+      'c/2/model.onnx': '',
+      'my model/model.yaml': '',
+    };
+    const found = await mistakesIn(files);
+    expect(found).toEqual([
+      expect.stringMatching(/^a:1 {2}the model has no versions \(put its file at a\/1\/model\.onnx\)$/),
+      'b/1/model.onnx:1  the file is missing: it is version 1 of the model b',
+      'c/model.yaml:1  inputs  is missing: it says which expressions fill the inputs of the model',
+      expect.stringMatching(/^my model:1 {2}the folder is not named like a model/),
+    ]);
+  });
+});
+
+describe('a project folder without a project file', () => {
+  test('has one mistake that says which file is expected where', async () => {
+    expect(await mistakesIn({ 'readme.txt': '' })).toEqual([
+      'millrace.yaml:1  the project file is missing: a project folder holds it, or millrace.yml or millrace.json',
+    ]);
+  });
+
+  test('has one mistake when the folder does not exist, or is a file', async () => {
+    const dir = await projectFolder({ file: '' });
+    const missing = await readProject(join(dir, 'nowhere'));
+    expect(missing.mistakes.map(({ message }) => message)).toEqual([
+      `the project folder ${join(dir, 'nowhere')} does not exist`,
+    ]);
+    expect(missing.project.endpoints.size).toBe(0);
+    const file = await readProject(join(dir, 'file'));
+    expect(file.mistakes.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/cannot be read \(ENOTDIR\)/),
+    ]);
+    expect((await stat(join(dir, 'file'))).isFile()).toBe(true);
+  });
+
+  test('with two project files is refused', async () => {
+    const found = await mistakesIn({
+      ...soundFiles,
+      'millrace.json': '{"project": "other"}',
+      'churn/model.json': '{}',
+    });
+    expect(found).toEqual([
+      'millrace.json:1  millrace.yaml is in the same folder: keep one of them',
+      'churn/model.json:1  model.yaml is in the same folder: keep one of them',
+    ]);
+  });
+});
+
+describe('loadProject', () => {
+  test('throws every mistake at once, one a line and one a detail', async () => {
+    const dir = await projectFolder({ 'millrace.yaml': 'project: 5\nlimits: { rows_max: many }\n' });
+    const error: unknown = await loadProject(dir).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(MillraceError);
+    const { code, message, details } = error as MillraceError;
+    const file = join(dir, 'millrace.yaml');
+    expect(code).toBe('INVALID_PROJECT');
+    expect(message.split('\n')).toEqual([
+      'The project has 2 mistakes:',
+      `  ${file}:1  project  must be a string, not 5`,
+      `  ${file}:2  limits.rows_max  must be a number, not "many"`,
+    ]);
+    expect(details).toEqual([
+      { path: `${file}:1 project`, message: 'must be a string, not 5' },
+      { path: `${file}:2 limits.rows_max`, message: 'must be a number, not "many"' },
+    ]);
+  });
+});
+
+test('formatMistake shows place, path, sentence and suggestion, as far as there are any', () => {
+  const place = { file: 'models/millrace.yaml', line: 12, message: 'is wrong' };
+  expect(formatMistake({ ...place, path: '' })).toBe('models/millrace.yaml:12  is wrong');
+  expect(formatMistake({ ...place, path: 'endpoints.a', suggestion: 'did you mean "b"?' })).toBe(
+    'models/millrace.yaml:12  endpoints.a  is wrong (did you mean "b"?)',
+  );
+});
+
+describe('incomplete', () => {
+  const files = {
+    ...soundFiles,
+    'millrace.yaml': (soundFiles['millrace.yaml'] ?? '').replace('clicks: int64', 'clicks: int46'),
+  };
+
+  test('names the part with the mistake, which keeps what is sound', async () => {
+    const { project, incomplete } = await readFiles(files);
+    expect([...incomplete]).toEqual(['feature_views.activity']);
+    expect(project.featureViews.get('activity')?.features.map(({ name }) => name)).toEqual([
+      'spend',
+      'taste',
+    ]);
+    expect(project.endpoints.has('churn')).toBe(true);
+  });
+
+  test('names what was left out because of another part', async () => {
+    const text = (soundFiles['millrace.yaml'] ?? '').replace('id: int64', 'id: int46');
+    const { project, mistakes, incomplete } = await readFiles({ ...soundFiles, 'millrace.yaml': text });
+    expect(mistakes.map(({ path }) => path)).toEqual(['entities.user.keys.id']);
+    expect([...incomplete].sort()).toEqual([
+      'endpoints.churn',
+      'entities.user',
+      'feature_views.activity',
+      'models.churn',
+    ]);
+    expect(project).toMatchObject({ entities: new Map(), featureViews: new Map(), models: new Map() });
+    expect(project.endpoints.size).toBe(0);
+  });
+
+  test('covers every part of a section that is misspelt, and all of a file that cannot be parsed', async () => {
+    const text = (soundFiles['millrace.yaml'] ?? '').replace('entities:', 'entites:');
+    const misspelt = await readFiles({ ...soundFiles, 'millrace.yaml': text });
+    expect(misspelt.mistakes.map(({ path }) => path)).toEqual(['entites']);
+    expect(isIncomplete(misspelt.incomplete, 'entities.user')).toBe(true);
+    expect(isIncomplete(misspelt.incomplete, 'limits')).toBe(false);
+    const broken = await readFiles({ 'millrace.yaml': 'project: [' });
+    expect(isIncomplete(broken.incomplete, 'feature_views.activity')).toBe(true);
+  });
+});
