@@ -1,0 +1,24 @@
+/** The public API, for programs that embed the server. */
+export { MillraceError, errorCatalogue } from './errors.ts';
+export type { ErrorCode, ErrorDetail, ErrorKind } from './errors.ts';
+export { systemClock } from './clock.ts';
+export type { Clock } from './clock.ts';
+export { formatMistake, loadProject, readProject } from './project/read-project.ts';
+export type { ReadProject } from './project/read-project.ts';
+export type {
+  Endpoint,
+  Entity,
+  Feature,
+  FeatureView,
+  Limits,
+  Mistake,
+  Model,
+  ModelVersion,
+  Project,
+  RequestField,
+  Variant,
+} from './project/project.ts';
+export { createServer } from './server/server.ts';
+export type { Server, ServerOptions } from './server/server.ts';
+export { createLog } from './telemetry/log.ts';
+export type { Log, LogLevel } from './telemetry/log.ts';
