@@ -24,20 +24,38 @@ export const errorCatalogue = {
   KEY_TOO_LONG: { status: 400, meaning: 'The join keys of one entity are longer than a store key may be.' },
   UNKNOWN_ENDPOINT: { status: 404, meaning: 'No endpoint of this name is in the project file.' },
   UNKNOWN_ROUTE: { status: 404, meaning: 'No call has this path.' },
-  UNKNOWN_FEATURE: { status: 404, meaning: 'No feature or feature view of this name is in the project file.' },
+  UNKNOWN_FEATURE: {
+    status: 404,
+    meaning: 'No feature or feature view of this name is in the project file.',
+  },
   METHOD_NOT_ALLOWED: { status: 405, meaning: 'The path exists, but not with this HTTP method.' },
   REQUEST_TIMEOUT: { status: 408, meaning: 'The body did not arrive within `limits.body_timeout`.' },
   BODY_TOO_LARGE: { status: 413, meaning: 'The body is larger than `limits.body_bytes_max`.' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: 'The content type is not `application/json`.' },
-  OVERLOADED: { status: 429, meaning: 'Too many requests are in flight. Retry after the `Retry-After` seconds.' },
+  OVERLOADED: {
+    status: 429,
+    meaning: 'Too many requests are in flight. Retry after the `Retry-After` seconds.',
+  },
   INTERNAL: { status: 500, meaning: 'A fault in the server. The log has the cause under the request id.' },
-  MODEL_FAILED: { status: 500, meaning: 'The model rejected the tensors of this request. The log has the cause.' },
-  STORE_FAILED: { status: 503, meaning: 'The online store could not be read or written (disk full, no permission).' },
-  NOT_READY: { status: 503, meaning: 'The server is still loading models, or it is draining before it stops.' },
+  MODEL_FAILED: {
+    status: 500,
+    meaning: 'The model rejected the tensors of this request. The log has the cause.',
+  },
+  STORE_FAILED: {
+    status: 503,
+    meaning: 'The online store could not be read or written (disk full, no permission).',
+  },
+  NOT_READY: {
+    status: 503,
+    meaning: 'The server is still loading models, or it is draining before it stops.',
+  },
   DEADLINE_EXCEEDED: { status: 504, meaning: 'The answer took longer than `limits.timeout`.' },
   INVALID_PROJECT: { status: 500, meaning: 'The project file has mistakes. Each names file, line and path.' },
   INVALID_MODEL: { status: 500, meaning: 'A model file is missing, corrupt or does not fit its model.yaml.' },
-  STARTUP_FAILED: { status: 500, meaning: 'The server could not start (port in use, data folder not writable).' },
+  STARTUP_FAILED: {
+    status: 500,
+    meaning: 'The server could not start (port in use, data folder not writable).',
+  },
   LOAD_FAILED: { status: 500, meaning: 'A file could not be loaded into a feature view.' },
 } as const satisfies Record<string, ErrorKind>;
 

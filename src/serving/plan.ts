@@ -46,7 +46,7 @@ export interface Plan {
   /** The model's inputs, for the trace: `width` values per row. */
   readonly inputs: readonly { readonly name: string; readonly width: number }[];
   readonly answer: readonly AnswerField[];
-  readonly fill: CompiledTransforms['fill'];
+  readonly transforms: CompiledTransforms;
   /** `"endpoint":…,"model":…,"version":…,"variant":…`, the same in every reply. */
   readonly replyHead: string;
   readonly metrics: { readonly rows: Counter };
@@ -69,7 +69,7 @@ export function createPlan(
     ),
     inputs: compiled.inputs,
     answer: compiled.answer,
-    fill: compiled.transforms.fill,
+    transforms: compiled.transforms,
     replyHead: JSON.stringify(named).slice(1, -1),
     metrics: { rows: parts.metrics.counter('millrace_rows_total', 'Rows that were asked for.', named) },
   };

@@ -62,7 +62,7 @@ export class Prediction implements BatchCaller {
   }
 
   fill(tensors: readonly TensorData[], at: number, row: number): void {
-    this.plan.fill(
+    this.plan.transforms.fill(
       tensors,
       at,
       this.request.rows[row] as readonly Value[],

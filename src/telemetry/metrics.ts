@@ -4,6 +4,7 @@
  * `observe`. A child is bound to its label values once, at load; counting is then one addition.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { IntervalHistogram } from 'node:perf_hooks';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import type { Metric } from 'prom-client';
 
@@ -48,81 +49,112 @@ interface Sample {
   readonly metricName?: string;
 }
 
+interface Child {
+  samples(name: string): Sample[];
+}
+
 interface Family {
   readonly type: 'counter' | 'histogram' | 'gauge';
-  readonly children: Map<string, { samples(name: string): Sample[] }>;
+  readonly children: Map<string, Child>;
 }
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const families = new Map<string, Family>();
+  const families = createFamilies(registry);
   const loopDelay = monitorEventLoopDelay({ resolution: 10 });
   loopDelay.enable();
-
-  const register = (name: string, help: string, type: Family['type'], samples: () => Sample[]): void => {
-    const metric = {
-      name,
-      help,
-      type,
-      aggregator: 'sum',
-      get: async () => ({ name, help, type, aggregator: 'sum', values: samples() }),
-    };
-    // prom-client calls nothing but `get`, yet its type asks for one of its own classes.
-    registry.registerMetric(metric as unknown as Metric);
-  };
-
-  const family = (name: string, help: string, type: Family['type']): Family => {
-    const known = families.get(name);
-    if (known !== undefined) return known;
-    const created: Family = { type, children: new Map() };
-    families.set(name, created);
-    register(name, help, type, () => [...created.children.values()].flatMap((child) => child.samples(name)));
-    return created;
-  };
-
-  const child = <T extends { samples(name: string): Sample[] }>(
-    of: Family,
-    labels: Labels,
-    create: () => T,
-  ): T => {
-    const key = JSON.stringify(labels);
-    const known = of.children.get(key);
-    if (known !== undefined) return known as T;
-    const created = create();
-    of.children.set(key, created);
-    return created;
-  };
-
   register(
+    registry,
     'millrace_event_loop_delay_seconds',
     'Delay of the event loop since the last scrape.',
     'gauge',
-    () => {
-      const seconds = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0);
-      const samples: Sample[] = [
-        { labels: { quantile: '0.5' }, value: seconds(loopDelay.percentile(50)) },
-        { labels: { quantile: '0.99' }, value: seconds(loopDelay.percentile(99)) },
-        { labels: { quantile: '1' }, value: loopDelay.count === 0 ? 0 : seconds(loopDelay.max) },
-      ];
-      loopDelay.reset();
-      return samples;
-    },
+    () => loopDelaySamples(loopDelay),
   );
-
   return {
     contentType: registry.contentType,
     counter: (name, help, labels) =>
-      child(family(name, help, 'counter'), labels, () => new PlainCounter(labels)),
+      families.child(name, help, 'counter', labels, () => new PlainCounter(labels)),
     histogram: (name, help, bounds, labels) =>
-      child(family(name, help, 'histogram'), labels, () => new PlainHistogram(labels, bounds)),
-    gauge: (name, help, read) => register(name, help, 'gauge', () => [...read()]),
+      families.child(name, help, 'histogram', labels, () => new PlainHistogram(labels, bounds)),
+    gauge: (name, help, read) => register(registry, name, help, 'gauge', () => [...read()]),
     render: () => registry.metrics(),
     close: () => {
       loopDelay.disable();
       registry.clear();
     },
   };
+}
+
+function register(
+  registry: Registry,
+  name: string,
+  help: string,
+  type: Family['type'],
+  samples: () => Sample[],
+): void {
+  const metric = {
+    name,
+    help,
+    type,
+    aggregator: 'sum',
+    get: async () => ({ name, help, type, aggregator: 'sum', values: samples() }),
+  };
+  // prom-client calls nothing but `get`, yet its type asks for one of its own classes.
+  registry.registerMetric(metric as unknown as Metric);
+}
+
+interface Families {
+  /** The child of a family with these labels; made when it is first asked for. */
+  child<T extends Child>(
+    name: string,
+    help: string,
+    type: Family['type'],
+    labels: Labels,
+    create: () => T,
+  ): T;
+}
+
+function createFamilies(registry: Registry): Families {
+  const families = new Map<string, Family>();
+  const family = (name: string, help: string, type: Family['type']): Family => {
+    const known = families.get(name);
+    if (known !== undefined) return known;
+    const created: Family = { type, children: new Map() };
+    families.set(name, created);
+    register(registry, name, help, type, () =>
+      [...created.children.values()].flatMap((child) => child.samples(name)),
+    );
+    return created;
+  };
+  return {
+    child<T extends Child>(
+      name: string,
+      help: string,
+      type: Family['type'],
+      labels: Labels,
+      create: () => T,
+    ): T {
+      const { children } = family(name, help, type);
+      const key = JSON.stringify(labels);
+      const known = children.get(key);
+      if (known !== undefined) return known as T;
+      const created = create();
+      children.set(key, created);
+      return created;
+    },
+  };
+}
+
+function loopDelaySamples(loopDelay: IntervalHistogram): Sample[] {
+  const seconds = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0);
+  const samples: Sample[] = [
+    { labels: { quantile: '0.5' }, value: seconds(loopDelay.percentile(50)) },
+    { labels: { quantile: '0.99' }, value: seconds(loopDelay.percentile(99)) },
+    { labels: { quantile: '1' }, value: loopDelay.count === 0 ? 0 : seconds(loopDelay.max) },
+  ];
+  loopDelay.reset();
+  return samples;
 }
 
 class PlainCounter implements Counter {

@@ -37,7 +37,7 @@ export async function startDemoServer(limits: Partial<Limits> = {}): Promise<Dem
   };
 }
 
-export async function loadDemoData(project: Project, dataDir: string): Promise<void> {
+async function loadDemoData(project: Project, dataDir: string): Promise<void> {
   const store = await openLmdbStore({ path: dataDir, views: [...project.featureViews.values()] });
   for (const [viewName, file] of [
     ['airport_profile', 'airports.csv'],

@@ -45,7 +45,11 @@ it('works as the README says', async () => {
   const [before, after] = [steps.slice(0, serveAt), steps.slice(serveAt + 1)];
   const prepared: string[] = [];
   for (const { script } of before) prepared.push(await shell(script));
-  const server = spawn('bash', ['-c', `exec ${steps[serveAt]?.script}`], { cwd: root, detached: true, stdio: 'pipe' });
+  const server = spawn('bash', ['-c', `exec ${steps[serveAt]?.script}`], {
+    cwd: root,
+    detached: true,
+    stdio: 'pipe',
+  });
   try {
     await new Promise<void>((resolve, reject) => {
       server.stdout.on('data', (chunk: Buffer) => chunk.includes('"msg":"ready"') && resolve());
@@ -83,7 +87,9 @@ function expectTour(prepared: readonly string[], answers: readonly string[]): vo
     expect(mistake).toContain(part);
   }
   expect(operations).toContain('{"ready":true}');
-  expect(operations).toContain('millrace_requests_total{route="predict",endpoint="flight-delay",status="200"} 3');
+  expect(operations).toContain(
+    'millrace_requests_total{route="predict",endpoint="flight-delay",status="200"} 3',
+  );
 }
 
 function predictionsOf(answer: string): { delayed: number }[] {
