@@ -147,14 +147,17 @@ function createFamilies(registry: Registry): Families {
 }
 
 function loopDelaySamples(loopDelay: IntervalHistogram): Sample[] {
-  const seconds = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0);
   const samples: Sample[] = [
-    { labels: { quantile: '0.5' }, value: seconds(loopDelay.percentile(50)) },
-    { labels: { quantile: '0.99' }, value: seconds(loopDelay.percentile(99)) },
-    { labels: { quantile: '1' }, value: loopDelay.count === 0 ? 0 : seconds(loopDelay.max) },
+    { labels: { quantile: '0.5' }, value: secondsOf(loopDelay.percentile(50)) },
+    { labels: { quantile: '0.99' }, value: secondsOf(loopDelay.percentile(99)) },
+    { labels: { quantile: '1' }, value: loopDelay.count === 0 ? 0 : secondsOf(loopDelay.max) },
   ];
   loopDelay.reset();
   return samples;
+}
+
+function secondsOf(nanoseconds: number): number {
+  return Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0;
 }
 
 class PlainCounter implements Counter {
