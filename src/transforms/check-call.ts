@@ -4,7 +4,7 @@ import { ExpressionError } from './expression-error.ts';
 import { functionsByName } from './functions.ts';
 import type { FunctionSpec, Parameter } from './functions.ts';
 import type { Syntax } from './syntax.ts';
-import { syntaxText } from './syntax.ts';
+import { quoted } from './syntax.ts';
 import { formatType, isNumber } from './typed-expression.ts';
 import type { Constant, ExpressionType, TypedExpression } from './typed-expression.ts';
 
@@ -32,7 +32,7 @@ export function checkCall(call: Call, check: (syntax: Syntax) => TypedExpression
   });
   const types = args.map((arg) => arg.type);
   const fault = spec.refuse?.(types, constants) ?? categoryFault(types[0], spec, constants[0]);
-  if (fault !== undefined) throw new ExpressionError(`in ${shortText(call)}: ${fault}`, spec.signature);
+  if (fault !== undefined) throw new ExpressionError(`in ${quoted(call)}: ${fault}`, spec.signature);
   return { kind: 'call', spec, args, constants, type: spec.result(types, constants) };
 }
 
@@ -43,7 +43,7 @@ function requireCount(spec: FunctionSpec, call: Call): void {
   const wanted =
     most === Infinity ? `at least ${least}` : least === most ? String(least) : `${least} or ${most}`;
   throw new ExpressionError(
-    `${call.name} takes ${wanted} arguments, not ${call.args.length}`,
+    `${call.name} takes ${wanted} ${wanted === '1' ? 'argument' : 'arguments'}, not ${call.args.length}`,
     spec.signature,
   );
 }
@@ -57,7 +57,7 @@ function evaluatedArgument(
   if (accepts(parameter, typed.type)) return typed;
   const wanted = parameter === 'category' ? 'a string or an int' : `a ${parameter}`;
   throw new ExpressionError(
-    `${spec.name} takes ${wanted}, and ${syntaxText(syntax)} is ${formatType(typed.type)}`,
+    `${spec.name} takes ${wanted}, and ${quoted(syntax)} is ${formatType(typed.type)}`,
     spec.signature,
   );
 }
@@ -82,7 +82,7 @@ function constantArgument(spec: FunctionSpec, parameter: Parameter, syntax: Synt
     'constant scalar': 'a number or a string',
   };
   throw new ExpressionError(
-    `${spec.name} wants ${wanted[parameter]}, written out, in the place of ${syntaxText(syntax)}`,
+    `${spec.name} wants ${wanted[parameter]}, written out, in the place of ${quoted(syntax)}`,
     spec.signature,
   );
 }
@@ -117,9 +117,4 @@ function categoryFault(
   const areStrings = typeof categories[0] === 'string';
   if (areStrings === (type.base === 'string')) return undefined;
   return `the categories are ${areStrings ? 'strings' : 'ints'}, and the argument is ${formatType(type)}`;
-}
-
-function shortText(syntax: Syntax): string {
-  const text = syntaxText(syntax);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

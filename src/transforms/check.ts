@@ -2,9 +2,9 @@
 import type { FeatureView, RequestField } from '../project/project.ts';
 import { closestName } from '../project/suggestion.ts';
 import { checkCall } from './check-call.ts';
-import { ExpressionError, UnknownNameError } from './expression-error.ts';
+import { atPosition, ExpressionError, UnknownNameError } from './expression-error.ts';
 import type { BinaryOperator, ComparisonOperator, Syntax } from './syntax.ts';
-import { arithmeticOperators, comparisonOperators, syntaxText } from './syntax.ts';
+import { arithmeticOperators, comparisonOperators, quoted } from './syntax.ts';
 import { expressionType, formatType, isNumber } from './typed-expression.ts';
 import type { ExpressionType, TypedExpression } from './typed-expression.ts';
 
@@ -17,6 +17,10 @@ export interface Scope {
 
 /** @throws ExpressionError */
 export function checkExpression(syntax: Syntax, scope: Scope): TypedExpression {
+  return atPosition(syntax.at, () => checkForm(syntax, scope));
+}
+
+function checkForm(syntax: Syntax, scope: Scope): TypedExpression {
   const check = (inner: Syntax): TypedExpression => checkExpression(inner, scope);
   switch (syntax.kind) {
     case 'number':
@@ -39,7 +43,7 @@ export function checkExpression(syntax: Syntax, scope: Scope): TypedExpression {
     case 'binary':
       return checkBinary(syntax.operator, syntax, check(syntax.left), check(syntax.right));
     case 'conditional':
-      return checkConditional(syntax, check(syntax.test), check(syntax.then), check(syntax.otherwise));
+      return checkConditional(syntax, check(syntax.test), check(syntax.yes), check(syntax.no));
     case 'call':
       return checkCall(syntax, check);
   }
@@ -52,7 +56,7 @@ function scalar(base: ExpressionType['base'], nullable: boolean): ExpressionType
 function checkVectorLiteral(elements: readonly Syntax[]): TypedExpression {
   const values = elements.map((element) => {
     if (element.kind === 'number') return element.value;
-    throw new ExpressionError(`a vector is written with numbers only, not ${syntaxText(element)}`);
+    throw new ExpressionError(`a vector is written with numbers only, not ${quoted(element)}`);
   });
   if (values.length === 0) throw new ExpressionError('a vector needs at least one number');
   const base = elements.every((element) => element.kind === 'number' && element.isInteger) ? 'int' : 'float';
@@ -128,14 +132,10 @@ function unknownName(
 function checkElement(syntax: Syntax & { kind: 'element' }, of: TypedExpression): TypedExpression {
   const { length, base } = of.type;
   if (length === undefined) {
-    throw new ExpressionError(
-      `${syntaxText(syntax.of)} is ${formatType(of.type)}; only a vector has elements`,
-    );
+    throw new ExpressionError(`${quoted(syntax.of)} is ${formatType(of.type)}; only a vector has elements`);
   }
   if (syntax.index >= length) {
-    throw new ExpressionError(
-      `${syntaxText(syntax)} is outside the vector, which has [0] to [${length - 1}]`,
-    );
+    throw new ExpressionError(`${quoted(syntax)} is outside the vector, which has [0] to [${length - 1}]`);
   }
   const nullable = of.type.nullable || base === 'float';
   return { kind: 'element', of, index: syntax.index, type: scalar(base, nullable) };
@@ -183,7 +183,7 @@ function checkComparison(
   const comparable = (isNumber(a) && isNumber(b)) || (a.base === b.base && a.length === b.length);
   if (!comparable || a.length !== undefined) {
     throw new ExpressionError(
-      `${syntaxText(syntax.left)} (${formatType(a)}) cannot be compared with ${syntaxText(syntax.right)} (${formatType(b)})`,
+      `${quoted(syntax.left)} (${formatType(a)}) cannot be compared with ${quoted(syntax.right)} (${formatType(b)})`,
     );
   }
   const ordered = operator !== '==' && operator !== '!=';
@@ -196,13 +196,13 @@ function checkComparison(
 function checkConditional(
   syntax: Syntax & { kind: 'conditional' },
   test: TypedExpression,
-  then: TypedExpression,
-  otherwise: TypedExpression,
+  yes: TypedExpression,
+  no: TypedExpression,
 ): TypedExpression {
   requireCondition(test, syntax.test, 'the condition before ?');
-  const type = commonType(then, otherwise, syntax.then, syntax.otherwise, 'the two branches of ?:');
-  const nullable = then.type.nullable || otherwise.type.nullable;
-  return { kind: 'conditional', test, then, otherwise, type: { ...type, nullable } };
+  const type = commonType(yes, no, syntax.yes, syntax.no, 'the two branches of ?:');
+  const nullable = yes.type.nullable || no.type.nullable;
+  return { kind: 'conditional', test, yes, no, type: { ...type, nullable } };
 }
 
 /** The type that holds both: ints and floats meet as floats. */
@@ -214,23 +214,23 @@ function commonType(
   what: string,
 ): ExpressionType {
   const [a, b] = [left.type, right.type];
-  const numbers = (type: ExpressionType): boolean => type.base === 'float' || type.base === 'int';
-  if (a.length === b.length && (a.base === b.base || (numbers(a) && numbers(b)))) {
+  const areNumbers = [a, b].every(({ base }) => base === 'float' || base === 'int');
+  if (a.length === b.length && (a.base === b.base || areNumbers)) {
     return a.base === b.base ? a : { ...a, base: 'float' };
   }
   throw new ExpressionError(
-    `${what} must be of one type: ${syntaxText(leftSyntax)} is ${formatType(a)}, ${syntaxText(rightSyntax)} is ${formatType(b)}`,
+    `${what} must be of one type: ${quoted(leftSyntax)} is ${formatType(a)}, ${quoted(rightSyntax)} is ${formatType(b)}`,
   );
 }
 
 function requireNumber(operand: TypedExpression, syntax: Syntax, operator: string): void {
   if (isNumber(operand.type)) return;
   const hints: Partial<Record<ExpressionType['base'], string>> = {
-    bool: `write ${syntaxText(syntax)} ? 1 : 0`,
+    bool: `write ${quoted(syntax)} ? 1 : 0`,
     timestamp: 'use seconds_between, days_between, hour …',
   };
   throw new ExpressionError(
-    `${operator} takes numbers, and ${syntaxText(syntax)} is ${formatType(operand.type)}`,
+    `${operator} takes numbers, and ${quoted(syntax)} is ${formatType(operand.type)}`,
     operand.type.length === undefined
       ? hints[operand.type.base]
       : 'use dot, norm, or one element such as v[0]',
@@ -240,14 +240,12 @@ function requireNumber(operand: TypedExpression, syntax: Syntax, operator: strin
 function requireCondition(operand: TypedExpression, syntax: Syntax, what: string): void {
   const { base, length, nullable } = operand.type;
   if (base !== 'bool' || length !== undefined) {
-    throw new ExpressionError(
-      `${what} must be a bool, and ${syntaxText(syntax)} is ${formatType(operand.type)}`,
-    );
+    throw new ExpressionError(`${what} must be a bool, and ${quoted(syntax)} is ${formatType(operand.type)}`);
   }
   if (nullable) {
     throw new ExpressionError(
-      `${what} must not be missing, and ${syntaxText(syntax)} may be`,
-      `write (${syntaxText(syntax)} ?? false)`,
+      `${what} must not be missing, and ${quoted(syntax)} may be`,
+      `write (${quoted(syntax)} ?? false)`,
     );
   }
 }

@@ -16,9 +16,11 @@ import type { TypedExpression } from './typed-expression.ts';
 /** A row as the store gives it: event time, then the values in the order of the view's features. */
 export type TransformRow = readonly Value[];
 
+export type Reads = readonly { readonly binding: string; readonly view: FeatureView }[];
+
 export interface CompiledTransforms {
   /** The rows that `fill` wants, in its order. */
-  readonly reads: readonly { readonly binding: string; readonly view: FeatureView }[];
+  readonly reads: Reads;
   /** Slots per row, one entry per input. */
   readonly widths: readonly number[];
   /**
@@ -51,21 +53,25 @@ export function compileTransforms(inputs: readonly TransformInput[]): CompiledTr
       slot += slotCount(expression.type);
     }
   });
-  const source = [
-    '"use strict";',
-    'return function fill(tensors, at, request, rows, asOfMs) {',
-    ...scope.lines.map((line) => `  ${line}`),
-    '};',
-  ].join('\n');
-  // The text is generated: the names of the project file never reach it.
+  const source = sourceText(scope);
+  // The text is generated: no name and no text of the project file reaches it unencoded.
   const create = new Function('f', 'k', source) as (
-    functions: readonly unknown[],
-    constants: readonly unknown[],
+    functions: EmitScope['functions'],
+    constants: EmitScope['constants'],
   ) => CompiledTransforms['fill'];
   return { reads: scope.reads, widths, fill: create(scope.functions, scope.constants), source };
 }
 
-export type Reads = readonly { readonly binding: string; readonly view: FeatureView }[];
+function sourceText({ functions, constants, lines }: EmitScope): string {
+  return [
+    '"use strict";',
+    ...functions.map((_, i) => `const f${i} = f[${i}];`),
+    ...constants.map((_, i) => `const k${i} = k[${i}];`),
+    'return function fill(tensors, at, request, rows, asOfMs) {',
+    ...lines.map((line) => `  ${line}`),
+    '};',
+  ].join('\n');
+}
 
 /** The distinct (binding, view) pairs that expressions name, in the order they are first named. */
 export function collectReads(inputs: readonly TransformInput[]): Reads {
@@ -99,7 +105,7 @@ function children(node: TypedExpression): readonly TypedExpression[] {
     case 'otherwise':
       return [node.left, node.right];
     case 'conditional':
-      return [node.test, node.then, node.otherwise];
+      return [node.test, node.yes, node.no];
     case 'call':
       return node.args;
   }
@@ -129,7 +135,7 @@ function writeSlots(
     const element: EmittedScalar = {
       kind: 'scalar',
       text: `${emitted.text}[i]`,
-      mayBeBigint: emitted.mayBeBigint,
+      isBigintPossible: emitted.isBigintPossible,
     };
     const value = slotText(element, expression, elementType);
     scope.lines.push(
@@ -140,7 +146,7 @@ function writeSlots(
   const scalars: EmittedScalar[] =
     emitted.kind === 'scalar'
       ? [emitted]
-      : emitted.elements.map((text) => ({ kind: 'scalar', text, mayBeBigint: false }));
+      : emitted.elements.map((text) => ({ kind: 'scalar', text, isBigintPossible: false }));
   scalars.forEach((each, i) => {
     scope.lines.push(`${at(slot + i)} = ${slotText(each, expression, elementType)};`);
   });
@@ -148,11 +154,11 @@ function writeSlots(
 
 /** A value as the tensor's element. */
 function slotText(value: EmittedScalar, { type }: TypedExpression, elementType: ElementType): string {
-  const { text, mayBeBigint } = value;
+  const { text, isBigintPossible } = value;
   if (type.base === 'bool') {
     const number = type.nullable ? `(${text} === null ? NaN : ${text} ? 1 : 0)` : `(${text} ? 1 : 0)`;
     return elementType === 'int64' ? `BigInt(${number})` : number;
   }
   if (elementType === 'int64') return `BigInt(${text})`;
-  return mayBeBigint ? `Number(${text})` : text;
+  return isBigintPossible ? `Number(${text})` : text;
 }

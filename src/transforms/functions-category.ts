@@ -1,8 +1,12 @@
 /** Functions of categories: strings and exact integers, compared for equality only. */
 import type { FunctionSpec } from './functions.ts';
+import { numberText } from './number-text.ts';
 import type { Constant } from './typed-expression.ts';
 
 type Category = string | number | bigint | null;
+
+/** Above this, a loop over the categories is shorter than a line for each. */
+const UNROLLED_MAX = 32;
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
@@ -18,8 +22,8 @@ function isMissing(category: Category): boolean {
   return category === null || Number.isNaN(category);
 }
 
-function categoryText(category: string | number | boolean): string {
-  return typeof category === 'string' ? JSON.stringify(category) : String(category);
+function categoryText(category: string | number): string {
+  return typeof category === 'string' ? JSON.stringify(category) : numberText(category);
 }
 
 function lookupFault(keys: readonly unknown[], values: readonly unknown[]): string | undefined {
@@ -54,8 +58,11 @@ export const categoryFunctions: readonly FunctionSpec[] = [
         : undefined,
     evaluate: (x: Category, categories: readonly Category[]) =>
       categories.map((each) => (each === x ? 1 : 0)),
-    emit: ([x], [categories]) =>
-      (categories as readonly (string | number)[]).map((each) => `(${x} === ${categoryText(each)} ? 1 : 0)`),
+    emit: ([x], [categories]) => {
+      const all = categories as readonly (string | number)[];
+      if (all.length > UNROLLED_MAX) return undefined;
+      return all.map((each) => `(${x} === ${categoryText(each)} ? 1 : 0)`);
+    },
   },
   {
     name: 'hash',

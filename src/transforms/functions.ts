@@ -44,12 +44,12 @@ export interface FunctionSpec {
   /** What is wrong with arguments of the right kinds, as the end of a sentence: `edges must rise`. */
   refuse?(args: readonly ExpressionType[], constants: readonly Constant[]): string | undefined;
   /** The value; arguments that are evaluated first, then the constants. A missing argument arrives as NaN or null. */
-  evaluate(...values: readonly never[]): Evaluated;
+  readonly evaluate: (...values: readonly never[]) => Evaluated;
   /**
-   * The same as JavaScript text, if that beats a call of `evaluate`. Arguments are names or literals, safe to repeat.
-   * A vector is given as the texts of its elements.
+   * The same as JavaScript text, where that beats a call of `evaluate`. Arguments are names or literals, safe to
+   * repeat. A vector is given as the texts of its elements.
    */
-  emit?(args: readonly string[], constants: readonly Constant[]): string | string[];
+  emit?(args: readonly string[], constants: readonly Constant[]): string | readonly string[] | undefined;
 }
 
 export interface FunctionGroup {

@@ -10,6 +10,8 @@ import { missingValue } from './typed-expression.ts';
 import type { Evaluated, TypedExpression } from './typed-expression.ts';
 import type { Value } from '../project/value.ts';
 
+type Vector = readonly (number | bigint)[];
+
 /** What the names of an expression stand for, for one row. */
 export interface RowValues {
   readonly request: readonly Value[];
@@ -34,8 +36,7 @@ export function interpretTransforms(inputs: readonly TransformInput[]): Omit<Com
           const value = evaluate(expression, { request, rows: named, asOfMs });
           const length = slotCount(expression.type);
           for (let e = 0; e < length; e++) {
-            const element =
-              expression.type.length === undefined ? value : (value as readonly number[] | null)?.[e];
+            const element = expression.type.length === undefined ? value : (value as Vector | null)?.[e];
             write(tensors[i] as TensorData, slot++, element ?? null, elementType);
           }
         }
@@ -65,7 +66,7 @@ export function evaluate(node: TypedExpression, row: RowValues): Evaluated {
     case 'as_of':
       return row.asOfMs;
     case 'element':
-      return (inner(node.of) as readonly (number | bigint)[] | null)?.[node.index] ?? Number.NaN;
+      return converted((inner(node.of) as Vector | null)?.[node.index] ?? Number.NaN, node);
     case 'negate':
       return -Number(inner(node.operand));
     case 'not':
@@ -82,7 +83,7 @@ export function evaluate(node: TypedExpression, row: RowValues): Evaluated {
       return converted(isMissing(left) ? inner(node.right) : left, node);
     }
     case 'conditional':
-      return converted(inner(node.test) === true ? inner(node.then) : inner(node.otherwise), node);
+      return converted(inner(node.test) === true ? inner(node.yes) : inner(node.no), node);
     case 'call':
       return call(node, node.args.map(inner));
   }
@@ -108,9 +109,10 @@ function calculate(operator: string, left: number, right: number): number {
 function compare(operator: string, left: Evaluated, right: Evaluated): boolean {
   if (isMissing(left) || isMissing(right)) return false;
   const [a, b] = [left as number, right as number];
-  // Loose on purpose: a bigint equals the float of the same value.
-  if (operator === '==') return a == b;
-  if (operator === '!=') return a != b;
+  // A bigint may equal a float, which === would deny.
+  const isEqual = a === b || (typeof a !== typeof b && !(a < b) && !(a > b));
+  if (operator === '==') return isEqual;
+  if (operator === '!=') return !isEqual;
   if (operator === '<') return a < b;
   if (operator === '<=') return a <= b;
   return operator === '>' ? a > b : a >= b;

@@ -1,6 +1,9 @@
 /** The syntax tree of an expression, as the parser gives it: names are not looked up yet, types not known. */
 
-export type Syntax =
+/** A form, and where in the text it begins, counted from 0. */
+export type Syntax = SyntaxForm & { readonly at: number };
+
+export type SyntaxForm =
   | { readonly kind: 'number'; readonly value: number; readonly isInteger: boolean }
   | { readonly kind: 'string'; readonly value: string }
   | { readonly kind: 'bool'; readonly value: boolean }
@@ -15,7 +18,7 @@ export type Syntax =
       readonly left: Syntax;
       readonly right: Syntax;
     }
-  | { readonly kind: 'conditional'; readonly test: Syntax; readonly then: Syntax; readonly otherwise: Syntax }
+  | { readonly kind: 'conditional'; readonly test: Syntax; readonly yes: Syntax; readonly no: Syntax }
   | { readonly kind: 'call'; readonly name: string; readonly args: readonly Syntax[] };
 
 export const arithmeticOperators = ['+', '-', '*', '/', '%'] as const;
@@ -34,8 +37,15 @@ export const binaryOperators: ReadonlySet<string> = new Set<string>([
   '??',
 ]);
 
-/** The expression as text again, for messages. */
-export function syntaxText(syntax: Syntax): string {
+const QUOTE_LENGTH_MAX = 80;
+
+/** The expression as text again, for messages; a long one is cut. */
+export function quoted(syntax: Syntax): string {
+  const text = syntaxText(syntax);
+  return text.length > QUOTE_LENGTH_MAX ? `${text.slice(0, QUOTE_LENGTH_MAX)}…` : text;
+}
+
+function syntaxText(syntax: Syntax): string {
   switch (syntax.kind) {
     case 'number':
     case 'bool':
@@ -53,7 +63,7 @@ export function syntaxText(syntax: Syntax): string {
     case 'binary':
       return `${operandText(syntax.left)} ${syntax.operator} ${operandText(syntax.right)}`;
     case 'conditional':
-      return `${operandText(syntax.test)} ? ${operandText(syntax.then)} : ${operandText(syntax.otherwise)}`;
+      return `${operandText(syntax.test)} ? ${operandText(syntax.yes)} : ${operandText(syntax.no)}`;
     case 'call':
       return `${syntax.name}(${syntax.args.map(syntaxText).join(', ')})`;
   }

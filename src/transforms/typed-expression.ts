@@ -50,8 +50,8 @@ export type TypedExpression =
   | (Typed & {
       readonly kind: 'conditional';
       readonly test: TypedExpression;
-      readonly then: TypedExpression;
-      readonly otherwise: TypedExpression;
+      readonly yes: TypedExpression;
+      readonly no: TypedExpression;
     })
   | (Typed & {
       readonly kind: 'call';
