@@ -3,8 +3,8 @@ import { MillraceError } from '../errors.ts';
 import type { DataType } from '../project/data-type.ts';
 import type { Value } from '../project/value.ts';
 import { decodeValue, Refusal } from '../project/value.ts';
-import type { ProblemList } from './problem-list.ts';
-import { shortName } from './problem-list.ts';
+import type { ProblemList } from '../project/problem-list.ts';
+import { shortName } from '../project/problem-list.ts';
 
 export type JsonRecord = Readonly<Record<string, unknown>>;
 

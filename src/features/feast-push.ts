@@ -13,8 +13,8 @@ import { encodeEntityKey } from './entity-key.ts';
 import type { Columns, JsonRecord } from './feast-columns.ts';
 import { decodeColumn, isRecord, readColumns } from './feast-columns.ts';
 import type { Row, RowWrite } from './online-store.ts';
-import type { ProblemList } from './problem-list.ts';
-import { createProblemList, shortName } from './problem-list.ts';
+import type { ProblemList } from '../project/problem-list.ts';
+import { createProblemList, shortName } from '../project/problem-list.ts';
 
 // The last two are Feast's own: they say how its registry and its transformations take part, and mean nothing here.
 const pushFields = [

@@ -10,8 +10,8 @@ import { encodeEntityKey } from './entity-key.ts';
 import type { Columns, JsonRecord } from './feast-columns.ts';
 import { decodeColumn, isRecord, readColumns } from './feast-columns.ts';
 import type { EntityKey } from './online-store.ts';
-import type { ProblemList } from './problem-list.ts';
-import { createProblemList, shortName } from './problem-list.ts';
+import type { ProblemList } from '../project/problem-list.ts';
+import { createProblemList, shortName } from '../project/problem-list.ts';
 
 export interface FeatureQuery {
   /** In the order in which the query first names them. */

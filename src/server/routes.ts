@@ -1,7 +1,8 @@
 /** The calls of the server: method, path and what each does. The transport binds them; nothing else knows the paths. */
 import { getOnlineFeatures, decodePush } from '../features/feast.ts';
 import { MillraceError } from '../errors.ts';
-import { closestName } from '../project/suggestion.ts';
+import { shortName } from '../project/problem-list.ts';
+import { suggestName } from '../project/suggestion.ts';
 import { jsonText } from '../serving/json-text.ts';
 import type { JsonValue } from '../serving/json-text.ts';
 import type { ServedEndpoint, Serving } from '../serving/serving.ts';
@@ -107,9 +108,6 @@ function servingOf(context: RouteContext): Serving {
 }
 
 function unknownEndpoint(endpoints: ReadonlyMap<string, ServedEndpoint>, name: string): MillraceError {
-  const names = [...endpoints.keys()];
-  const guess = closestName(name, names);
-  const hint = guess === undefined ? `endpoints are ${names.join(', ')}` : `did you mean "${guess}"?`;
-  const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
-  return new MillraceError('UNKNOWN_ENDPOINT', `There is no endpoint "${shown}"; ${hint}`);
+  const hint = suggestName(name, endpoints.keys(), 'endpoints');
+  return new MillraceError('UNKNOWN_ENDPOINT', `There is no endpoint "${shortName(name)}"; ${hint}`);
 }

@@ -5,6 +5,7 @@
 import uWS from 'uWebSockets.js';
 import type { HttpRequest, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
+import { shortName } from '../project/problem-list.ts';
 import { Exchange } from './exchange.ts';
 import type { RouteHandler } from './exchange.ts';
 import { createRouteMetrics } from './route-metrics.ts';
@@ -114,8 +115,7 @@ function bindOtherMethods(
 function bindUnknown(app: TemplatedApp, context: RouteContext): void {
   const metrics = createRouteMetrics(context.metrics, 'unknown', '');
   app.any('/*', (res, req) => {
-    const url = req.getUrl();
-    const shown = url.length > 100 ? `${url.slice(0, 100)}…` : url;
+    const shown = shortName(req.getUrl());
     new Exchange(res, context.state, metrics).fail(
       new MillraceError('UNKNOWN_ROUTE', `There is no call ${req.getMethod().toUpperCase()} ${shown}.`),
     );

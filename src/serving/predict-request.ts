@@ -4,9 +4,9 @@
  * All mistakes are reported at once, up to a limit, each with its path.
  */
 import { MillraceError } from '../errors.ts';
-import type { ErrorDetail } from '../errors.ts';
+import { createProblemList, shortName } from '../project/problem-list.ts';
+import type { ProblemList } from '../project/problem-list.ts';
 import type { Endpoint, Limits, RequestField } from '../project/project.ts';
-import { closestName } from '../project/suggestion.ts';
 import { Refusal, decodeScalar, decodeValue } from '../project/value.ts';
 import type { Value } from '../project/value.ts';
 
@@ -18,7 +18,6 @@ export interface PredictRequest {
   readonly trace: boolean;
 }
 
-const DETAILS_MAX = 20;
 const bodyFields = ['context', 'rows', 'as_of', 'trace'];
 
 type JsonRecord = Readonly<Record<string, unknown>>;
@@ -28,9 +27,9 @@ export function decodePredictRequest(body: unknown, endpoint: Endpoint, limits: 
   if (!isRecord(body)) {
     throw new MillraceError('INVALID_REQUEST', 'The body must be a JSON object with `rows`.');
   }
-  const problems = new Problems();
+  const problems = createProblemList();
   for (const name of Object.keys(body)) {
-    if (!bodyFields.includes(name)) problems.unknown('', name, bodyFields);
+    if (!bodyFields.includes(name)) problems.addUnknown(shortName(name), name, bodyFields, 'fields');
   }
   const asOfMs = decodeAsOf(body['as_of'], problems);
   const trace = body['trace'] ?? false;
@@ -42,11 +41,11 @@ export function decodePredictRequest(body: unknown, endpoint: Endpoint, limits: 
   else if (context !== undefined && context !== null)
     problems.add('context', 'must be an object of request fields');
   const rows = decodeRows(body['rows'], endpoint.request, shared, given, limits, problems);
-  problems.throwIfAny(endpoint.name);
+  problems.throwIfAny('INVALID_REQUEST', `The request does not fit the endpoint "${endpoint.name}"`);
   return { rows, asOfMs, trace: trace === true };
 }
 
-function decodeAsOf(input: unknown, problems: Problems): number | undefined {
+function decodeAsOf(input: unknown, problems: ProblemList): number | undefined {
   if (input === undefined || input === null) return undefined;
   const asOf = decodeScalar('timestamp', input);
   if (!(asOf instanceof Refusal)) return asOf as number;
@@ -60,7 +59,7 @@ function decodeRows(
   shared: readonly Value[],
   inContext: readonly boolean[],
   limits: Limits,
-  problems: Problems,
+  problems: ProblemList,
 ): Value[][] {
   if (!Array.isArray(input)) {
     problems.add(
@@ -76,7 +75,7 @@ function decodeRows(
     );
   }
   const rows: Value[][] = [];
-  for (let r = 0; r < input.length && !problems.full; r++) {
+  for (let r = 0; r < input.length && !problems.isFull(); r++) {
     const row: unknown = input[r];
     const values = shared.slice();
     rows.push(values);
@@ -92,7 +91,7 @@ function decodeRow(
   values: Value[],
   inContext: readonly boolean[],
   r: number,
-  problems: Problems,
+  problems: ProblemList,
 ): void {
   let given = 0;
   for (let f = 0; f < fields.length; f++) {
@@ -115,7 +114,7 @@ function decodeFields(
   values: Value[],
   given: boolean[],
   path: string,
-  problems: Problems,
+  problems: ProblemList,
 ): void {
   for (const field of fields) {
     const input = ownField(record, field.name);
@@ -131,7 +130,7 @@ function decodeField(
   field: RequestField,
   values: Value[],
   path: () => string,
-  problems: Problems,
+  problems: ProblemList,
 ): void {
   if (input === null && field.optional) return;
   const value = decodeValue(field.type, input);
@@ -143,11 +142,11 @@ function reportUnknown(
   record: JsonRecord,
   fields: readonly RequestField[],
   path: string,
-  problems: Problems,
+  problems: ProblemList,
 ): void {
   const names = fields.map((field) => field.name);
   for (const name of Object.keys(record)) {
-    if (!names.includes(name)) problems.unknown(path, name, names);
+    if (!names.includes(name)) problems.addUnknown(`${path}.${shortName(name)}`, name, names, 'fields');
   }
 }
 
@@ -165,38 +164,4 @@ function countFields(record: JsonRecord): number {
 
 function isRecord(value: unknown): value is JsonRecord {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-class Problems {
-  private readonly details: ErrorDetail[] = [];
-
-  get full(): boolean {
-    return this.details.length >= DETAILS_MAX;
-  }
-
-  add(path: string, message: string): void {
-    if (!this.full) this.details.push({ path, message });
-  }
-
-  unknown(path: string, name: string, known: readonly string[]): void {
-    const guess = closestName(name, known);
-    const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
-    this.add(
-      path === '' ? shown : `${path}.${shown}`,
-      guess === undefined
-        ? `is unknown; fields are ${known.join(', ')}`
-        : `is unknown; did you mean "${guess}"?`,
-    );
-  }
-
-  throwIfAny(endpoint: string): void {
-    const [first] = this.details;
-    if (first === undefined) return;
-    const more = this.details.length > 1 ? ` (and ${this.details.length - 1} more, see details)` : '';
-    throw new MillraceError(
-      'INVALID_REQUEST',
-      `The request does not fit the endpoint "${endpoint}": ${first.path} ${first.message}${more}.`,
-      { details: this.details },
-    );
-  }
 }

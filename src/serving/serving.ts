@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { OnlineStore } from '../features/online-store.ts';
 import { createBatcher } from '../inference/batcher.ts';
 import type { Batcher } from '../inference/batcher.ts';
+import { resolveOutputs } from '../inference/model-repository.ts';
 import { warmUp } from '../inference/warm-up.ts';
 import type { Endpoint, Project } from '../project/project.ts';
 import { invalidProject } from '../project/report.ts';
@@ -88,8 +89,14 @@ async function batcherFor(
   const known = batchers.get(key);
   if (known !== undefined) return known;
   if (version.warmup) {
-    const { runMs, warning } = await warmUp(session, { widths, rowsMax: version.batching.rowsMax });
+    const { runMs, warning, outputWidths } = await warmUp(session, {
+      widths,
+      rowsMax: version.batching.rowsMax,
+    });
     if (warning !== undefined) log.warn(labels, warning);
+    // What the model file left open is known now.
+    const { mistakes } = resolveOutputs(version, session, outputWidths);
+    if (mistakes.length > 0) throw invalidProject(mistakes);
     log.info({ ...labels, run_ms: runMs }, 'model loaded');
   }
   const rows = metrics.histogram('millrace_batch_rows', 'Rows of a run of a model.', rowBounds, labels);

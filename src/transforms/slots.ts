@@ -42,7 +42,7 @@ export function requireSlot(elementType: ElementType, type: ExpressionType, text
     string: ['string'],
   };
   if (!(bases[elementType] as readonly string[]).includes(type.base)) {
-    const isNumber = elementType === 'int64' && type.base === 'float';
+    const isNumber = elementType === 'int64' && type.base === 'float' && type.length === undefined;
     throw new ExpressionError(
       `${is}; the input is ${elementType}`,
       isNumber ? `write round(${text}) ?? 0` : undefined,
@@ -51,7 +51,7 @@ export function requireSlot(elementType: ElementType, type: ExpressionType, text
   if (!type.nullable) return;
   const fallback = { int64: type.base === 'bool' ? 'false' : '0', bool: 'false', string: '""' }[elementType];
   throw new ExpressionError(
-    `${is}; an ${elementType} input has no missing values`,
+    `${is}; ${elementType === 'int64' ? 'an' : 'a'} ${elementType} input has no missing values`,
     type.length === undefined ? `write (${text}) ?? ${fallback}` : `write ${text} ?? zeros(${type.length})`,
   );
 }

@@ -1,7 +1,7 @@
 /** The mistakes of one request body, collected so that the caller hears of them all at once, up to a limit. */
 import type { ErrorDetail } from '../errors.ts';
 import { MillraceError } from '../errors.ts';
-import { suggestName } from '../project/suggestion.ts';
+import { suggestName } from './suggestion.ts';
 
 const PROBLEMS_MAX = 20;
 const NAME_LENGTH_MAX = 100;
