@@ -35,7 +35,7 @@ export function caseTensors(
   });
 }
 
-export function tensorData(
+function tensorData(
   elementType: TensorSpec['elementType'],
   values: readonly (number | string | boolean)[],
 ): TensorData {

@@ -17,8 +17,7 @@ async function modelMistakes(text: string): Promise<string[]> {
   return mistakesIn({ ...soundFiles, 'churn/model.yaml': text });
 }
 
-test('a project file with many mistakes has each of them, in order', async () => {
-  const text = `project: my shop
+const projectWithManyMistakes = `project: my shop
 entities:
   user: { keys: { id: strng } }
   shop: { keys: { id: string } }
@@ -68,8 +67,10 @@ limits:
   body_timeout: 2d
   drain: 5s
 `;
+
+test('a project file with many mistakes has each of them, in order', async () => {
   const files = {
-    'millrace.yaml': text,
+    'millrace.yaml': projectWithManyMistakes,
     'churn/model.yaml': 'inputs: { x: "1" }\n',
     'churn/1/model.onnx': '',
     'churn/2/model.onnx': '',
