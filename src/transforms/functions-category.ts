@@ -1,6 +1,5 @@
 /** Functions of categories: strings and exact integers, compared for equality only. */
 import type { FunctionSpec } from './functions.ts';
-import { numberText } from './number-text.ts';
 import type { Constant } from './typed-expression.ts';
 
 type Category = string | number | bigint | null;
@@ -23,7 +22,7 @@ function isMissing(category: Category): boolean {
 }
 
 function categoryText(category: string | number): string {
-  return typeof category === 'string' ? JSON.stringify(category) : numberText(category);
+  return typeof category === 'string' ? JSON.stringify(category) : String(category);
 }
 
 function lookupFault(keys: readonly unknown[], values: readonly unknown[]): string | undefined {

@@ -14,7 +14,7 @@ function dot(a: Vector, b: Vector): number {
   return sum;
 }
 
-/** Missing for a vector of zeros: it has no direction. */
+/** Missing for a vector of zeros, which has no direction, and for one so short that its squares are zeros. */
 function cosine(a: Vector, b: Vector): number {
   const lengths = Math.sqrt(dot(a, a)) * Math.sqrt(dot(b, b));
   return lengths === 0 ? Number.NaN : dot(a, b) / lengths;
