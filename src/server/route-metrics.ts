@@ -1,6 +1,6 @@
 /** Counts and latencies of one route, bound to their labels when the route is made. */
 import { latencyBoundsSeconds } from '../telemetry/metrics.ts';
-import type { Counter, Metrics } from '../telemetry/metrics.ts';
+import type { Counter, Histogram, Metrics } from '../telemetry/metrics.ts';
 
 export interface RouteMetrics {
   readonly route: string;
@@ -11,12 +11,15 @@ export interface RouteMetrics {
 /** @param endpoint name of the endpoint, or '' for routes that have none. */
 export function createRouteMetrics(metrics: Metrics, route: string, endpoint: string): RouteMetrics {
   const byStatus = new Map<number, Counter>();
-  const durations = metrics.histogram(
-    'millrace_request_duration_seconds',
-    'Time from the headers of a request to its answer.',
-    latencyBoundsSeconds,
-    { route, endpoint },
-  );
+  const createDurations = (): Histogram =>
+    metrics.histogram(
+      'millrace_request_duration_seconds',
+      'Time from the headers of a request to its answer.',
+      latencyBoundsSeconds,
+      { route, endpoint },
+    );
+  // Made at the first request: a route that nobody calls would only fill the page.
+  let durations: Histogram | undefined;
   const counterFor = (status: number): Counter =>
     metrics.counter('millrace_requests_total', 'Requests by status; "aborted" = the caller hung up.', {
       route,
@@ -32,6 +35,7 @@ export function createRouteMetrics(metrics: Metrics, route: string, endpoint: st
         byStatus.set(status, counter);
       }
       counter.add(1);
+      durations ??= createDurations();
       durations.observe(seconds);
     },
   };

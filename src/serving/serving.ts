@@ -97,7 +97,10 @@ async function batcherFor(
     // What the model file left open is known now.
     const { mistakes } = resolveOutputs(version, session, outputWidths);
     if (mistakes.length > 0) throw invalidProject(mistakes);
-    log.info({ ...labels, run_ms: runMs }, 'model loaded');
+    log.info(
+      { ...labels, run_ms_one_row: runMs?.oneRow, run_ms_full_batch: runMs?.fullBatch },
+      'model loaded',
+    );
   }
   const rows = metrics.histogram('millrace_batch_rows', 'Rows of a run of a model.', rowBounds, labels);
   const durations = metrics.histogram(

@@ -43,6 +43,8 @@ export const latencyBoundsSeconds: readonly number[] = [
 /** Upper bounds for rows in a batch. */
 export const rowBounds: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
+const LOOP_SAMPLE_MS = 10;
+
 interface Sample {
   readonly labels: Labels;
   readonly value: number;
@@ -62,7 +64,7 @@ export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const families = createFamilies(registry);
-  const loopDelay = monitorEventLoopDelay({ resolution: 10 });
+  const loopDelay = monitorEventLoopDelay({ resolution: LOOP_SAMPLE_MS });
   loopDelay.enable();
   register(
     registry,
@@ -156,8 +158,10 @@ function loopDelaySamples(loopDelay: IntervalHistogram): Sample[] {
   return samples;
 }
 
-function secondsOf(nanoseconds: number): number {
-  return Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0;
+/** A sample is the time between two ticks of a timer; what is above its interval is the delay. */
+function secondsOf(sampleNanoseconds: number): number {
+  if (!Number.isFinite(sampleNanoseconds)) return 0;
+  return Math.max(0, sampleNanoseconds / 1e9 - LOOP_SAMPLE_MS / 1000);
 }
 
 class PlainCounter implements Counter {
