@@ -100,6 +100,10 @@ class Client implements BatchCaller {
     else this.resolve();
   }
 
+  isGone(): boolean {
+    return false;
+  }
+
   fail(error: Error): void {
     this.reject(error);
   }

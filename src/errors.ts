@@ -38,8 +38,8 @@ export const errorCatalogue = {
   },
   INTERNAL: { status: 500, meaning: 'A fault in the server. The log has the cause under the request id.' },
   MODEL_FAILED: {
-    status: 500,
-    meaning: 'The model rejected the tensors of this request. The log has the cause.',
+    status: 422,
+    meaning: 'The model rejected the values of this request. The log has the cause.',
   },
   STORE_FAILED: {
     status: 503,

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import type { Project } from '../project/project.ts';
 import { loadProject } from '../project/read-project.ts';
 import { createServer, defaultHost, defaultPort } from '../server/server.ts';
 import type { Server } from '../server/server.ts';
@@ -40,18 +41,30 @@ async function demo(options: DemoOptions): Promise<void> {
   const dataDir = options.data ?? join(demoDir, '.millrace');
   await loadDemoData(project, dataDir);
   const { host, port } = options;
-  const server = await createServer(project, { dataDir, host, port, log: createLog('warn') });
   const flights = await readHeldOutFlights(demoFile(project, 'held_out_flights.csv'));
+  const server = await createServer(project, { dataDir, host, port, log: createLog('warn') });
+  try {
+    await showDemo(server, project, flights, stop, options.exit === true);
+  } finally {
+    await server.close();
+  }
+  process.stdout.write('Stopped.\n');
+}
+
+async function showDemo(
+  server: Server,
+  project: Project,
+  flights: readonly HeldOutFlight[],
+  stop: Promise<unknown>,
+  exits: boolean,
+): Promise<void> {
   const isStopped = await Promise.race([
     stop.then(() => true),
     replayAll(server, [...project.endpoints.keys()], flights),
   ]);
-  if (!isStopped) {
-    process.stdout.write(callsToTry(server));
-    if (options.exit !== true) await stop;
-  }
-  await server.close();
-  process.stdout.write('Stopped.\n');
+  if (isStopped) return;
+  process.stdout.write(callsToTry(server, !exits));
+  if (!exits) await stop;
 }
 
 /** Prints what was measured; resolves with false, for it was not stopped. */
@@ -64,8 +77,11 @@ async function replayAll(
   for (const endpoint of endpoints) {
     const progress = createProgress(`replaying ${endpoint}`);
     const onAnswer = (count: number): void => progress.update(count, flights.length, `${count} flights`);
-    results.push(await replay(server.url, endpoint, flights, onAnswer));
-    progress.stop();
+    try {
+      results.push(await replay(server.url, endpoint, flights, onAnswer));
+    } finally {
+      progress.stop();
+    }
   }
   process.stdout.write(resultTable(results, flights.length));
   return false;
@@ -86,7 +102,7 @@ function resultTable(results: readonly ReplayResult[], flightCount: number): str
 }
 
 /** Three calls that answer as they stand, pasted into a shell. */
-function callsToTry({ url }: Server): string {
+function callsToTry({ url }: Server, servesOn: boolean): string {
   const post = (path: string, body: string): string =>
     `curl -s ${url}${path} -H 'content-type: application/json' -d '${body}'`;
   const flight = '"flight_id":"AA-1","origin":"JFK","destination":"LAX","distance":2475';
@@ -96,6 +112,6 @@ function callsToTry({ url }: Server): string {
     `  ${post('/v1/endpoints/flight-delay/predict', `${request}}`)}\n`,
     `  ${post('/v1/endpoints/flight-delay/predict', `${request},"trace":true}`)}\n`,
     `  ${post('/get-online-features', '{"features":["airport_profile:city","airport_delays:departure_delay_mean"],"entities":{"iata":["JFK","LAX"]}}')}\n`,
-    '\nCtrl-C stops it.\n',
+    servesOn ? '\nCtrl-C stops it.\n' : '\n',
   ].join('');
 }

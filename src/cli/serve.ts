@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { loadProject } from '../project/read-project.ts';
-import { createServer, defaultHost, defaultPort } from '../server/server.ts';
+import { PORT_MAX, createServer, defaultHost, defaultPort } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
 import type { LogLevel } from '../telemetry/log.ts';
 import { untilStopped } from './until-stopped.ts';
@@ -32,9 +32,9 @@ export function serveCommand(): Command {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
+  const stop = untilStopped();
   const project = await loadProject(options.project);
   const log = createLog(options.logLevel);
-  const stop = untilStopped();
   const server = await createServer(project, {
     dataDir: options.data ?? join(options.project, '.millrace'),
     host: options.host,
@@ -42,11 +42,12 @@ async function serve(options: ServeOptions): Promise<void> {
     log,
   });
   await stop;
-  await server.close();
+  // What did not close in time may never end by itself.
+  if (!(await server.close())) process.exit(1);
 }
 
 export function parsePort(text: string): number {
   const port = Number(text);
-  if (/^\d+$/.test(text) && port <= 65_535) return port;
-  throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+  if (/^\d+$/.test(text) && port <= PORT_MAX) return port;
+  throw new InvalidArgumentError(`A port is a number from 0 to ${PORT_MAX}.`);
 }

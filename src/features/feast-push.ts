@@ -10,6 +10,7 @@ import type { FeatureView, Project } from '../project/project.ts';
 import { suggestName } from '../project/suggestion.ts';
 import type { Scalar, Value } from '../project/value.ts';
 import { encodeEntityKey } from './entity-key.ts';
+import { refuseEventTime } from './event-time.ts';
 import type { Columns, JsonRecord } from './feast-columns.ts';
 import { decodeColumn, isRecord, readColumns } from './feast-columns.ts';
 import type { Row, RowWrite } from './online-store.ts';
@@ -70,6 +71,10 @@ function decodePushed(view: FeatureView, columns: Columns, nowMs: number, proble
   const timestamps = columns.byName.has(timestampField)
     ? decodeColumn(columns, { name: timestampField, type: timestampType, nullable: false }, problems)
     : new Array<number>(columns.rowCount).fill(nowMs);
+  timestamps.forEach((eventTimeMs, i) => {
+    const reason = typeof eventTimeMs === 'number' ? refuseEventTime(eventTimeMs, nowMs) : undefined;
+    if (reason !== undefined) problems.add(`df.${timestampField}[${i}]`, reason);
+  });
   return {
     // A key or an event time is null only where there is a problem, and then no row is built.
     keys: keys as Scalar[][],

@@ -6,10 +6,13 @@
  */
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { access, mkdir, open, stat } from 'node:fs/promises';
+import { access, mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { constants as osConstants } from 'node:os';
 import { join } from 'node:path';
 import { MillraceError } from '../errors.ts';
+
+/** What LMDB's lock file and first pages need. */
+const ROOM_BYTES = 262_144;
 
 /**
  * Makes the folder if it is missing and checks that what is in it can be opened.
@@ -26,12 +29,25 @@ export async function prepareLmdbFolder(path: string, readOnly: boolean): Promis
     // Readers register in the lock file, so that the writer does not reuse the pages that they look at.
     const hasLock = await exists(lockPath);
     if (hasLock) await access(lockPath, writeOk);
-    if (!hasLock || !hasData) await access(path, writeOk | constants.X_OK);
+    if (!hasLock || !hasData) {
+      await access(path, writeOk | constants.X_OK);
+      await requireRoom(path);
+    }
     if (!hasData) return;
     await access(dataPath, readOnly ? constants.R_OK : writeOk);
     if (!(await isLmdbData(dataPath))) throw damaged(path, undefined);
   } catch (error) {
     throw lmdbFailure(path, error);
+  }
+}
+
+/** LMDB makes its files in shared memory, where a full disk ends the process instead of giving an error. */
+async function requireRoom(path: string): Promise<void> {
+  const probe = join(path, `room-${process.pid}`);
+  try {
+    await writeFile(probe, Buffer.alloc(ROOM_BYTES, 1), { flush: true });
+  } finally {
+    await rm(probe, { force: true });
   }
 }
 

@@ -8,7 +8,7 @@
  *   guilty slices fail: about 2 log2(n) runs more for one of n callers.
  * - A batch's tensors are written by nobody from the start of its run until all its slices are settled. Then they
  *   are kept for the next batch (at most FREE_BATCHES_MAX).
- * - Batches run in the order in which they were opened.
+ * - Batches run one after the other in the order in which they were opened, each in a turn of its own.
  *
  * Cost: one object per slice and one promise per run; nothing per row. The number of batches in flight is bounded by
  * the number of requests that the server lets in.
@@ -32,6 +32,8 @@ export interface BatchCaller {
   fill(tensors: readonly TensorData[], at: number, row: number): void;
   /** Its rows `row` to `row + count - 1` are the rows from `at` of the outputs, which it may keep. */
   answer(outputs: readonly OutputData[], at: number, row: number, count: number): void;
+  /** Whether nobody waits for the answer any more; a batch of such callers only is not run. */
+  isGone(): boolean;
   /** These rows have no answer: MODEL_FAILED, INVALID_MODEL, NOT_READY, or INTERNAL if its own `answer` threw. */
   fail(error: MillraceError, row: number, count: number): void;
 }
@@ -129,6 +131,7 @@ class TurnBatcher implements Batcher {
   private open: Batch | undefined;
   private immediate: NodeJS.Immediate | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private last: Promise<void> = Promise.resolve();
   private closed = false;
 
   constructor(session: ModelSession, options: BatcherOptions) {
@@ -200,11 +203,15 @@ class TurnBatcher implements Batcher {
     // Empty if every `fill` threw.
     if (batch.rows === 0) return this.recycle(batch);
     this.running.add(batch);
-    batch.settled = this.run(batch);
+    // One after the other: ONNX Runtime would make runs that are started together in one piece, and nothing else,
+    // health checks and deadlines included, would get its turn in between.
+    batch.settled = this.last.then(() => this.run(batch));
+    this.last = batch.settled;
   };
 
   private async run(batch: Batch): Promise<void> {
-    await this.runSlices(batch, 0, batch.slices.length);
+    const isWanted = batch.slices.some(({ caller }) => caller !== undefined && !caller.isGone());
+    if (isWanted) await this.runSlices(batch, 0, batch.slices.length);
     this.running.delete(batch);
     this.recycle(batch);
   }

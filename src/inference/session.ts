@@ -132,7 +132,10 @@ const notTensorFix = {
 /** The runtime cuts strings at a NUL character, and the model would then answer for another string. */
 function refuseNul(name: string, strings: readonly string[]): void {
   if (strings.some((text) => text.includes('\0'))) {
-    throw new Error(`a string of the input "${name}" has a NUL character, which ONNX Runtime cannot take`);
+    throw new MillraceError(
+      'MODEL_FAILED',
+      `A string for the model's input "${name}" holds a NUL character, which ONNX Runtime cannot take.`,
+    );
   }
 }
 
@@ -169,9 +172,8 @@ class OnnxSession implements ModelSession {
       const results = await this.native.run(feeds, this.fetches);
       return this.fetches.map((name) => results[name] as TensorValue);
     } catch (cause) {
-      throw new MillraceError('MODEL_FAILED', `The model ${this.path} rejected its input tensors.`, {
-        cause,
-      });
+      if (cause instanceof MillraceError) throw cause;
+      throw new MillraceError('MODEL_FAILED', 'The model rejected the values of this request.', { cause });
     } finally {
       this.runsInFlight--;
       if (this.runsInFlight === 0) this.onIdle?.();

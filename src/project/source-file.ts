@@ -47,6 +47,8 @@ const VALUES_MAX = 100_000;
 const TOO_DEEP = `the file is nested deeper than ${DEPTH_MAX} levels, or an alias holds itself`;
 const TOO_MANY = `the file holds more than ${VALUES_MAX} values, each use of an alias counted`;
 const prototypeKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+const KEY_LENGTH_MAX = 256;
+
 const standardTags: ReadonlySet<string> = new Set(
   ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`),
 );
@@ -55,7 +57,10 @@ const standardTags: ReadonlySet<string> = new Set(
 export async function readSourceFile(file: string, part: string | undefined): Promise<ReadSource> {
   let bytes: Buffer;
   try {
-    const { size } = await stat(file);
+    const found = await stat(file);
+    // A pipe or a device has the size 0 and may never end.
+    if (!found.isFile()) return unusable('this is not a regular file');
+    const { size } = found;
     if (size > BYTES_MAX) return unusable(`the file is larger than 1 MiB (${size} bytes)`);
     bytes = await readFile(file);
   } catch (error) {
@@ -215,6 +220,7 @@ function keyText(key: Node): string {
 
 function refuseKey(key: Node, name: string, object: Readonly<Record<string, unknown>>): string | undefined {
   if (!isScalar(key)) return 'is a key that is not plain text';
+  if (name.length > KEY_LENGTH_MAX) return `is a key of more than ${KEY_LENGTH_MAX} characters`;
   if (prototypeKeys.has(name)) return 'cannot be used as a name';
   return Object.hasOwn(object, name) ? 'is given twice' : undefined;
 }

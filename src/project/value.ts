@@ -24,6 +24,8 @@ export class Refusal {
   }
 }
 
+/** A stored string is repeated for every row that names its entity, so that a few large ones make a huge answer. */
+const STRING_LENGTH_MAX = 65_536;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 const FLOAT32_MAX = 3.4028234663852886e38;
@@ -67,6 +69,8 @@ export function decodeScalar(scalar: ScalarName, input: unknown): Scalar | Refus
       return decodeInt64(input);
     case 'string':
       if (typeof input !== 'string') return new Refusal(`must be a string, ${kindOf(input)}`);
+      if (input.length > STRING_LENGTH_MAX)
+        return new Refusal(`is longer than ${STRING_LENGTH_MAX} characters`);
       if (!input.isWellFormed())
         return new Refusal('holds half of a surrogate pair, which is not valid Unicode');
       return input;

@@ -4,9 +4,11 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { MillraceError, errorCatalogue } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
 import { jsonText } from '../serving/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
+import { ARRIVING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 
@@ -22,6 +24,7 @@ const statusLines = new Map<number, string>(
     408: 'Request Timeout',
     413: 'Content Too Large',
     415: 'Unsupported Media Type',
+    422: 'Unprocessable Content',
     429: 'Too Many Requests',
     500: 'Internal Server Error',
     503: 'Service Unavailable',
@@ -29,7 +32,19 @@ const statusLines = new Map<number, string>(
   }).map(([status, text]) => [Number(status), `${status} ${text}`]),
 );
 const RETRY_AFTER_SECONDS = '1';
+const JSON_TYPE = 'application/json';
+/** Longer answers are handed over piece by piece, as fast as the caller reads. */
+const WHOLE_ANSWER_CHARS_MAX = 65_536;
+const FIRST_BODY_BYTES = 16_384;
 const emptyBody: Buffer = Buffer.alloc(0);
+/** Errors that the server's own state explains; metrics count them, and a log of each would add to the load. */
+const expectedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NOT_READY', 'DEADLINE_EXCEEDED']);
+
+interface ReplyHead {
+  readonly status: number;
+  readonly contentType: string;
+  readonly allow?: string | undefined;
+}
 
 export class Exchange implements DeadlineEntry, PredictionSink {
   enteredMs = 0;
@@ -38,19 +53,24 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   queue: DeadlineQueue | undefined = undefined;
 
   readonly requestId: string;
+  /** Answered, or given up by the caller. */
+  isDone = false;
   private readonly res: HttpResponse;
   private readonly state: ServerState;
   private readonly metrics: RouteMetrics;
+  /** HEAD: the answer is told, but not sent. */
+  private readonly isHead: boolean;
   private readonly startedMs: number;
-  private chunks: Buffer[] | undefined = undefined;
+  private kept: Buffer = emptyBody;
   private bytes = 0;
   private bodyComplete = false;
-  private done = false;
+  private isOpen = true;
 
-  constructor(res: HttpResponse, state: ServerState, metrics: RouteMetrics) {
+  constructor(res: HttpResponse, state: ServerState, metrics: RouteMetrics, isHead: boolean) {
     this.res = res;
     this.state = state;
     this.metrics = metrics;
+    this.isHead = isHead;
     this.requestId = state.nextRequestId();
     this.startedMs = performance.now();
     state.open++;
@@ -59,26 +79,62 @@ export class Exchange implements DeadlineEntry, PredictionSink {
 
   /** Collects the body, then calls the route. */
   receive(handler: RouteHandler, contentLength: string): void {
-    if (Number(contentLength) > this.state.limits.bodyBytesMax) return this.refuseBody();
-    this.state.arriving.enter(this);
+    const { arriving, limits } = this.state;
+    if (Number(contentLength) > limits.bodyBytesMax) return this.refuseBody();
+    if (arriving.size >= limits.inFlightMax) return this.fail(overloaded());
+    arriving.enter(this);
     this.res.onData((chunk, isLast) => {
-      if (this.done) return;
-      this.bytes += chunk.byteLength;
-      if (this.bytes > this.state.limits.bodyBytesMax) return this.refuseBody();
+      if (this.isDone) return;
+      if (this.bytes + chunk.byteLength > limits.bodyBytesMax) return this.refuseBody();
       if (!isLast) return this.keepChunk(chunk);
-      this.state.arriving.leave(this);
-      this.handle(handler, this.wholeBody(chunk));
+      const body = this.wholeBody(chunk);
+      this.forgetBody();
+      arriving.leave(this);
+      this.bodyComplete = true;
+      if (this.state.answering.size >= limits.inFlightMax) return this.fail(overloaded());
+      this.run(handler, body);
     });
   }
 
-  /** Calls the route of a call without a body. */
-  handle(handler: RouteHandler, body: Buffer = emptyBody): void {
+  /** Calls the route of a call without a body, also when the server is busy: health must be told then too. */
+  handle(handler: RouteHandler): void {
     this.bodyComplete = true;
-    if (this.state.answering.size >= this.state.limits.inFlightMax) {
-      return this.fail(
-        new MillraceError('OVERLOADED', 'Too many requests are waiting for an answer; retry later.'),
-      );
-    }
+    this.run(handler, emptyBody);
+  }
+
+  /** The deadline has passed: of the body, or of the answer. */
+  expire(): void {
+    const { bodyTimeoutMs, timeoutMs } = this.state.limits;
+    this.fail(
+      this.bodyComplete
+        ? new MillraceError('DEADLINE_EXCEEDED', `The answer took longer than ${timeoutMs} ms.`)
+        : new MillraceError('REQUEST_TIMEOUT', `The body did not arrive within ${bodyTimeoutMs} ms.`),
+    );
+  }
+
+  /** Answers 200 with JSON text. */
+  reply(json: string): void {
+    this.send(200, JSON_TYPE, json);
+  }
+
+  send(status: number, contentType: string, body: string): void {
+    if (!this.isDone) this.write({ status, contentType }, body);
+  }
+
+  /** Answers with the error's status and the error body that every call has. */
+  fail(error: unknown, allow?: string): void {
+    if (this.isDone) return;
+    const known = this.knownError(error);
+    const body = jsonText({
+      error: known.message,
+      code: known.code,
+      request_id: this.requestId,
+      ...(known.details === undefined ? {} : { details: known.details.map((detail) => ({ ...detail })) }),
+    });
+    this.write({ status: known.status, contentType: JSON_TYPE, allow }, body);
+  }
+
+  private run(handler: RouteHandler, body: Buffer): void {
     this.state.answering.enter(this);
     try {
       const pending = handler(this, body);
@@ -88,55 +144,45 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     }
   }
 
-  /** The deadline has passed: of the body, or of the answer. */
-  expire(): void {
-    const { limits } = this.state;
-    if (this.bodyComplete) {
-      this.fail(
-        new MillraceError('DEADLINE_EXCEEDED', `The answer took longer than ${limits.timeoutMs} ms.`),
-      );
-    } else {
-      this.fail(
-        new MillraceError('REQUEST_TIMEOUT', `The body did not arrive within ${limits.bodyTimeoutMs} ms.`),
-      );
-    }
-  }
-
-  /** Answers 200 with JSON text. */
-  reply(json: string): void {
-    this.send(200, 'application/json', json);
-  }
-
-  send(status: number, contentType: string, body: string): void {
-    if (this.done) return;
-    const res = this.res;
+  /** The one place that answers. */
+  private write(head: ReplyHead, body: string): void {
+    const { res } = this;
+    const closes = this.closesConnection;
+    const isLong = body.length > WHOLE_ANSWER_CHARS_MAX && !this.isHead;
     res.cork(() => {
-      res.writeStatus(statusLines.get(status) ?? String(status));
-      if (body !== '') res.writeHeader('content-type', contentType);
-      res.end(body, this.closesConnection);
+      this.writeHead(head, body);
+      if (isLong) this.sendPieces(Buffer.from(body));
+      else if (this.isHead) this.endHead(Buffer.byteLength(body), closes);
+      else res.end(body, closes);
     });
-    this.finish(status);
+    this.finish(head.status);
+    if (!isLong) this.close();
   }
 
-  /** Answers with the error's status and the error body that every call has. */
-  fail(error: unknown, allow?: string): void {
-    if (this.done) return;
-    const known = this.knownError(error);
-    const body = jsonText({
-      error: known.message,
-      code: known.code,
-      request_id: this.requestId,
-      ...(known.details === undefined ? {} : { details: known.details.map((detail) => ({ ...detail })) }),
+  private writeHead({ status, contentType, allow }: ReplyHead, body: string): void {
+    const { res } = this;
+    res.writeStatus(statusLines.get(status) ?? String(status));
+    if (body !== '') res.writeHeader('content-type', contentType);
+    if (status === 429 || status === 503) res.writeHeader('retry-after', RETRY_AFTER_SECONDS);
+    if (allow !== undefined) res.writeHeader('allow', allow);
+  }
+
+  /** With a length that is not sent, uWebSockets.js waits for the rest and takes no further request. */
+  private endHead(bodyBytes: number, closes: boolean): void {
+    if (closes) this.res.endWithoutBody(bodyBytes, true);
+    else this.res.endWithoutBody();
+  }
+
+  /** The exchange stays open until the last piece is handed over, so that a stopping server waits for it. */
+  private sendPieces(body: Buffer): void {
+    const { res } = this;
+    const [, isWhole] = res.tryEnd(body, body.length);
+    if (isWhole) return this.close();
+    res.onWritable((offset) => {
+      const [isTaken, isEnded] = res.tryEnd(body.subarray(offset), body.length);
+      if (isEnded) this.close();
+      return isTaken;
     });
-    const res = this.res;
-    res.cork(() => {
-      res.writeStatus(statusLines.get(known.status) ?? String(known.status));
-      res.writeHeader('content-type', 'application/json');
-      if (known.status === 429 || known.status === 503) res.writeHeader('retry-after', RETRY_AFTER_SECONDS);
-      if (allow !== undefined) res.writeHeader('allow', allow);
-      res.end(body, this.closesConnection);
-    });
-    this.finish(known.status);
   }
 
   /** An unread rest of a body would be taken for the next request; a draining server takes no next request. */
@@ -145,19 +191,17 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   }
 
   private knownError(error: unknown): MillraceError {
-    if (error instanceof MillraceError) {
-      if (error.status >= 500) this.log('error', error);
-      return error;
+    const isKnown = error instanceof MillraceError;
+    const known = isKnown
+      ? error
+      : new MillraceError('INTERNAL', errorCatalogue.INTERNAL.meaning, { cause: error });
+    const context = { request_id: this.requestId, route: this.metrics.route };
+    if (known.code === 'MODEL_FAILED')
+      this.state.log.warn({ ...context, cause: String(known.cause) }, known.message);
+    else if (known.status >= 500 && !expectedCodes.has(known.code)) {
+      this.state.log.error({ ...context, err: error }, 'request failed');
     }
-    this.log('error', error);
-    return new MillraceError('INTERNAL', errorCatalogue.INTERNAL.meaning, { cause: error });
-  }
-
-  private log(level: 'error', error: unknown): void {
-    this.state.log[level](
-      { err: error, request_id: this.requestId, route: this.metrics.route },
-      'request failed',
-    );
+    return known;
   }
 
   private refuseBody(): void {
@@ -166,29 +210,52 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     );
   }
 
-  /** The chunk is only lent until the callback returns, so what is kept is copied. */
+  /** The chunk is only lent until the callback returns, so it is copied, into memory that doubles when it is full. */
   private keepChunk(chunk: ArrayBuffer): void {
-    this.chunks ??= [];
-    this.chunks.push(Buffer.from(Buffer.from(chunk)));
+    const bytes = this.bytes + chunk.byteLength;
+    if (this.state.arrivingBytes + chunk.byteLength > ARRIVING_BYTES_MAX) return this.fail(overloaded());
+    this.state.arrivingBytes += chunk.byteLength;
+    if (bytes > this.kept.length) {
+      const larger = Buffer.allocUnsafe(Math.max(FIRST_BODY_BYTES, 2 * this.kept.length, bytes));
+      this.kept.copy(larger, 0, 0, this.bytes);
+      this.kept = larger;
+    }
+    this.kept.set(new Uint8Array(chunk), this.bytes);
+    this.bytes = bytes;
   }
 
   private wholeBody(lastChunk: ArrayBuffer): Buffer {
-    if (this.chunks === undefined) return Buffer.from(lastChunk);
-    const body = Buffer.concat([...this.chunks, Buffer.from(lastChunk)]);
-    this.chunks = undefined;
-    return body;
+    if (this.bytes === 0) return Buffer.from(lastChunk);
+    return Buffer.concat([this.kept.subarray(0, this.bytes), Buffer.from(lastChunk)]);
+  }
+
+  private forgetBody(): void {
+    this.state.arrivingBytes -= this.bytes;
+    this.bytes = 0;
+    this.kept = emptyBody;
   }
 
   private abort(): void {
-    if (!this.done) this.finish(0);
+    if (!this.isDone) this.finish(0);
+    this.close();
   }
 
   /** @param status 0 = the caller hung up. */
   private finish(status: number): void {
-    this.done = true;
-    this.chunks = undefined;
+    this.isDone = true;
+    this.forgetBody();
     this.queue?.leave(this);
     this.metrics.count(status, (performance.now() - this.startedMs) / 1000);
+  }
+
+  /** The response is sent or gone; it must not be touched any more. */
+  private close(): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
     this.state.closeOne();
   }
+}
+
+function overloaded(): MillraceError {
+  return new MillraceError('OVERLOADED', 'Too many requests are waiting for an answer; retry later.');
 }

@@ -86,7 +86,17 @@ function featuresHandler(context: RouteContext): RouteHandler {
 function pushHandler(context: RouteContext): RouteHandler {
   return async (exchange, body) => {
     const { project, store, clock } = servingOf(context);
-    await store.write(decodePush(project, parseStrictJson(body), clock.nowMs()));
+    const rows = decodePush(project, parseStrictJson(body), clock.nowMs());
+    const outcomes = await store.write(rows);
+    outcomes.forEach((outcome, i) => {
+      const view = rows[i]?.view.name ?? '';
+      context.metrics
+        .counter('millrace_pushed_rows_total', 'Pushed rows: written, or older than what is stored.', {
+          view,
+          outcome,
+        })
+        .add(1);
+    });
     exchange.send(200, 'application/json', '');
   };
 }

@@ -10,10 +10,15 @@ import type { DeadlineQueue } from './deadline-queue.ts';
 /** starting: loading and warming models. ready: serving. draining: finishes what is in flight, takes nothing new. */
 export type Phase = 'starting' | 'ready' | 'draining';
 
+/** Most bytes of bodies that may be arriving at once. */
+export const ARRIVING_BYTES_MAX: number = 256 * 1024 * 1024;
+
 export class ServerState {
   phase: Phase = 'starting';
   /** Requests whose headers came in and that are not answered yet. */
   open = 0;
+  /** Bytes of bodies that are still arriving. */
+  arrivingBytes = 0;
   readonly limits: Limits;
   readonly log: Log;
   /** Requests whose body is still arriving. */

@@ -37,19 +37,22 @@ export interface Server {
   readonly url: string;
   /**
    * Takes no new connections, lets the requests in flight finish within `limits.drain_timeout`, then closes
-   * everything. Resolves with false if requests were cut off by that limit. May be called more than once.
+   * everything. Resolves with false if requests were cut off by that limit, or something did not close in time. May
+   * be called more than once.
    */
   close(): Promise<boolean>;
 }
 
 export const defaultHost = '127.0.0.1';
 export const defaultPort = 8080;
+export const PORT_MAX = 65_535;
 
 /**
  * Starts a server for a project; resolves when it is ready: models loaded and warmed up.
  * @throws MillraceError STARTUP_FAILED, STORE_FAILED, INVALID_PROJECT, INVALID_MODEL
  */
 export async function createServer(project: Project, options: ServerOptions): Promise<Server> {
+  checkOptions(options);
   const log = options.log ?? createLog('info');
   const metrics = createMetrics();
   const state = new ServerState(project.limits, log);
@@ -78,6 +81,18 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   }
 }
 
+/** A program's mistakes, which LMDB and the operating system would report in words of their own. */
+function checkOptions({ dataDir, host, port }: ServerOptions): void {
+  if (typeof dataDir !== 'string' || dataDir === '')
+    throw new TypeError('options.dataDir must name a folder');
+  if (host === '') throw new TypeError('options.host must be an address, such as 127.0.0.1');
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= PORT_MAX)) {
+    throw new TypeError(`options.port must be a whole number from 0 to ${PORT_MAX}, not ${port}`);
+  }
+}
+
+const CLOSE_MS_MIN = 1000;
+
 /** What a server holds; undefined = not opened (yet). */
 interface Opened {
   readonly state: ServerState;
@@ -94,11 +109,13 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
     state.phase = 'draining';
     log.info({ open: state.open }, 'draining');
     opened.transport?.stopListening();
-    const finished = await state.whenIdle(state.limits.drainTimeoutMs);
-    if (!finished) log.warn({ open: state.open }, 'requests were cut off at the drain limit');
-    await closeAll(opened);
+    const endMs = performance.now() + state.limits.drainTimeoutMs;
+    const isIdle = await state.whenIdle(state.limits.drainTimeoutMs);
+    if (!isIdle) log.warn({ open: state.open }, 'requests were cut off at the drain limit');
+    const isClosed = await within(Math.max(CLOSE_MS_MIN, endMs - performance.now()), closeAll(opened));
+    if (!isClosed) log.warn('the store or a model did not close in time');
     log.info('stopped');
-    return finished;
+    return isIdle && isClosed;
   };
   return {
     host,
@@ -106,6 +123,19 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     close: async () => (closing ??= close()),
   };
+}
+
+/** Whether the work ends within the limit. A disk that hangs must not keep a server from stopping. */
+async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs);
+  });
+  try {
+    return await Promise.race([work.then(() => true as const), limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function closeAll(opened: Opened): Promise<void> {

@@ -3,7 +3,7 @@
  * no route takes gets a named error, never an empty page.
  */
 import uWS from 'uWebSockets.js';
-import type { HttpRequest, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
 import { Exchange } from './exchange.ts';
@@ -48,7 +48,7 @@ export async function openTransport(host: string, port: number, context: RouteCo
     app.close();
     throw new MillraceError(
       'STARTUP_FAILED',
-      `cannot listen on ${host}:${port}: the port is in use, or the address is not one of this machine; choose another with --port or --host`,
+      `cannot listen on ${host}:${port}: the port is in use, or the address is not one of this machine; choose another`,
     );
   }
   let listening = true;
@@ -80,7 +80,7 @@ function bindPredict(app: TemplatedApp, context: RouteContext): void {
   };
   app.post(predictRoute.path, (res, req) => {
     const { handler, metrics } = bound(req.getParameter(0));
-    receiveJson(req, new Exchange(res, context.state, metrics), handler);
+    receiveJson(req, new Exchange(res, context.state, metrics, false), handler);
   });
   bindOtherMethods(app, context, predictRoute, unknownMetrics);
 }
@@ -88,9 +88,12 @@ function bindPredict(app: TemplatedApp, context: RouteContext): void {
 function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, handler: RouteHandler): void {
   const metrics = createRouteMetrics(context.metrics, route.name, '');
   if (route.method === 'post') {
-    app.post(route.path, (res, req) => receiveJson(req, new Exchange(res, context.state, metrics), handler));
+    app.post(route.path, (res, req) =>
+      receiveJson(req, new Exchange(res, context.state, metrics, false), handler),
+    );
   } else {
-    app.get(route.path, (res) => new Exchange(res, context.state, metrics).handle(handler));
+    app.get(route.path, (res) => new Exchange(res, context.state, metrics, false).handle(handler));
+    app.head(route.path, (res) => new Exchange(res, context.state, metrics, true).handle(handler));
   }
   bindOtherMethods(app, context, route, metrics);
 }
@@ -105,21 +108,32 @@ function bindOtherMethods(
   const allow = route.method.toUpperCase();
   app.any(route.path, (res, req) => {
     const method = req.getMethod().toUpperCase();
-    new Exchange(res, context.state, metrics).fail(
-      new MillraceError('METHOD_NOT_ALLOWED', `${method} is not allowed here; use ${allow}.`),
-      allow,
-    );
+    const error = new MillraceError('METHOD_NOT_ALLOWED', `${method} is not allowed here; use ${allow}.`);
+    refuse(res, req, context, metrics, error, allow);
   });
 }
 
 function bindUnknown(app: TemplatedApp, context: RouteContext): void {
   const metrics = createRouteMetrics(context.metrics, 'unknown', '');
   app.any('/*', (res, req) => {
-    const shown = shortName(req.getUrl());
-    new Exchange(res, context.state, metrics).fail(
-      new MillraceError('UNKNOWN_ROUTE', `There is no call ${req.getMethod().toUpperCase()} ${shown}.`),
-    );
+    const call = `${req.getMethod().toUpperCase()} ${shortName(req.getUrl())}`;
+    refuse(res, req, context, metrics, new MillraceError('UNKNOWN_ROUTE', `There is no call ${call}.`));
   });
+}
+
+/** Answers without reading the body; where there is one, the connection is closed. */
+function refuse(
+  res: HttpResponse,
+  req: HttpRequest,
+  context: RouteContext,
+  metrics: RouteMetrics,
+  error: MillraceError,
+  allow?: string,
+): void {
+  const hasBody = req.getHeader('content-length') !== '' || req.getHeader('transfer-encoding') !== '';
+  const exchange = new Exchange(res, context.state, metrics, req.getMethod() === 'head');
+  if (hasBody) exchange.fail(error, allow);
+  else exchange.handle(() => exchange.fail(error, allow));
 }
 
 function receiveJson(req: HttpRequest, exchange: Exchange, handler: RouteHandler): void {

@@ -2,10 +2,12 @@
  * One prediction from request to reply: gathers the entities' rows, hands every row of the request to the model's
  * batcher, and writes the answer as JSON text. Nothing here waits while the store answers from memory.
  */
+import type { RowStatus } from '../features/feature-status.ts';
 import type { EntityKey, Row } from '../features/online-store.ts';
 import type { BatchCaller, OutputData, TensorData } from '../inference/batcher.ts';
 import type { MillraceError } from '../errors.ts';
 import type { Value } from '../project/value.ts';
+import type { Counter } from '../telemetry/metrics.ts';
 import { jsonText } from './json-text.ts';
 import type { AnswerField, Plan, PlanRead } from './plan.ts';
 import type { PredictRequest } from './predict-request.ts';
@@ -15,6 +17,8 @@ import type { Trace } from './trace.ts';
 /** Takes the one answer of a prediction. */
 export interface PredictionSink {
   readonly requestId: string;
+  /** Whether the caller hung up, or has been answered because the time was over. */
+  readonly isDone: boolean;
   /** @param json the whole reply. */
   reply(json: string): void;
   fail(error: unknown): void;
@@ -78,6 +82,10 @@ export class Prediction implements BatchCaller {
     if (this.unanswered === 0 && !this.failed) this.reply();
   }
 
+  isGone(): boolean {
+    return this.failed || this.sink.isDone;
+  }
+
   fail(error: MillraceError): void {
     if (this.failed) return;
     this.failed = true;
@@ -93,6 +101,7 @@ export class Prediction implements BatchCaller {
     const { reads } = this.plan;
     const lastKeys = new Array<EntityKey | undefined>(reads.length).fill(undefined);
     const lastRows = new Array<Row>(reads.length);
+    const lastCounts = new Array<Counter>(reads.length);
     for (let r = 0; r < this.request.rows.length; r++) {
       const values = this.request.rows[r] as readonly Value[];
       const found = new Array<Row>(reads.length);
@@ -102,6 +111,7 @@ export class Prediction implements BatchCaller {
         const key = read.key(values);
         if (key !== undefined && key === lastKeys[i] && this.trace === undefined) {
           found[i] = lastRows[i] as Row;
+          (lastCounts[i] as Counter).add(1);
           continue;
         }
         const row = key === undefined ? null : read.get(key);
@@ -109,9 +119,11 @@ export class Prediction implements BatchCaller {
           misses.push({ row: r, read: i, key: key as EntityKey });
           continue;
         }
-        found[i] = this.judge(read, row, i, r, key);
+        const status = this.statusOf(read, row);
+        found[i] = this.judge(read, row, status, i, r, key);
         lastKeys[i] = key;
         lastRows[i] = found[i] as Row;
+        lastCounts[i] = read.counts[status];
       }
     }
     return misses;
@@ -128,13 +140,24 @@ export class Prediction implements BatchCaller {
     for (const miss of misses) {
       const read = this.plan.reads[miss.read] as PlanRead;
       const row = rowOf.get(nameOf(miss)) ?? null;
-      (this.entityRows[miss.row] as Row[])[miss.read] = this.judge(read, row, miss.read, miss.row, miss.key);
+      const judged = this.judge(read, row, this.statusOf(read, row), miss.read, miss.row, miss.key);
+      (this.entityRows[miss.row] as Row[])[miss.read] = judged;
     }
   }
 
+  private statusOf(read: PlanRead, row: Row | null): RowStatus {
+    return read.status(row, this.asOfMs, this.request.asOfMs !== undefined);
+  }
+
   /** What the transforms see of a stored row: itself, or nulls where it is missing or outside its max age. */
-  private judge(read: PlanRead, row: Row | null, i: number, r: number, key: EntityKey | undefined): Row {
-    const status = read.status(row, this.asOfMs, this.request.asOfMs !== undefined);
+  private judge(
+    read: PlanRead,
+    row: Row | null,
+    status: RowStatus,
+    i: number,
+    r: number,
+    key: EntityKey | undefined,
+  ): Row {
     read.counts[status].add(1);
     this.trace?.keepRow(r, i, key, row, status);
     return status === 'PRESENT' ? (row as Row) : read.emptyRow;

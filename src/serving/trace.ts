@@ -29,11 +29,13 @@ export function createTrace(plan: Plan, rowCount: number, asOfMs: number): Trace
     keepRow(row, index, key, found, status) {
       const read = plan.reads[index] as PlanRead;
       const features = rows[row]?.features ?? {};
+      // A row from after `as_of` is there, but was not known then.
+      const seen = status === 'NOT_FOUND' ? null : found;
       features[`${read.binding}.${read.view.name}`] = {
         key: key ?? null,
         status,
-        event_time: found === null ? null : new Date(found[0]).toISOString(),
-        age_ms: found === null ? null : ageMs(found, asOfMs),
+        event_time: seen === null ? null : new Date(seen[0]).toISOString(),
+        age_ms: seen === null ? null : ageMs(seen, asOfMs),
         values: tracedValues(read, found, status),
       };
     },
@@ -41,8 +43,10 @@ export function createTrace(plan: Plan, rowCount: number, asOfMs: number): Trace
       plan.inputs.forEach((input, i) => {
         const from = at * input.width;
         const values = (tensors[i] as TensorData).slice(from, from + input.width);
-        (rows[row] as { inputs: Record<string, JsonValue> }).inputs[input.name] =
-          Array.from<JsonValue>(values);
+        (rows[row] as { inputs: Record<string, JsonValue> }).inputs[input.name] = Array.from<
+          JsonValue,
+          JsonValue
+        >(values, tracedSlot);
       });
     },
     mark() {
@@ -57,6 +61,11 @@ export function createTrace(plan: Plan, rowCount: number, asOfMs: number): Trace
       },
     }),
   };
+}
+
+/** JSON has no infinities; null would say NaN. */
+function tracedSlot(value: JsonValue): JsonValue {
+  return value === Infinity || value === -Infinity ? String(value) : value;
 }
 
 function tracedValues(read: PlanRead, found: Row | null, status: RowStatus): JsonObject {

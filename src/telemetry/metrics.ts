@@ -5,7 +5,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { IntervalHistogram } from 'node:perf_hooks';
-import { Registry, collectDefaultMetrics } from 'prom-client';
+import { Registry, collectDefaultMetrics, register as processRegistry } from 'prom-client';
 import type { Metric } from 'prom-client';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -62,7 +62,8 @@ interface Family {
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  // Of the process, not of one server: their observers cannot be stopped, so they must not be made again and again.
+  if (processRegistry.getSingleMetric('process_cpu_seconds_total') === undefined) collectDefaultMetrics();
   const families = createFamilies(registry);
   const loopDelay = monitorEventLoopDelay({ resolution: LOOP_SAMPLE_MS });
   loopDelay.enable();
@@ -80,7 +81,7 @@ export function createMetrics(): Metrics {
     histogram: (name, help, bounds, labels) =>
       families.child(name, help, 'histogram', labels, () => new PlainHistogram(labels, bounds)),
     gauge: (name, help, read) => register(registry, name, help, 'gauge', () => [...read()]),
-    render: () => registry.metrics(),
+    render: async () => `${await registry.metrics()}${await processRegistry.metrics()}`,
     close: () => {
       loopDelay.disable();
       registry.clear();

@@ -108,9 +108,12 @@ describe('a request that does not fit its endpoint', () => {
     expect((reply.json['details'] as unknown[]).length).toBe(20);
   });
 
-  it('refuses a key of a megabyte', async () => {
-    const reply = await post(row({ origin: 'x'.repeat(1_000_000) }));
-    expect([reply.status, reply.json['code']]).toEqual([400, 'KEY_TOO_LONG']);
+  it('refuses a key that is too long, and one of a megabyte', async () => {
+    const long = await post(row({ origin: 'x'.repeat(2000) }));
+    expect([long.status, long.json['code']]).toEqual([400, 'KEY_TOO_LONG']);
+    const huge = await post(row({ origin: 'x'.repeat(1_000_000) }));
+    expect([huge.status, huge.json['code']]).toEqual([400, 'INVALID_REQUEST']);
+    expect(huge.json['error']).toContain('longer than 65536 characters');
     await expectServing();
   });
 
@@ -131,6 +134,15 @@ describe('a call that does not exist', () => {
     ]);
     const posted = await call(demo.server, '/metrics', { method: 'DELETE' });
     expect([posted.status, posted.headers['allow']]).toEqual([405, 'GET']);
+  });
+
+  it('answers HEAD like GET, without the body', async () => {
+    const reply = await rawCall(demo.server, 'HEAD /v2/health/ready HTTP/1.1\r\nhost: x\r\n\r\n', 300);
+    expect(reply).toMatch(/^HTTP\/1\.1 200 OK/);
+    expect(reply).not.toContain('{');
+    const wrong = await rawCall(demo.server, `HEAD ${path} HTTP/1.1\r\nhost: x\r\n\r\n`, 300);
+    expect(wrong).toMatch(/^HTTP\/1\.1 405/);
+    expect(wrong).not.toContain('{');
   });
 
   it('answers an unknown path with 404', async () => {

@@ -86,7 +86,19 @@ const oddBody = fc.record(
 
 const predictBody = fc.oneof(goodBody, oddBody);
 
-const pushBody = fc.record(
+const goodPush = fc.record({
+  push_source_name: fc.constant('airport_profile'),
+  df: fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' }).map((iata) => ({
+    iata: [iata, 'FZZ'],
+    name: ['x', null],
+    city: ['', 'y'],
+    state: [null, null],
+    latitude: [1.5, -90],
+    longitude: [0, 1e300],
+  })),
+});
+
+const oddPush = fc.record(
   {
     push_source_name: fc.oneof(fc.constantFrom('airport_profile', 'airport_delays'), oddValue),
     feature_view_name: fc.oneof(fc.constantFrom('airport_profile', 'airport_delays'), oddValue),
@@ -96,7 +108,14 @@ const pushBody = fc.record(
   { requiredKeys: ['df'] },
 );
 
-const featuresBody = fc.record(
+const pushBody = fc.oneof({ weight: 1, arbitrary: goodPush }, { weight: 3, arbitrary: oddPush });
+
+const goodQuery = fc.record({
+  features: fc.constant(['airport_profile:state', 'airport_delays:arrivals']),
+  entities: fc.record({ iata: fc.array(fc.string({ maxLength: 4 }), { maxLength: 9 }) }),
+});
+
+const oddQuery = fc.record(
   {
     features: fc.oneof(fc.array(fc.oneof(fc.constant('airport_profile:state'), oddValue)), oddValue),
     entities: fc.oneof(fc.dictionary(fc.constantFrom('iata', 'x'), fc.array(oddValue)), oddValue),
@@ -105,6 +124,8 @@ const featuresBody = fc.record(
   },
   { requiredKeys: ['features', 'entities'] },
 );
+
+const featuresBody = fc.oneof({ weight: 1, arbitrary: goodQuery }, { weight: 3, arbitrary: oddQuery });
 
 const mutation = fc.record({
   kind: fc.constantFrom('none', 'flip', 'cut', 'double', 'insert', 'drop'),
@@ -143,7 +164,7 @@ const fuzzedBody: fc.Arbitrary<Fuzzed> = fc.oneof(
 );
 
 const fuzzedEnvelope: fc.Arbitrary<Fuzzed> = fc.record({
-  method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'),
+  method: fc.constantFrom('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'),
   path: fc
     .tuple(
       fc.constantFrom(...targets.map(([path]) => path), '/metrics', '/v2/health/ready', '/'),
@@ -163,7 +184,7 @@ const fuzzedEnvelope: fc.Arbitrary<Fuzzed> = fc.record({
 async function send(agent: Agent, fuzzed: Fuzzed): Promise<number> {
   const { host, port } = demo.server;
   const { method, path, contentType } = fuzzed;
-  const body = method === 'GET' || method === 'OPTIONS' ? Buffer.alloc(0) : fuzzed.body;
+  const body = ['GET', 'HEAD', 'OPTIONS'].includes(method) ? Buffer.alloc(0) : fuzzed.body;
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': contentType, 'content-length': body.length };
     const sent = request({ host, port, method, path, headers, agent }, (res) => {
@@ -171,21 +192,25 @@ async function send(agent: Agent, fuzzed: Fuzzed): Promise<number> {
       res.on('end', () => resolve(res.statusCode ?? 0));
       res.on('error', reject);
     });
-    sent.on('error', reject);
+    sent.on('error', (cause) =>
+      reject(new Error(`${method} ${path} ${body.length} bytes, seed ${seed}`, { cause })),
+    );
     sent.end(body);
   });
 }
 
-async function sendAll(fuzzed: readonly Fuzzed[]): Promise<Map<number, number>> {
+/** How often each `status path` was answered. */
+async function sendAll(fuzzed: readonly Fuzzed[]): Promise<Map<string, number>> {
   const agent = new Agent({ keepAlive: true, maxSockets: CONCURRENCY });
-  const statuses = new Map<number, number>();
+  const statuses = new Map<string, number>();
   let next = 0;
   const worker = async (): Promise<void> => {
     for (;;) {
       const one = fuzzed[next++];
       if (one === undefined) return;
       const status = await send(agent, one);
-      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      const seen = `${status} ${one.path}`;
+      statuses.set(seen, (statuses.get(seen) ?? 0) + 1);
       const shown = `${one.method} ${one.path} ${one.body.toString('latin1').slice(0, 500)}`;
       if (status >= 500) throw new Error(`status ${status} with seed ${seed} for ${shown}`);
     }
@@ -198,10 +223,12 @@ async function sendAll(fuzzed: readonly Fuzzed[]): Promise<Map<number, number>> 
 it(`answers ${BODY_RUNS + ENVELOPE_RUNS} mutated requests without a 5xx (seed ${seed})`, async () => {
   const bodies = await sendAll(fc.sample(fuzzedBody, { numRuns: BODY_RUNS, seed }));
   // The mutations must reach past the parser, not only bounce off it.
-  expect(bodies.get(200)).toBeGreaterThan(BODY_RUNS / 100);
-  expect(bodies.get(400)).toBeGreaterThan(BODY_RUNS / 10);
+  for (const [path] of targets.filter(([target]) => target !== '/write-to-online-store')) {
+    expect(bodies.get(`200 ${path}`), path).toBeGreaterThan(BODY_RUNS / 1000);
+    expect(bodies.get(`400 ${path}`), path).toBeGreaterThan(BODY_RUNS / 100);
+  }
   const envelopes = await sendAll(fc.sample(fuzzedEnvelope, { numRuns: ENVELOPE_RUNS, seed }));
-  expect(envelopes.get(404)).toBeGreaterThan(0);
+  expect([...envelopes.keys()].filter((seen) => seen.startsWith('404')).length).toBeGreaterThan(0);
   expect((await predict(demo.server, 'flight-delay', { rows: [goodFlight] })).status).toBe(200);
 }, 120_000);
 

@@ -90,6 +90,31 @@ describe('rows of one turn', () => {
     ]);
   });
 
+  it('leave the event loop its turns between their runs', async () => {
+    const batcher = batcherOf('identity_float32', [2], { rowsMax: 1 });
+    const caller = new RecordingCaller(pairs(1, 20));
+    batcher.submit(caller, 20);
+    let turns = 0;
+    while (caller.settled.includes(undefined)) {
+      turns++;
+      await turn();
+    }
+    expect(runs.length).toBe(20);
+    expect(turns).toBeGreaterThanOrEqual(20);
+  });
+
+  it('are not run when nobody waits for them any more', async () => {
+    const batcher = batcherOf('identity_float32', [2], { rowsMax: 2 });
+    const [gone, waiting] = [new RecordingCaller(pairs(1, 4)), new RecordingCaller(pairs(2, 2))];
+    batcher.submit(gone, 4);
+    batcher.submit(waiting, 2);
+    gone.gone = true;
+    await batcher.drain();
+    expect(runs).toEqual([2]);
+    expect(gone.settled).toEqual([undefined, undefined, undefined, undefined]);
+    expect(waiting.settled.every((outcome) => Array.isArray(outcome))).toBe(true);
+  });
+
   it('may be none', async () => {
     const batcher = batcherOf('identity_float32', [2]);
     batcher.submit(new RecordingCaller([]), 0);

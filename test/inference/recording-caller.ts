@@ -8,6 +8,8 @@ export type InputRow = readonly (readonly (number | bigint | string)[])[];
 export type OutputRow = unknown[][];
 
 export class RecordingCaller implements BatchCaller {
+  /** Set when nobody waits any more. */
+  gone = false;
   readonly rows: readonly InputRow[];
   /** By row: its outputs, or the error that it got instead. */
   readonly settled: (OutputRow | MillraceError | undefined)[];
@@ -31,6 +33,10 @@ export class RecordingCaller implements BatchCaller {
         tensor[at * values.length + slot] = value;
       });
     });
+  }
+
+  isGone(): boolean {
+    return this.gone;
   }
 
   answer(outputs: readonly OutputData[], at: number, row: number, count: number): void {

@@ -46,7 +46,7 @@ function featureView(name: string, features: Readonly<Record<string, [string, De
   };
 }
 
-export const profile: FeatureView = featureView('profile', {
+const profile: FeatureView = featureView('profile', {
   state: ['string'],
   latitude: ['float64'],
   gates: ['int64', 7],
@@ -56,7 +56,7 @@ export const profile: FeatureView = featureView('profile', {
   embedding: ['float32[3]'],
   shape: ['float64[2]', [0.5, -0.5]],
 });
-export const delays: FeatureView = featureView('delays', { mean: ['float64'] });
+const delays: FeatureView = featureView('delays', { mean: ['float64'] });
 
 const views = new Map([
   ['profile', profile],
@@ -64,7 +64,7 @@ const views = new Map([
 ]);
 
 /** `x` and its like may be missing, `must_x` may not. */
-export const scope: Scope = {
+const scope: Scope = {
   request: requestFields({
     x: 'float64?',
     y: 'float64?',

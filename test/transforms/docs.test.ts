@@ -45,6 +45,7 @@ describe('docs/transforms.md', () => {
     ['a ?? b ? c : d', '(a ?? b) ? c : d'],
     ['-a * b', '(-a) * b'],
     ['a - b - c', '(a - b) - c'],
+    ['a ? 1 : b ? 2 : 3', 'a ? 1 : (b ? 2 : 3)'],
   ])('orders the operators as it says: %s is %s', (text, explicit) => {
     const withoutPlaces = (expression: string): unknown =>
       JSON.parse(

@@ -38,7 +38,12 @@ const LATE_MINUTES = 15;
 const CONNECTIONS = 8;
 
 export async function readHeldOutFlights(path: string): Promise<HeldOutFlight[]> {
-  const [, ...lines] = (await readFile(path, 'utf8')).trim().split('\n');
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new MillraceError('LOAD_FAILED', `The demo's flights are missing: ${path} cannot be read.`, {
+      cause,
+    });
+  });
+  const [, ...lines] = text.trim().split('\n');
   return lines.map((line) => {
     const [flightId = '', scheduled = '', origin = '', destination = '', distance, delay] = line.split(',');
     return {

@@ -6,6 +6,7 @@
  * to the store in the order of the file, so of two rows with one key and one event time the later wins. A load that
  * was cut off or failed can be repeated: rows that are there already are written again with the same values.
  */
+import { systemClock } from '../../clock.ts';
 import { MillraceError } from '../../errors.ts';
 import type { FeatureView } from '../../project/project.ts';
 import type { OnlineStore, RowWrite } from '../online-store.ts';
@@ -68,7 +69,7 @@ export async function loadFile(options: LoadOptions): Promise<LoadSummary> {
   const file = await openFeatureFile(path, options.format);
   try {
     const { wanted, ignored } = resolveColumns(path, file, view, columns, eventTime === undefined);
-    const decode = createRowDecoder(view, wanted, file.cells, eventTime);
+    const decode = createRowDecoder(view, wanted, file.cells, eventTime, systemClock.nowMs());
     const rejects = await createRejectsFile(rejectsPath, path);
     const counted = await loadRows(options, { file, wanted, decode, rejects });
     return {

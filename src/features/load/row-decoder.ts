@@ -4,6 +4,7 @@ import type { FeatureView } from '../../project/project.ts';
 import type { Scalar, Value } from '../../project/value.ts';
 import { Refusal } from '../../project/value.ts';
 import { encodeEntityKey } from '../entity-key.ts';
+import { refuseEventTime } from '../event-time.ts';
 import type { RowWrite } from '../online-store.ts';
 import type { CellDecoder } from './cell-value.ts';
 import { createCellDecoder, createEventTimeDecoder, createJoinKeyDecoder } from './cell-value.ts';
@@ -16,12 +17,14 @@ export type RowDecoder = (row: FileRow) => RowWrite | readonly RejectReason[];
 /**
  * @param wanted the columns of the file from which the cells come: join keys, event time, features
  * @param eventTime of all rows; undefined when the cells hold it
+ * @param nowMs the clock, which event times must not be far ahead of
  */
 export function createRowDecoder(
   view: FeatureView,
   wanted: readonly string[],
   cells: FeatureFile['cells'],
   eventTime: number | undefined,
+  nowMs: number,
 ): RowDecoder {
   const decoders = decodersOf(view, cells, eventTime === undefined);
   const keyCount = view.entity.keys.length;
@@ -38,6 +41,8 @@ export function createRowDecoder(
     if (reasons.length > 0) return reasons;
     const keys = values.splice(0, keyCount) as Scalar[];
     const eventTimeMs = eventTime ?? (values.shift() as number);
+    const refused = refuseEventTime(eventTimeMs, nowMs);
+    if (refused !== undefined) return [{ column: wanted[keyCount] ?? view.timestampField, reason: refused }];
     return toWrite(view, keys, [eventTimeMs, ...values]);
   };
 }

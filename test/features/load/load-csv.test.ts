@@ -35,11 +35,13 @@ it('takes an empty cell for null, and an empty quoted cell for an empty string',
   expect(bench.row('B')).toEqual([loadedAt, null, null]);
 });
 
-it('loads a cell of 1 MB', async () => {
-  const state = 'é'.repeat(500_000);
-  await bench.load('a.csv', `iata,delay,state\nA,1,"${state}"\nB,2,x\n`);
+it('loads a cell of 65,536 characters, and rejects one of a megabyte', async () => {
+  const state = 'é'.repeat(65_536);
+  await bench.load('a.csv', `iata,delay,state\nA,1,"${state}"\nB,2,"${state.repeat(8)}"\nC,3,x\n`);
   expect(bench.row('A')).toEqual([loadedAt, 1, state]);
-  expect(bench.row('B')).toEqual([loadedAt, 2, 'x']);
+  expect(bench.row('C')).toEqual([loadedAt, 3, 'x']);
+  const [reject] = await bench.rejects('a.csv');
+  expect(reject).toMatchObject({ reasons: [{ column: 'state', reason: 'is longer than 65536 characters' }] });
 });
 
 it('rejects rows with too few or too many cells, and loads the others', async () => {

@@ -1,0 +1,102 @@
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import { createServer } from '../../src/server/server.ts';
+import type { Server } from '../../src/server/server.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { call, predict } from '../e2e/demo-server.ts';
+import { projectOfModel } from './project-of-model.ts';
+import type { ModelProjectOptions } from './project-of-model.ts';
+
+const cleanups: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+async function serverOf(options: Partial<ModelProjectOptions>): Promise<Server> {
+  const made = await projectOfModel({
+    model: 'identity_float32',
+    request: { a: 'float64' },
+    inputs: { x: ['request.a', 'u.facts.score ?? 0'] },
+    ...options,
+  });
+  const server = await createServer(made.project, {
+    dataDir: join(made.dir, 'data'),
+    port: 0,
+    log: createLog('silent'),
+  });
+  cleanups.push(
+    () => made.remove(),
+    () => server.close(),
+  );
+  return server;
+}
+
+const rows = [{ id: 'x', a: 1 }];
+
+it('answers 504 when the answer takes longer than the limit', async () => {
+  const server = await serverOf({ batching: { delay_ms_max: 1000 }, limits: { timeoutMs: 60 } });
+  const reply = await predict(server, 'm', { rows });
+  expect([reply.status, reply.json['code']]).toEqual([504, 'DEADLINE_EXCEEDED']);
+});
+
+it('answers 429 with Retry-After when too many requests wait, and health and metrics all the same', async () => {
+  const server = await serverOf({ batching: { delay_ms_max: 600 }, limits: { inFlightMax: 2 } });
+  const waiting = [predict(server, 'm', { rows }), predict(server, 'm', { rows })];
+  while (!(await call(server, '/metrics')).text.includes('millrace_in_flight_requests 3')) continue;
+  const refused = await predict(server, 'm', { rows });
+  expect([refused.status, refused.json['code'], refused.headers['retry-after']]).toEqual([
+    429,
+    'OVERLOADED',
+    '1',
+  ]);
+  expect((await call(server, '/v2/health/live')).status).toBe(200);
+  expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200]);
+});
+
+it('keeps answering others while a request of many runs is worked on, and gives it up at its deadline', async () => {
+  const server = await serverOf({
+    model: 'slow',
+    request: { a: 'float64' },
+    inputs: { x: ['request.a'] },
+    batching: { rows_max: 1 },
+    limits: { timeoutMs: 300 },
+  });
+  const long = predict(server, 'm', { rows: Array.from({ length: 1000 }, () => rows[0]) });
+  const healthy = await call(server, '/v2/health/live');
+  expect(healthy.status).toBe(200);
+  expect((await long).status).toBe(504);
+  const { text } = await call(server, '/metrics');
+  const runs = Number(/millrace_batch_rows_count\{model="m",version="1"\} (\d+)/.exec(text)?.[1]);
+  expect(runs).toBeGreaterThan(0);
+  expect(runs).toBeLessThan(1000);
+});
+
+it('refuses bodies beyond the connections that may wait', async () => {
+  const server = await serverOf({ limits: { inFlightMax: 2, bodyTimeoutMs: 5000 } });
+  const head =
+    'POST /push HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{';
+  const sockets = [1, 2].map(() => connect(server.port, server.host));
+  for (const socket of sockets) socket.write(head);
+  while (!(await call(server, '/metrics')).text.includes('millrace_in_flight_requests 3')) continue;
+  const refused = await call(server, '/push', { body: '{}' });
+  expect([refused.status, refused.json['code']]).toEqual([429, 'OVERLOADED']);
+  for (const socket of sockets) socket.destroy();
+});
+
+it('answers 422 when the model rejects the values of one caller, without naming files, and the others their rows', async () => {
+  const server = await serverOf({
+    model: 'identity_string',
+    request: { s: 'string' },
+    inputs: { x: ['request.s', 'request.id'] },
+  });
+  const [bad, good] = await Promise.all([
+    predict(server, 'm', { rows: [{ id: 'x', s: 'a\0b' }] }),
+    predict(server, 'm', { rows: [{ id: 'y', s: 'ü' }] }),
+  ]);
+  expect([bad.status, bad.json['code']]).toEqual([422, 'MODEL_FAILED']);
+  expect(bad.json['error']).toContain('NUL');
+  expect(bad.text).not.toContain('/');
+  expect(good.json['predictions']).toEqual([{ y: ['ü', 'y'] }]);
+});
