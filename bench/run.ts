@@ -23,10 +23,10 @@ async function inferenceRows(): Promise<BenchRow[]> {
 
 const only = process.argv.slice(2);
 const rows: BenchRow[] = [];
-for (const { name, run } of parts) {
-  if (only.length > 0 && !only.includes(name)) continue;
-  process.stderr.write(`${name} …\n`);
-  rows.push(...(await run()));
+for (const part of parts) {
+  if (only.length > 0 && !only.includes(part.name)) continue;
+  process.stderr.write(`${part.name} …\n`);
+  rows.push(...(await part.run()));
 }
 const head = ['what', 'per second', 'ratio', 'to', 'target'];
 const cells = rows.map(({ name, perSecond, ratio, ratioTo = '', target = '' }) => [

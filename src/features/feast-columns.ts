@@ -1,12 +1,10 @@
 /** Columns as Feast's calls send them: `{"name": [value of row 0, value of row 1, …], …}`, all of one length. */
-import { MillraceError } from '../errors.ts';
+import { isRecord } from '../project/json-record.ts';
 import type { DataType } from '../project/data-type.ts';
 import type { Value } from '../project/value.ts';
 import { decodeValue, Refusal } from '../project/value.ts';
 import type { ProblemList } from '../project/problem-list.ts';
-import { shortName } from '../project/problem-list.ts';
-
-export type JsonRecord = Readonly<Record<string, unknown>>;
+import { shortName, tooManyRows } from '../project/problem-list.ts';
 
 export interface Columns {
   /** Path of the object in the body. */
@@ -14,10 +12,6 @@ export interface Columns {
   readonly rowCount: number;
   /** By name, in the order of the body. */
   readonly byName: ReadonlyMap<string, readonly unknown[]>;
-}
-
-export function isRecord(value: unknown): value is JsonRecord {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** @throws MillraceError TOO_MANY_ROWS */
@@ -71,9 +65,4 @@ export function decodeColumn(
     values.push(value instanceof Refusal ? null : value);
   }
   return values;
-}
-
-function tooManyRows(rowCount: number, rowsMax: number): MillraceError {
-  const sentence = `The request has ${rowCount} rows; at most ${rowsMax} are allowed. Split it into several.`;
-  return new MillraceError('TOO_MANY_ROWS', sentence);
 }

@@ -6,13 +6,15 @@
  */
 import { MillraceError } from '../errors.ts';
 import type { DataType } from '../project/data-type.ts';
+import { isRecord } from '../project/json-record.ts';
+import type { JsonRecord } from '../project/json-record.ts';
 import type { FeatureView, Project } from '../project/project.ts';
 import { suggestName } from '../project/suggestion.ts';
 import type { Scalar, Value } from '../project/value.ts';
 import { encodeEntityKey } from './entity-key.ts';
 import { refuseEventTime } from './event-time.ts';
-import type { Columns, JsonRecord } from './feast-columns.ts';
-import { decodeColumn, isRecord, readColumns } from './feast-columns.ts';
+import type { Columns } from './feast-columns.ts';
+import { decodeColumn, readColumns } from './feast-columns.ts';
 import type { Row, RowWrite } from './online-store.ts';
 import type { ProblemList } from '../project/problem-list.ts';
 import { createProblemList, shortName } from '../project/problem-list.ts';

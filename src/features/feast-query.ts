@@ -7,9 +7,11 @@ import { MillraceError } from '../errors.ts';
 import type { Entity, Feature, FeatureView, JoinKey, Project } from '../project/project.ts';
 import type { Scalar, Value } from '../project/value.ts';
 import { encodeEntityKey } from './entity-key.ts';
-import type { Columns, JsonRecord } from './feast-columns.ts';
-import { decodeColumn, isRecord, readColumns } from './feast-columns.ts';
+import type { Columns } from './feast-columns.ts';
+import { decodeColumn, readColumns } from './feast-columns.ts';
 import type { EntityKey } from './online-store.ts';
+import { isRecord } from '../project/json-record.ts';
+import type { JsonRecord } from '../project/json-record.ts';
 import type { ProblemList } from '../project/problem-list.ts';
 import { createProblemList, shortName } from '../project/problem-list.ts';
 

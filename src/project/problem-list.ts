@@ -43,3 +43,9 @@ export function createProblemList(): ProblemList {
 export function shortName(name: string): string {
   return name.length > NAME_LENGTH_MAX ? `${name.slice(0, NAME_LENGTH_MAX)}…` : name;
 }
+
+/** The error for a body with more rows than `limits.rows_max`. */
+export function tooManyRows(rowCount: number, rowsMax: number): MillraceError {
+  const sentence = `The request has ${rowCount} rows; at most ${rowsMax} are allowed. Split it into several.`;
+  return new MillraceError('TOO_MANY_ROWS', sentence);
+}

@@ -3,6 +3,7 @@ import type { ElementType } from '../inference/session.ts';
 import type { Mistake, Project } from '../project/project.ts';
 import { readProject } from '../project/read-project.ts';
 import { compileProject } from './compile-project.ts';
+import { warmVariants } from './warm-variants.ts';
 
 /** How one input of a model is filled for one endpoint. */
 export interface CheckedInput {
@@ -42,6 +43,7 @@ export async function checkProject(dir: string): Promise<ProjectCheck> {
       };
     }),
   );
+  const { mistakes: found } = await warmVariants(compiled.variants);
   await compiled.repository.release();
-  return { project, mistakes: [...mistakes, ...compiled.mistakes], inputs };
+  return { project, mistakes: [...mistakes, ...compiled.mistakes, ...found], inputs };
 }

@@ -45,6 +45,11 @@ export async function compileProject(
       if (compiled !== undefined) variants.push({ endpoint, variant, loaded, compiled });
     }
   }
+  for (const version of versions) {
+    const loaded = repository.get(version.model, version.version);
+    if (loaded === undefined || servedVersions(project).includes(version)) continue;
+    mistakes.push(...compileVariant(project, undefined, loaded, lacksViews(incomplete)).mistakes);
+  }
   return { repository, variants, mistakes };
 }
 
@@ -57,8 +62,11 @@ export function servedVersions(project: Project): ModelVersion[] {
 }
 
 function isPartial(endpoint: Endpoint, incomplete: ReadonlySet<string>): boolean {
-  const lacksViews = [...incomplete].some((part) => /^(feature_views|entities)\b/.test(part));
-  return lacksViews || isIncomplete(incomplete, `endpoints.${endpoint.name}`);
+  return lacksViews(incomplete) || isIncomplete(incomplete, `endpoints.${endpoint.name}`);
+}
+
+function lacksViews(incomplete: ReadonlySet<string>): boolean {
+  return [...incomplete].some((part) => /^(feature_views|entities)\b/.test(part));
 }
 
 /** Endpoints that share a model version find the same mistakes in it. */

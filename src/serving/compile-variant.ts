@@ -12,6 +12,7 @@ import type {
   Mistake,
   ModelInput,
   Project,
+  RequestField,
   SourceExpression,
 } from '../project/project.ts';
 import { suggestName } from '../project/suggestion.ts';
@@ -40,19 +41,21 @@ export type Compilation =
   | { readonly compiled: undefined; readonly mistakes: readonly Mistake[] };
 
 /**
+ * @param endpoint undefined = no endpoint uses the version: all is checked that does not depend on a request
  * @param loaded the model version of a variant of this endpoint
  * @param isPartial whether views or request fields were left out of the project for mistakes of their own; a name that
  *   is not found is then no mistake of the expression
  */
 export function compileVariant(
   project: Project,
-  endpoint: Endpoint,
+  endpoint: Endpoint | undefined,
   loaded: LoadedModel,
   isPartial: boolean,
 ): Compilation {
   const mistakes: Mistake[] = [];
   const { session, version } = loaded;
-  const compile: CompileContext = { scope: scopeOf(project, endpoint, loaded), isPartial, mistakes };
+  const scope = scopeOf(project, endpoint?.request ?? [], loaded);
+  const compile: CompileContext = { scope, isPartial, hasRequest: endpoint !== undefined, mistakes };
   for (const input of version.inputs) {
     const isKnown = session.inputs.some(({ name }) => name === input.name);
     if (isKnown) continue;
@@ -76,7 +79,7 @@ export function compileVariant(
   });
   const outputs = resolveOutputs(version, session);
   mistakes.push(...outputs.mistakes);
-  if (mistakes.length > 0 || isPartial) return { compiled: undefined, mistakes };
+  if (mistakes.length > 0 || isPartial || endpoint === undefined) return { compiled: undefined, mistakes };
   const transforms = compileTransforms(inputs);
   const answer = outputs.fields.map(({ field, output, column }) => ({
     prefix: `${JSON.stringify(field)}:`,
@@ -91,12 +94,12 @@ export function compileVariant(
   };
 }
 
-function scopeOf(project: Project, endpoint: Endpoint, { version }: LoadedModel): Scope {
+function scopeOf(project: Project, request: readonly RequestField[], { version }: LoadedModel): Scope {
   const views = [...project.featureViews.values()];
   const viewsOf = (entity: string): ReadonlyMap<string, FeatureView> =>
     new Map(views.filter((view) => view.entity.name === entity).map((view) => [view.name, view]));
   return {
-    request: new Map(endpoint.request.map((field) => [field.name, field])),
+    request: new Map(request.map((field) => [field.name, field])),
     bindings: new Map(version.bindings.map((binding) => [binding.name, viewsOf(binding.entity.name)])),
   };
 }
@@ -104,6 +107,7 @@ function scopeOf(project: Project, endpoint: Endpoint, { version }: LoadedModel)
 interface CompileContext {
   readonly scope: Scope;
   readonly isPartial: boolean;
+  readonly hasRequest: boolean;
   readonly mistakes: Mistake[];
 }
 
@@ -124,7 +128,7 @@ function compileInput(input: ModelInput, spec: TensorSpec, context: CompileConte
 function compileExpression(
   source: SourceExpression,
   spec: TensorSpec,
-  { scope, isPartial, mistakes }: CompileContext,
+  { scope, isPartial, hasRequest, mistakes }: CompileContext,
 ): TypedExpression | undefined {
   try {
     const typed = checkExpression(parseExpression(source.text), scope);
@@ -132,7 +136,8 @@ function compileExpression(
     return typed;
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    if (isPartial && error instanceof UnknownNameError) return undefined;
+    const isUnknown = error instanceof UnknownNameError;
+    if (isUnknown && (isPartial || (!hasRequest && error.kind === 'request field'))) return undefined;
     const { message, suggestion } = error;
     mistakes.push({ ...source.location, message, ...(suggestion === undefined ? {} : { suggestion }) });
     return undefined;

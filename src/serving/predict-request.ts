@@ -4,7 +4,9 @@
  * All mistakes are reported at once, up to a limit, each with its path.
  */
 import { MillraceError } from '../errors.ts';
-import { createProblemList, shortName } from '../project/problem-list.ts';
+import { isRecord } from '../project/json-record.ts';
+import type { JsonRecord } from '../project/json-record.ts';
+import { createProblemList, shortName, tooManyRows } from '../project/problem-list.ts';
 import type { ProblemList } from '../project/problem-list.ts';
 import type { Endpoint, Limits, RequestField } from '../project/project.ts';
 import { Refusal, decodeScalar, decodeValue } from '../project/value.ts';
@@ -19,8 +21,6 @@ export interface PredictRequest {
 }
 
 const bodyFields = ['context', 'rows', 'as_of', 'trace'];
-
-type JsonRecord = Readonly<Record<string, unknown>>;
 
 /** @throws MillraceError INVALID_REQUEST, TOO_MANY_ROWS */
 export function decodePredictRequest(body: unknown, endpoint: Endpoint, limits: Limits): PredictRequest {
@@ -68,12 +68,7 @@ function decodeRows(
     );
     return [];
   }
-  if (input.length > limits.rowsMax) {
-    throw new MillraceError(
-      'TOO_MANY_ROWS',
-      `The request has ${input.length} rows; at most ${limits.rowsMax} are allowed. Split it into several.`,
-    );
-  }
+  if (input.length > limits.rowsMax) throw tooManyRows(input.length, limits.rowsMax);
   const rows: Value[][] = [];
   for (let r = 0; r < input.length && !problems.isFull(); r++) {
     const row: unknown = input[r];
@@ -160,8 +155,4 @@ function countFields(record: JsonRecord): number {
   let count = 0;
   for (const _ in record) count++;
   return count;
-}
-
-function isRecord(value: unknown): value is JsonRecord {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,8 +3,6 @@ import type { Clock } from '../clock.ts';
 import type { OnlineStore } from '../features/online-store.ts';
 import { createBatcher } from '../inference/batcher.ts';
 import type { Batcher } from '../inference/batcher.ts';
-import { resolveOutputs } from '../inference/model-repository.ts';
-import { warmUp } from '../inference/warm-up.ts';
 import type { Endpoint, Project } from '../project/project.ts';
 import { invalidProject } from '../project/report.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -17,6 +15,7 @@ import type { Plan } from './plan.ts';
 import { decodePredictRequest } from './predict-request.ts';
 import { Prediction } from './prediction.ts';
 import type { PredictionSink } from './prediction.ts';
+import { batchKey, warmVariants } from './warm-variants.ts';
 
 export interface ServedEndpoint {
   /**
@@ -54,9 +53,10 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
   };
   try {
     if (mistakes.length > 0) throw invalidProject(mistakes);
+    await warm(variants, parts.log);
     const endpoints = new Map<string, ServedEndpoint>();
     for (const served of variants) {
-      const batcher = await batcherFor(served, batchers, parts);
+      const batcher = batcherFor(served, batchers, parts.metrics);
       const plan = createPlan(served.endpoint, served.variant, served.compiled, { ...parts, batcher });
       endpoints.set(served.endpoint.name, createEndpoint(served.endpoint, plan, project, clock));
     }
@@ -64,6 +64,20 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** @throws MillraceError INVALID_PROJECT */
+async function warm(variants: readonly ServedVariant[], log: Log): Promise<void> {
+  const { warmed, mistakes } = await warmVariants(variants);
+  if (mistakes.length > 0) throw invalidProject(mistakes);
+  for (const { model, version, result } of warmed) {
+    const { runMs, warning } = result;
+    if (warning !== undefined) log.warn({ model, version }, warning);
+    log.info(
+      { model, version, run_ms_one_row: runMs?.oneRow, run_ms_full_batch: runMs?.fullBatch },
+      'model loaded',
+    );
   }
 }
 
@@ -77,31 +91,17 @@ function createEndpoint(endpoint: Endpoint, plan: Plan, project: Project, clock:
 }
 
 /** Endpoints that fill the same model version equally wide share its batches. */
-async function batcherFor(
+function batcherFor(
   { loaded, compiled }: ServedVariant,
   batchers: Map<string, Batcher>,
-  { metrics, log }: ServingParts,
-): Promise<Batcher> {
+  metrics: Metrics,
+): Batcher {
   const { session, version } = loaded;
   const { widths } = compiled.transforms;
   const labels = { model: version.model, version: version.version };
-  const key = `${version.model}@${version.version} ${widths.join()}`;
+  const key = batchKey(version, widths);
   const known = batchers.get(key);
   if (known !== undefined) return known;
-  if (version.warmup) {
-    const { runMs, warning, outputWidths } = await warmUp(session, {
-      widths,
-      rowsMax: version.batching.rowsMax,
-    });
-    if (warning !== undefined) log.warn(labels, warning);
-    // What the model file left open is known now.
-    const { mistakes } = resolveOutputs(version, session, outputWidths);
-    if (mistakes.length > 0) throw invalidProject(mistakes);
-    log.info(
-      { ...labels, run_ms_one_row: runMs?.oneRow, run_ms_full_batch: runMs?.fullBatch },
-      'model loaded',
-    );
-  }
   const rows = metrics.histogram('millrace_batch_rows', 'Rows of a run of a model.', rowBounds, labels);
   const durations = metrics.histogram(
     'millrace_run_duration_seconds',

@@ -124,6 +124,7 @@ function unknownName(
   const known = [...candidates];
   const guess = closestName(name, known);
   return new UnknownNameError(
+    kind,
     `unknown ${kind} "${shown}"`,
     guess === undefined ? `${plural} are ${known.join(', ')}` : `did you mean "${prefix}${guess}"?`,
   );

@@ -20,9 +20,16 @@ export class ExpressionError extends Error {
 /** A name that means nothing in the scope; it may be right if the scope is known to lack something. */
 export class UnknownNameError extends ExpressionError {
   override readonly name = 'UnknownNameError';
+  /** What was looked for: `request field`, `feature` … */
+  readonly kind: string;
+
+  constructor(kind: string, message: string, suggestion?: string, position?: number) {
+    super(message, suggestion, position);
+    this.kind = kind;
+  }
 
   override locatedAt(position: number): UnknownNameError {
-    return new UnknownNameError(this.message, this.suggestion, position);
+    return new UnknownNameError(this.kind, this.message, this.suggestion, position);
   }
 }
 

@@ -1,0 +1,119 @@
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { demoDir } from '../e2e/demo-server.ts';
+import { run } from './process.ts';
+
+let scratch: string;
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'millrace-check-'));
+});
+
+afterAll(async () => {
+  await rm(scratch, { recursive: true, force: true });
+});
+
+async function demoWith(name: string, files: Readonly<Record<string, string>>): Promise<string> {
+  const dir = join(scratch, name);
+  await cp(demoDir, dir, { recursive: true, filter: (path) => !/train|\.millrace/.test(path) });
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(join(dir, path, '..'), { recursive: true });
+    await writeFile(join(dir, path), text);
+  }
+  return dir;
+}
+
+describe('millrace check', () => {
+  it('prints a summary of a sound project and exits with 0', async () => {
+    const { code, stdout, stderr } = await run(['check', '--project', demoDir]);
+    expect([code, stderr]).toEqual([0, '']);
+    for (const part of ['airport  iata: string', 'airport_delays', 'flight-delay@2', 'float32     13']) {
+      expect(stdout).toContain(part);
+    }
+  });
+
+  it('prints the same as JSON', async () => {
+    const { code, stdout } = await run(['check', '--project', demoDir, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      project: 'flights',
+      models: ['flight-delay@1', 'flight-delay@2'],
+      mistakes: [],
+    });
+  });
+
+  it('reports mistakes of the project file, of expressions and of models together', async () => {
+    const dir = await demoWith('mistakes', {
+      'flight-delay/1/model.yaml': [
+        'entities: {}',
+        'inputs:',
+        '  features:',
+        '    - hour(request.schedulde)',
+        '    - request.origin',
+        '    - lg(request.distance)',
+        '  extra: [request.distance]',
+      ].join('\n'),
+      'flight-delay/model.yaml': [
+        'entities:',
+        '  origin: { entity: airport, keys: { iata: request.origin } }',
+        'inputs:',
+        '  features:',
+        '    - origin.airport_delays.departure_delay_men',
+        '    - origin.airport_delay.arrivals',
+        'outputs: { delayed: "probabilities[7]" }',
+      ].join('\n'),
+    });
+    const { code, stderr } = await run(['check', '--project', dir]);
+    expect(code).toBe(1);
+    for (const part of [
+      'flight-delay/1/model.yaml:4  inputs.features[0]  unknown request field "request.schedulde"',
+      'did you mean "request.scheduled"?',
+      'flight-delay/1/model.yaml:5  inputs.features[1]  request.origin is string; the input is float32',
+      'did you mean "log"?',
+      'the model has no input "extra"',
+      'flight-delay/model.yaml:5  inputs.features[0]',
+      'did you mean "origin.airport_delays.departure_delay_mean"?',
+      'flight-delay/model.yaml:6  inputs.features[1]',
+      'there is no [7]',
+    ]) {
+      expect(stderr).toContain(part);
+    }
+  });
+
+  it('checks versions that no endpoint uses, as far as that goes without a request', async () => {
+    const dir = await demoWith('unserved', {
+      'flight-delay/3/model.yaml':
+        'entities: {}\ninputs:\n  features: [request.anything, "nosuch(1)", "1 +"]\n  wrong_name: ["1"]\n',
+    });
+    await cp(join(demoDir, 'flight-delay/1/model.onnx'), join(dir, 'flight-delay/3/model.onnx'));
+    const { code, stderr } = await run(['check', '--project', dir]);
+    expect(code).toBe(1);
+    for (const part of [
+      'unknown function "nosuch"',
+      'inputs.features[2]',
+      'the model has no input "wrong_name"',
+    ]) {
+      expect(stderr).toContain(part);
+    }
+    expect(stderr).not.toContain('request.anything');
+  });
+
+  it('runs the models, and finds one that does not keep to the batch', async () => {
+    const dir = join(scratch, 'ignores');
+    await mkdir(join(dir, 'm', '1'), { recursive: true });
+    await cp(
+      new URL('../cases/models/ignores_batch.onnx', import.meta.url),
+      join(dir, 'm', '1', 'model.onnx'),
+    );
+    await writeFile(
+      join(dir, 'millrace.yaml'),
+      'project: p\nendpoints: { m: { request: { a: float64 }, variants: { v: { model: m@1 } } } }\n',
+    );
+    await writeFile(join(dir, 'm', 'model.yaml'), 'inputs: { x: [request.a, request.a] }\n');
+    const { code, stderr } = await run(['check', '--project', dir]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/m\/model\.yaml:1 .*batch/);
+  });
+});
