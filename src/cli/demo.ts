@@ -62,9 +62,9 @@ async function showDemo(
     stop.then(() => true),
     replayAll(server, [...project.endpoints.keys()], flights),
   ]);
-  if (isStopped) return;
-  process.stdout.write(callsToTry(server, !exits));
-  if (!exits) await stop;
+  if (isStopped || exits) return;
+  process.stdout.write(callsToTry(server));
+  await stop;
 }
 
 /** Prints what was measured; resolves with false, for it was not stopped. */
@@ -92,9 +92,9 @@ function resultTable(results: readonly ReplayResult[], flightCount: number): str
   const rows = results.map((result) => [
     result.endpoint,
     result.model,
-    Number(result.auc.toFixed(4)),
-    Number(result.p50Ms.toFixed(2)),
-    Number(result.p99Ms.toFixed(2)),
+    result.auc.toFixed(4),
+    result.p50Ms.toFixed(2),
+    result.p99Ms.toFixed(2),
     Math.round(result.requestsPerSecond),
   ]);
   const title = `\nReplayed ${flightCount} flights that no model has seen, over HTTP:\n`;
@@ -102,7 +102,7 @@ function resultTable(results: readonly ReplayResult[], flightCount: number): str
 }
 
 /** Three calls that answer as they stand, pasted into a shell. */
-function callsToTry({ url }: Server, servesOn: boolean): string {
+function callsToTry({ url }: Server): string {
   const post = (path: string, body: string): string =>
     `curl -s ${url}${path} -H 'content-type: application/json' -d '${body}'`;
   const flight = '"flight_id":"AA-1","origin":"JFK","destination":"LAX","distance":2475';
@@ -112,6 +112,6 @@ function callsToTry({ url }: Server, servesOn: boolean): string {
     `  ${post('/v1/endpoints/flight-delay/predict', `${request}}`)}\n`,
     `  ${post('/v1/endpoints/flight-delay/predict', `${request},"trace":true}`)}\n`,
     `  ${post('/get-online-features', '{"features":["airport_profile:city","airport_delays:departure_delay_mean"],"entities":{"iata":["JFK","LAX"]}}')}\n`,
-    servesOn ? '\nCtrl-C stops it.\n' : '\n',
+    '\nCtrl-C stops it.\n',
   ].join('');
 }

@@ -2,6 +2,8 @@
 
 export type Cell = string | number;
 
+const numeric = /^-?[\d,]+(\.\d+)?$/;
+
 /** @param rows the cells of each line; the first line is the head */
 export function formatTable(rows: readonly (readonly Cell[])[], indent = ''): string {
   const texts = rows.map((row) => row.map(String));
@@ -12,7 +14,7 @@ export function formatTable(rows: readonly (readonly Cell[])[], indent = ''): st
   return texts
     .map((row, r) => {
       const cells = row.map((text, c) => {
-        const isNumber = typeof rows[r]?.[c] === 'number' || (r === 0 && typeof rows[1]?.[c] === 'number');
+        const isNumber = numeric.test(r === 0 ? (texts[1]?.[c] ?? '') : text);
         return isNumber ? text.padStart(widths[c] as number) : text.padEnd(widths[c] as number);
       });
       return `${indent}${cells.join('  ').trimEnd()}\n`;
