@@ -53,8 +53,14 @@ describe('parseStrictJson', () => {
     );
   });
 
-  it('refuses deep nesting before anything recursive sees it', () => {
-    expect(codeOf('['.repeat(1_000_000))).toBe('NESTED_TOO_DEEP');
+  it('finds a duplicate whose colon an escape hides elsewhere', () => {
+    expect(codeOf(String.raw`{"a":1,"a":2,"b":"\u003a"}`)).toBe('DUPLICATE_FIELD');
+    expect(codeOf(String.raw`{"a":1,"b":"\u003a:\\","c\"":{}}`)).toBe('accepted');
+  });
+
+  it('refuses deep nesting before anything recursive goes down', () => {
+    expect(codeOf('['.repeat(400_000) + ']'.repeat(400_000))).toBe('NESTED_TOO_DEEP');
+    expect(codeOf('['.repeat(1_000_000))).toBe('MALFORMED_JSON');
     expect(codeOf('{"a":'.repeat(17) + '1' + '}'.repeat(17))).toBe('NESTED_TOO_DEEP');
     expect(codeOf('['.repeat(16) + ']'.repeat(16))).toBe('accepted');
   });

@@ -1,6 +1,7 @@
 /** The compiled code and the interpreter on generated expressions over generated rows: the same, bit for bit. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createBuffer } from '../../src/inference/tensor-buffer.ts';
 import { checkExpression } from '../../src/transforms/check.ts';
 import { compileTransforms } from '../../src/transforms/compile.ts';
 import type { CompiledTransforms } from '../../src/transforms/compile.ts';
@@ -11,7 +12,7 @@ import { requireSlot } from '../../src/transforms/slots.ts';
 import type { ElementType, TensorData, TransformInput } from '../../src/transforms/slots.ts';
 import { binaryOperators } from '../../src/transforms/syntax.ts';
 import type { TypedExpression } from '../../src/transforms/typed-expression.ts';
-import { createTensor, valueOf } from './both-engines.ts';
+import { valueOf } from './both-engines.ts';
 import { randomExpression } from './random-expression.ts';
 import { randomRow, randomScope } from './random-row.ts';
 import type { RandomRow } from './random-row.ts';
@@ -47,7 +48,7 @@ function tensorsOf(
   rows: readonly RandomRow[],
 ): TensorData[] {
   const tensors = inputs.map(({ elementType }, i) =>
-    createTensor(elementType, (engine.widths[i] as number) * rows.length),
+    createBuffer(elementType, (engine.widths[i] as number) * rows.length),
   );
   for (const [at, row] of [...rows.entries()].toReversed()) {
     const read = engine.reads.map(({ binding, view }) => row.rows.get(`${binding}.${view.name}`) ?? []);

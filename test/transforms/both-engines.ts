@@ -4,13 +4,14 @@ import { parseDataType } from '../../src/project/data-type.ts';
 import type { DataType } from '../../src/project/data-type.ts';
 import type { Entity, FeatureView, RequestField } from '../../src/project/project.ts';
 import type { Value } from '../../src/project/value.ts';
+import { createBuffer } from '../../src/inference/tensor-buffer.ts';
 import { checkExpression } from '../../src/transforms/check.ts';
 import type { Scope } from '../../src/transforms/check.ts';
 import { compileTransforms } from '../../src/transforms/compile.ts';
 import { interpretTransforms } from '../../src/transforms/interpret.ts';
 import { parseExpression } from '../../src/transforms/parse.ts';
 import { slotCount } from '../../src/transforms/slots.ts';
-import type { ElementType, TensorData } from '../../src/transforms/slots.ts';
+import type { ElementType } from '../../src/transforms/slots.ts';
 import type { TypedExpression } from '../../src/transforms/typed-expression.ts';
 
 type Default = Exclude<Value, null>;
@@ -112,28 +113,13 @@ export function requestValues(request: Readonly<Record<string, Value>>): Value[]
   return [...scope.request.keys()].map((name) => request[name] ?? null);
 }
 
-export function createTensor(elementType: ElementType, length: number): TensorData {
-  switch (elementType) {
-    case 'float32':
-      return new Float32Array(length);
-    case 'float64':
-      return new Float64Array(length);
-    case 'int64':
-      return new BigInt64Array(length);
-    case 'bool':
-      return new Uint8Array(length);
-    case 'string':
-      return new Array<string>(length).fill('');
-  }
-}
-
 /** What both engines write for an expression, which must be the same bit for bit. */
 export function slotsOf(text: string, elementType: ElementType, given: Given = {}): unknown[] {
   const expression = typed(text);
   const width = slotCount(expression.type);
   const inputs = [{ elementType, expressions: [expression] }];
   const [compiled, interpreted] = [compileTransforms(inputs), interpretTransforms(inputs)].map((engine) => {
-    const tensor = createTensor(elementType, 2 * width);
+    const tensor = createBuffer(elementType, 2 * width);
     const rows = engine.reads.map(({ binding, view }) => {
       const empty = [0, ...view.features.map(() => null)];
       return given.rows?.[`${binding}.${view.name}`] ?? empty;
@@ -141,7 +127,7 @@ export function slotsOf(text: string, elementType: ElementType, given: Given = {
     // The second row of the tensor, so that a wrong offset shows.
     engine.fill([tensor], 1, requestValues(given.request ?? {}), rows, given.asOfMs ?? 0);
     const all: readonly unknown[] = Array.from<unknown>(tensor);
-    expect(all.slice(0, width), text).toEqual(Array.from<unknown>(createTensor(elementType, width)));
+    expect(all.slice(0, width), text).toEqual(Array.from<unknown>(createBuffer(elementType, width)));
     return all.slice(width);
   });
   expect(compiled, text).toStrictEqual(interpreted);

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { createBuffer } from '../../src/inference/tensor-buffer.ts';
 import { compileTransforms } from '../../src/transforms/compile.ts';
 import { ExpressionError } from '../../src/transforms/expression-error.ts';
 import { interpretTransforms } from '../../src/transforms/interpret.ts';
 import { requireSlot } from '../../src/transforms/slots.ts';
 import type { ElementType } from '../../src/transforms/slots.ts';
-import { createTensor, requestValues, slotsOf, typed } from './both-engines.ts';
+import { requestValues, slotsOf, typed } from './both-engines.ts';
 
 function refusal(elementType: ElementType, text: string): readonly [string, string | undefined] {
   try {
@@ -135,7 +136,7 @@ describe('tensors', () => {
     for (const engine of [compileTransforms(inputs), interpretTransforms(inputs)]) {
       expect(engine.widths).toEqual([7, 2, 3]);
       const tensors = inputs.map(({ elementType }, i) =>
-        createTensor(elementType, 2 * (engine.widths[i] as number)),
+        createBuffer(elementType, 2 * (engine.widths[i] as number)),
       );
       for (const at of [0, 1]) engine.fill(tensors, at, request, [], 0);
       expect(tensors.map((tensor) => [...tensor])).toEqual([
