@@ -23,8 +23,8 @@ const needed = [
 ];
 
 const shipped =
-  /^(dist|schema|docs|models)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md|ARCHITECTURE\.md)$/;
-const workshop = /^models\/train\/|\.test\.|\.tsbuildinfo$|(^|\/)(\.|__pycache__)/;
+  /^(dist|schema|docs|models)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md|ARCHITECTURE\.md|CONTRIBUTING\.md)$/;
+const workshop = /^models\/train\/|\.mdb$|\.test\.|\.tsbuildinfo$|(^|\/)(\.|__pycache__)/;
 const bytesMax = 5 * 2 ** 20;
 
 interface PackedFile {

@@ -1,7 +1,8 @@
 /** `millrace check`: everything that could stop the server or a request, found before. */
 import { Command } from 'commander';
-import type { FeatureView, Project } from '../project/project.ts';
+import type { FeatureView, Mistake, Project } from '../project/project.ts';
 import { formatDataType } from '../project/data-type.ts';
+import { formatDuration } from '../project/duration.ts';
 import { formatMistake } from '../project/read-project.ts';
 import { checkProject } from '../serving/check-project.ts';
 import type { CheckedInput, ProjectCheck } from '../serving/check-project.ts';
@@ -22,15 +23,17 @@ export function checkCommand(): Command {
 
 async function check(options: CheckOptions): Promise<void> {
   const result = await checkProject(options.project);
-  process.stdout.write(
-    options.json === true ? `${JSON.stringify(asJson(result), null, 2)}\n` : summary(result),
-  );
   const { mistakes } = result;
-  if (mistakes.length === 0) return;
-  process.exitCode = 1;
-  if (options.json === true) return;
+  if (mistakes.length > 0) process.exitCode = 1;
+  if (options.json === true) process.stdout.write(`${JSON.stringify(asJson(result), null, 2)}\n`);
+  else if (mistakes.length === 0) process.stdout.write(summary(result));
+  else printMistakes(mistakes);
+}
+
+/** Alone: a summary of what is left of a broken project would mislead. */
+function printMistakes(mistakes: readonly Mistake[]): void {
   const count = mistakes.length === 1 ? '1 mistake' : `${mistakes.length} mistakes`;
-  process.stderr.write(`\n${count}:\n${mistakes.map((mistake) => `  ${formatMistake(mistake)}\n`).join('')}`);
+  process.stderr.write(`${count}:\n${mistakes.map((mistake) => `  ${formatMistake(mistake)}\n`).join('')}`);
 }
 
 function summary({ project, inputs }: ProjectCheck): string {
@@ -64,7 +67,7 @@ function entityRows(project: Project): string[][] {
 }
 
 function viewRow(view: FeatureView): (string | number)[] {
-  const maxAge = view.ttlMs === undefined ? 'none' : `${view.ttlMs / 1000} s`;
+  const maxAge = view.ttlMs === undefined ? 'none' : formatDuration(view.ttlMs);
   return [view.name, view.entity.name, maxAge, view.features.map(({ name }) => name).join(', ')];
 }
 

@@ -13,7 +13,7 @@ import type { HeldOutFlight, ReplayResult } from './demo/replay.ts';
 import { createProgress } from './progress.ts';
 import { parsePort } from './serve.ts';
 import { formatTable } from './table.ts';
-import { untilStopped } from './until-stopped.ts';
+import { unlessStopped, untilStopped } from './until-stopped.ts';
 
 interface DemoOptions {
   readonly data?: string;
@@ -38,17 +38,20 @@ export function demoCommand(): Command {
 async function demo(options: DemoOptions): Promise<void> {
   const stop = untilStopped();
   const project = await loadProject(demoDir);
-  const dataDir = options.data ?? join(demoDir, '.millrace');
-  await loadDemoData(project, dataDir);
-  const { host, port } = options;
   const flights = await readHeldOutFlights(demoFile(project, 'held_out_flights.csv'));
-  const server = await createServer(project, { dataDir, host, port, log: createLog('warn') });
+  const server = await unlessStopped(startServer(project, options), stop);
   try {
     await showDemo(server, project, flights, stop, options.exit === true);
   } finally {
     await server.close();
   }
   process.stdout.write('Stopped.\n');
+}
+
+async function startServer(project: Project, { data, host, port }: DemoOptions): Promise<Server> {
+  const dataDir = data ?? join(demoDir, '.millrace');
+  await loadDemoData(project, dataDir);
+  return createServer(project, { dataDir, host, port, log: createLog('warn') });
 }
 
 async function showDemo(
@@ -58,33 +61,34 @@ async function showDemo(
   stop: Promise<unknown>,
   exits: boolean,
 ): Promise<void> {
-  const isStopped = await Promise.race([
-    stop.then(() => true),
-    replayAll(server, [...project.endpoints.keys()], flights),
-  ]);
-  if (isStopped || exits) return;
+  let isStopped = false;
+  void stop.then(() => (isStopped = true));
+  // The replay ends by itself when it is stopped, so that its progress bar is gone before the last line is printed.
+  const results = await replayAll(server, [...project.endpoints.keys()], flights, () => isStopped);
+  if (isStopped) return;
+  process.stdout.write(resultTable(results, flights.length));
+  if (exits) return;
   process.stdout.write(callsToTry(server));
   await stop;
 }
 
-/** Prints what was measured; resolves with false, for it was not stopped. */
 async function replayAll(
   server: Server,
   endpoints: readonly string[],
   flights: readonly HeldOutFlight[],
-): Promise<false> {
+  isStopped: () => boolean,
+): Promise<ReplayResult[]> {
   const results: ReplayResult[] = [];
   for (const endpoint of endpoints) {
     const progress = createProgress(`replaying ${endpoint}`);
     const onAnswer = (count: number): void => progress.update(count, flights.length, `${count} flights`);
     try {
-      results.push(await replay(server.url, endpoint, flights, onAnswer));
+      results.push(await replay(server.url, endpoint, flights, onAnswer, isStopped));
     } finally {
       progress.stop();
     }
   }
-  process.stdout.write(resultTable(results, flights.length));
-  return false;
+  return results;
 }
 
 function resultTable(results: readonly ReplayResult[], flightCount: number): string {
@@ -104,7 +108,7 @@ function resultTable(results: readonly ReplayResult[], flightCount: number): str
 /** Three calls that answer as they stand, pasted into a shell. */
 function callsToTry({ url }: Server): string {
   const post = (path: string, body: string): string =>
-    `curl -s ${url}${path} -H 'content-type: application/json' -d '${body}'`;
+    `curl -sw '\\n' ${url}${path} -H 'content-type: application/json' -d '${body}'`;
   const flight = '"flight_id":"AA-1","origin":"JFK","destination":"LAX","distance":2475';
   const request = `{"rows":[{${flight},"scheduled":"2001-03-09T17:00:00Z"}]`;
   return [

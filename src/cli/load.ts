@@ -6,6 +6,7 @@ import type { LoadSummary } from '../features/load/load-file.ts';
 import { loadFile } from '../features/load/load-file.ts';
 import type { FileFormat } from '../features/load/open-feature-file.ts';
 import { fileFormats } from '../features/load/open-feature-file.ts';
+import { refuseEventTime } from '../features/event-time.ts';
 import { openLmdbStore } from '../features/lmdb-store.ts';
 import type { FeatureView, Project } from '../project/project.ts';
 import { loadProject } from '../project/read-project.ts';
@@ -136,6 +137,8 @@ function parseEventTime(text: string): number {
   const time = decodeScalar('timestamp', text);
   if (time instanceof Refusal)
     throw new InvalidArgumentError('Write now, or ISO 8601 such as 2001-03-09T14:05:00Z.');
+  const refused = refuseEventTime(time as number, Date.now());
+  if (refused !== undefined) throw new InvalidArgumentError(`The event time ${refused}.`);
   return time as number;
 }
 

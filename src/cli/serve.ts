@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { loadProject } from '../project/read-project.ts';
 import { PORT_MAX, createServer, defaultHost, defaultPort } from '../server/server.ts';
+import type { Server } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
 import type { LogLevel } from '../telemetry/log.ts';
-import { untilStopped } from './until-stopped.ts';
+import { unlessStopped, untilStopped } from './until-stopped.ts';
 
 interface ServeOptions {
   readonly project: string;
@@ -33,17 +34,20 @@ export function serveCommand(): Command {
 
 async function serve(options: ServeOptions): Promise<void> {
   const stop = untilStopped();
-  const project = await loadProject(options.project);
-  const log = createLog(options.logLevel);
-  const server = await createServer(project, {
-    dataDir: options.data ?? join(options.project, '.millrace'),
-    host: options.host,
-    port: options.port,
-    log,
-  });
+  const server = await unlessStopped(startServer(options), stop);
   await stop;
   // What did not close in time may never end by itself.
   if (!(await server.close())) process.exit(1);
+}
+
+async function startServer({ project: dir, data, host, port, logLevel }: ServeOptions): Promise<Server> {
+  const project = await loadProject(dir);
+  return createServer(project, {
+    dataDir: data ?? join(dir, '.millrace'),
+    host,
+    port,
+    log: createLog(logLevel),
+  });
 }
 
 export function parsePort(text: string): number {

@@ -12,3 +12,19 @@ export async function untilStopped(): Promise<NodeJS.Signals> {
     process.on('SIGINT', stop);
   });
 }
+
+/**
+ * The result of work that a signal may overtake. Before a server is ready nobody waits for an answer, so there is
+ * nothing to finish: the process then ends at once, with 0.
+ */
+export async function unlessStopped<T>(work: Promise<T>, stop: Promise<unknown>): Promise<T> {
+  let isDone = false;
+  void stop.then(() => {
+    if (!isDone) process.exit(0);
+  });
+  try {
+    return await work;
+  } finally {
+    isDone = true;
+  }
+}

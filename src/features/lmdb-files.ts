@@ -8,7 +8,7 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { access, mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { constants as osConstants } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { MillraceError } from '../errors.ts';
 
 /** What LMDB's lock file and first pages need. */
@@ -20,7 +20,7 @@ const ROOM_BYTES = 262_144;
  */
 export async function prepareLmdbFolder(path: string, readOnly: boolean): Promise<void> {
   try {
-    if (!readOnly) await mkdir(path, { recursive: true });
+    if (!readOnly) await makeFolder(path);
     const dataPath = join(path, 'data.mdb');
     const lockPath = join(path, 'lock.mdb');
     const writeOk = constants.R_OK | constants.W_OK;
@@ -39,6 +39,17 @@ export async function prepareLmdbFolder(path: string, readOnly: boolean): Promis
   } catch (error) {
     throw lmdbFailure(path, error);
   }
+}
+
+/** Level by level: where no folder can be made, as under /proc, Node's recursive form tries for ever. */
+async function makeFolder(path: string): Promise<void> {
+  if (await exists(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeFolder(parent);
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    // Another process may have made it meanwhile. What is there but no folder is refused when it is opened.
+    if (error.code !== 'EEXIST') throw error;
+  });
 }
 
 /** LMDB makes its files in shared memory, where a full disk ends the process instead of giving an error. */
@@ -74,6 +85,10 @@ const sentences: readonly { readonly numbers: readonly number[]; sentence(path: 
     numbers: [errno.ENOTDIR, errno.EEXIST],
     sentence: (path) =>
       `The store needs a folder, but ${path} is a file or lies in one: name another data folder.`,
+  },
+  {
+    numbers: [errno.ENOENT],
+    sentence: (path) => `The folder ${path} for the store cannot be made: name another data folder.`,
   },
   {
     numbers: [errno.ENOSPC, errno.EDQUOT, errno.EFBIG],

@@ -13,3 +13,10 @@ export function parseDuration(text: string): number | string {
   if (durationMs > DAYS_MAX * unitMs.d) return `must be at most ${DAYS_MAX}d`;
   return durationMs;
 }
+
+/** A duration as the project file writes it, in the largest unit that fits: `30d`, not `2592000s`. */
+export function formatDuration(durationMs: number): string {
+  const units = Object.entries(unitMs).toReversed();
+  const [name, size] = units.find(([, each]) => durationMs % each === 0) ?? ['ms', 1];
+  return `${durationMs / size}${name}`;
+}

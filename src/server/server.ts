@@ -82,7 +82,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
 }
 
 /** A program's mistakes, which LMDB and the operating system would report in words of their own. */
-function checkOptions({ dataDir, host, port }: ServerOptions): void {
+function checkOptions({ dataDir, host, port }: Partial<ServerOptions> = {}): void {
   if (typeof dataDir !== 'string' || dataDir === '')
     throw new TypeError('options.dataDir must name a folder');
   if (host === '') throw new TypeError('options.host must be an address, such as 127.0.0.1');
@@ -107,8 +107,8 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
   const close = async (): Promise<boolean> => {
     const { state } = opened;
     state.phase = 'draining';
-    log.info({ open: state.open }, 'draining');
     opened.transport?.stopListening();
+    log.info({ open: state.open }, 'draining');
     const endMs = performance.now() + state.limits.drainTimeoutMs;
     const isIdle = await state.whenIdle(state.limits.drainTimeoutMs);
     if (!isIdle) log.warn({ open: state.open }, 'requests were cut off at the drain limit');

@@ -3,6 +3,7 @@ import type { ElementType } from '../inference/session.ts';
 import type { Mistake, Project } from '../project/project.ts';
 import { readProject } from '../project/read-project.ts';
 import { compileProject } from './compile-project.ts';
+import { leftOutBy } from './left-out.ts';
 import { warmVariants } from './warm-variants.ts';
 
 /** How one input of a model is filled for one endpoint. */
@@ -24,9 +25,9 @@ export interface ProjectCheck {
 }
 
 export async function checkProject(dir: string): Promise<ProjectCheck> {
-  const { project, mistakes, incomplete } = await readProject(dir);
+  const { project, mistakes } = await readProject(dir);
   const versions = [...project.models.values()].flatMap((model) => [...model.versions.values()]);
-  const compiled = await compileProject(project, versions, incomplete);
+  const compiled = await compileProject(project, versions, leftOutBy(mistakes));
   const inputs = compiled.variants.flatMap(({ endpoint, loaded, compiled: { inputs: filled } }) =>
     loaded.session.inputs.map((spec, i): CheckedInput => {
       const { model, version, inputs: written } = loaded.version;

@@ -2,9 +2,10 @@
 import { openModelRepository } from '../inference/model-repository.ts';
 import type { LoadedModel, ModelRepository } from '../inference/model-repository.ts';
 import type { Endpoint, Mistake, ModelVersion, Project, Variant } from '../project/project.ts';
-import { isIncomplete } from '../project/report.ts';
 import { compileVariant } from './compile-variant.ts';
 import type { CompiledVariant } from './compile-variant.ts';
+import { nothingLeftOut } from './left-out.ts';
+import type { LeftOut } from './left-out.ts';
 
 export interface ServedVariant {
   readonly endpoint: Endpoint;
@@ -21,12 +22,12 @@ export interface CompiledProject {
 
 /**
  * @param versions the model versions to open; those that no endpoint uses are checked by themselves
- * @param incomplete parts that reading the project left out, as `readProject` gives them
+ * @param leftOut what reading the project left out
  */
 export async function compileProject(
   project: Project,
   versions: readonly ModelVersion[],
-  incomplete: ReadonlySet<string> = new Set(),
+  leftOut: LeftOut = nothingLeftOut,
 ): Promise<CompiledProject> {
   const repository = await openModelRepository(versions);
   const mistakes: Mistake[] = [...repository.mistakes];
@@ -35,12 +36,7 @@ export async function compileProject(
     for (const variant of endpoint.variants) {
       const loaded = repository.get(variant.model.model, variant.model.version);
       if (loaded === undefined) continue;
-      const { compiled, mistakes: found } = compileVariant(
-        project,
-        endpoint,
-        loaded,
-        isPartial(endpoint, incomplete),
-      );
+      const { compiled, mistakes: found } = compileVariant(project, endpoint, loaded, leftOut);
       mistakes.push(...found.filter((mistake) => !mistakes.some((known) => isSame(known, mistake))));
       if (compiled !== undefined) variants.push({ endpoint, variant, loaded, compiled });
     }
@@ -48,7 +44,7 @@ export async function compileProject(
   for (const version of versions) {
     const loaded = repository.get(version.model, version.version);
     if (loaded === undefined || servedVersions(project).includes(version)) continue;
-    mistakes.push(...compileVariant(project, undefined, loaded, lacksViews(incomplete)).mistakes);
+    mistakes.push(...compileVariant(project, undefined, loaded, leftOut).mistakes);
   }
   return { repository, variants, mistakes };
 }
@@ -59,14 +55,6 @@ export function servedVersions(project: Project): ModelVersion[] {
     variants.map(({ model }) => model),
   );
   return [...new Set(served)];
-}
-
-function isPartial(endpoint: Endpoint, incomplete: ReadonlySet<string>): boolean {
-  return lacksViews(incomplete) || isIncomplete(incomplete, `endpoints.${endpoint.name}`);
-}
-
-function lacksViews(incomplete: ReadonlySet<string>): boolean {
-  return [...incomplete].some((part) => /^(feature_views|entities)\b/.test(part));
 }
 
 /** Endpoints that share a model version find the same mistakes in it. */

@@ -25,6 +25,7 @@ import { parseExpression } from '../transforms/parse.ts';
 import { requireSlot, slotCount } from '../transforms/slots.ts';
 import type { TransformInput } from '../transforms/slots.ts';
 import type { TypedExpression } from '../transforms/typed-expression.ts';
+import type { LeftOut } from './left-out.ts';
 import type { AnswerField } from './plan.ts';
 
 export interface CompiledVariant {
@@ -43,19 +44,24 @@ export type Compilation =
 /**
  * @param endpoint undefined = no endpoint uses the version: all is checked that does not depend on a request
  * @param loaded the model version of a variant of this endpoint
- * @param isPartial whether views or request fields were left out of the project for mistakes of their own; a name that
- *   is not found is then no mistake of the expression
+ * @param leftOut names that were left out of the project for mistakes of their own
  */
 export function compileVariant(
   project: Project,
   endpoint: Endpoint | undefined,
   loaded: LoadedModel,
-  isPartial: boolean,
+  leftOut: LeftOut,
 ): Compilation {
   const mistakes: Mistake[] = [];
   const { session, version } = loaded;
   const scope = scopeOf(project, endpoint?.request ?? [], loaded);
-  const compile: CompileContext = { scope, isPartial, hasRequest: endpoint !== undefined, mistakes };
+  const compile: CompileContext = {
+    scope,
+    leftOut,
+    hasRequest: endpoint !== undefined,
+    mistakes,
+    isExcused: false,
+  };
   for (const input of version.inputs) {
     const isKnown = session.inputs.some(({ name }) => name === input.name);
     if (isKnown) continue;
@@ -79,7 +85,8 @@ export function compileVariant(
   });
   const outputs = resolveOutputs(version, session);
   mistakes.push(...outputs.mistakes);
-  if (mistakes.length > 0 || isPartial || endpoint === undefined) return { compiled: undefined, mistakes };
+  if (mistakes.length > 0 || compile.isExcused || endpoint === undefined)
+    return { compiled: undefined, mistakes };
   const transforms = compileTransforms(inputs);
   const answer = outputs.fields.map(({ field, output, column }) => ({
     prefix: `${JSON.stringify(field)}:`,
@@ -106,9 +113,11 @@ function scopeOf(project: Project, request: readonly RequestField[], { version }
 
 interface CompileContext {
   readonly scope: Scope;
-  readonly isPartial: boolean;
+  readonly leftOut: LeftOut;
   readonly hasRequest: boolean;
   readonly mistakes: Mistake[];
+  /** An expression names something that was left out, so nothing can be compiled. */
+  isExcused: boolean;
 }
 
 function compileInput(input: ModelInput, spec: TensorSpec, context: CompileContext): TransformInput {
@@ -128,8 +137,9 @@ function compileInput(input: ModelInput, spec: TensorSpec, context: CompileConte
 function compileExpression(
   source: SourceExpression,
   spec: TensorSpec,
-  { scope, isPartial, hasRequest, mistakes }: CompileContext,
+  context: CompileContext,
 ): TypedExpression | undefined {
+  const { scope, leftOut, hasRequest, mistakes } = context;
   try {
     const typed = checkExpression(parseExpression(source.text), scope);
     requireSlot(spec.elementType, typed.type, source.text);
@@ -137,7 +147,10 @@ function compileExpression(
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
     const isUnknown = error instanceof UnknownNameError;
-    if (isUnknown && (isPartial || (!hasRequest && error.kind === 'request field'))) return undefined;
+    if (isUnknown && (leftOut.has(error.wanted) || (!hasRequest && error.kind === 'request field'))) {
+      context.isExcused = true;
+      return undefined;
+    }
     const { message, suggestion } = error;
     mistakes.push({ ...source.location, message, ...(suggestion === undefined ? {} : { suggestion }) });
     return undefined;

@@ -125,6 +125,7 @@ function unknownName(
   const guess = closestName(name, known);
   return new UnknownNameError(
     kind,
+    name,
     `unknown ${kind} "${shown}"`,
     guess === undefined ? `${plural} are ${known.join(', ')}` : `did you mean "${prefix}${guess}"?`,
   );

@@ -22,14 +22,17 @@ export class UnknownNameError extends ExpressionError {
   override readonly name = 'UnknownNameError';
   /** What was looked for: `request field`, `feature` … */
   readonly kind: string;
+  /** The part of the name that means nothing. */
+  readonly wanted: string;
 
-  constructor(kind: string, message: string, suggestion?: string, position?: number) {
+  constructor(kind: string, wanted: string, message: string, suggestion?: string, position?: number) {
     super(message, suggestion, position);
     this.kind = kind;
+    this.wanted = wanted;
   }
 
   override locatedAt(position: number): UnknownNameError {
-    return new UnknownNameError(this.kind, this.message, this.suggestion, position);
+    return new UnknownNameError(this.kind, this.wanted, this.message, this.suggestion, position);
   }
 }
 

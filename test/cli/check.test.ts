@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -80,6 +80,33 @@ describe('millrace check', () => {
     ]) {
       expect(stderr).toContain(part);
     }
+  });
+
+  it.each([
+    ['a bad max age', 'entity: airport', 'entity: airport\n    ttl: 30', 'ttl'],
+    ['a bad type', 'name: string', 'name: strng', 'features.name'],
+    ['a bad unit', 'unit: flight_id', 'unit: flightid', 'unit'],
+  ])('reports a wrong expression beside %s elsewhere', async (_, from, to, path) => {
+    const projectText = await readFile(join(demoDir, 'millrace.yaml'), 'utf8');
+    const modelText = await readFile(join(demoDir, 'flight-delay/model.yaml'), 'utf8');
+    const dir = await demoWith(`beside-${path}`, {
+      'millrace.yaml': projectText.replace(from, to),
+      'flight-delay/model.yaml': modelText.replace('request.distance', 'request.distnce'),
+    });
+    const { code, stdout, stderr } = await run(['check', '--project', dir]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(`.${path}  `);
+    expect(stderr).toContain('unknown request field "request.distnce"');
+  });
+
+  it('does not call a feature unknown that was left out for a mistake of its own', async () => {
+    const projectText = await readFile(join(demoDir, 'millrace.yaml'), 'utf8');
+    const dir = await demoWith('left-out', {
+      'millrace.yaml': projectText.replace('latitude: float64', 'latitude: flaot64'),
+    });
+    const { stderr } = await run(['check', '--project', dir]);
+    expect(stderr).toMatch(/^1 mistake:/);
+    expect(stderr).toContain('flaot64');
   });
 
   it('checks versions that no endpoint uses, as far as that goes without a request', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseDuration } from '../../src/project/duration.ts';
+import { formatDuration, parseDuration } from '../../src/project/duration.ts';
 
 const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const unit = fc.constantFrom(...(Object.keys(unitMs) as (keyof typeof unitMs)[]));
@@ -37,4 +37,11 @@ describe('parseDuration', () => {
     expect(parseDuration('0s')).toBe('must be longer than zero');
     expect(parseDuration('36501d')).toBe('must be at most 36500d');
   });
+});
+
+test('formatDuration writes what parseDuration reads, in the largest unit that fits', () => {
+  for (const text of ['1ms', '1500ms', '90s', '5m', '36h', '30d']) {
+    expect(formatDuration(parseDuration(text) as number)).toBe(text);
+  }
+  expect(formatDuration(parseDuration('120s') as number)).toBe('2m');
 });

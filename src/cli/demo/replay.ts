@@ -59,6 +59,7 @@ export async function replay(
   endpoint: string,
   flights: readonly HeldOutFlight[],
   onAnswer: (count: number) => void,
+  isStopped: () => boolean,
 ): Promise<ReplayResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const scores: number[] = new Array<number>(flights.length);
@@ -66,7 +67,7 @@ export async function replay(
   let model = '';
   let next = 0;
   const caller = async (): Promise<void> => {
-    for (let i = next++; i < flights.length; i = next++) {
+    for (let i = next++; i < flights.length && !isStopped(); i = next++) {
       const { row } = flights[i] as HeldOutFlight;
       const sentMs = performance.now();
       const answer = await predict(agent, `${url}/v1/endpoints/${endpoint}/predict`, {

@@ -83,10 +83,10 @@ function missingColumns(
     return guess === undefined ? [] : [target.option(guess)];
   });
   const options = guesses.length > 0 ? guesses : missing.slice(0, 1).map(({ option }) => option('COLUMN'));
-  if (missing.some(({ role }) => role === 'event time')) options.push('--event-time-value now');
+  const orNow = missing.some(({ role }) => role === 'event time') ? ', or --event-time-value now' : '';
   const lacks = list(missing.map((target) => `"${looked(target)}" (${target.role})`));
   return loadFailure(
-    `${path} has no column ${lacks}; its columns are ${list(columns)}. Use options such as ${options.join(' ')}`,
+    `${path} has no column ${lacks}; its columns are ${list(columns)}. Use options such as ${options.join(' ')}${orNow}`,
   );
 }
 

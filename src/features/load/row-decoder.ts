@@ -42,7 +42,14 @@ export function createRowDecoder(
     const keys = values.splice(0, keyCount) as Scalar[];
     const eventTimeMs = eventTime ?? (values.shift() as number);
     const refused = refuseEventTime(eventTimeMs, nowMs);
-    if (refused !== undefined) return [{ column: wanted[keyCount] ?? view.timestampField, reason: refused }];
+    if (refused !== undefined) {
+      return [
+        {
+          column: eventTime === undefined ? (wanted[keyCount] as string) : view.timestampField,
+          reason: refused,
+        },
+      ];
+    }
     return toWrite(view, keys, [eventTimeMs, ...values]);
   };
 }

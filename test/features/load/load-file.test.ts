@@ -136,7 +136,7 @@ it('names all columns that are missing, those of the file, and the options that 
     message:
       `${bench.path('a.csv')} has no column "iata" (join key), "event_timestamp" (event time), "delay" (feature), ` +
       '"state" (feature); its columns are iat, dely, name. Use options such as --key iata=iat ' +
-      '--column delay=dely --event-time-value now',
+      '--column delay=dely, or --event-time-value now',
   });
   expect(bench.row('A')).toBeNull();
 });
