@@ -19,9 +19,11 @@ export async function untilStopped(): Promise<NodeJS.Signals> {
  */
 export async function unlessStopped<T>(work: Promise<T>, stop: Promise<unknown>): Promise<T> {
   let isDone = false;
-  void stop.then(() => {
+  const endEarly = async (): Promise<void> => {
+    await stop;
     if (!isDone) process.exit(0);
-  });
+  };
+  void endEarly();
   try {
     return await work;
   } finally {
