@@ -6,6 +6,8 @@ export interface BenchRow {
   readonly ratioTo?: string;
   /** Median of the rounds' own ratios: `perSecond` of this row by that of the other. */
   readonly ratio?: number;
+  /** Least and greatest ratio of a round. */
+  readonly ratioSpread?: readonly [number, number];
   /** What the ratio must reach: `>= 10`. */
   readonly target?: string;
 }

@@ -1,6 +1,9 @@
-/** `npm run bench`: all benchmarks, as one table of rates and ratios. Takes about two minutes. */
+/**
+ * `npm run bench`: all benchmarks, as one table of rates and ratios in Markdown. Takes about two minutes.
+ *
+ *     npx tsx bench/run.ts store http    # only these parts
+ */
 import { cpus } from 'node:os';
-import { formatTable } from '../src/cli/table.ts';
 import type { BenchRow } from './bench-row.ts';
 import { benchHttp } from './http.ts';
 import { benchInference } from './inference.ts';
@@ -13,31 +16,63 @@ const parts: readonly { readonly name: string; run(): Promise<readonly BenchRow[
   { name: 'store', run: benchStore },
   { name: 'http', run: benchHttp },
 ];
+const head = ['what', 'per second', 'ratio', 'rounds', 'to', 'target'];
+const NUMERIC_COLUMNS = 3;
 
+/** Pairs what `benchInference` measures at each number of waiting requests. */
 async function inferenceRows(): Promise<BenchRow[]> {
-  return (await benchInference()).map(({ name, concurrency, rowsPerSecond }) => ({
-    name: `inference: ${name}, ${concurrency} waiting`,
-    perSecond: rowsPerSecond,
-  }));
+  const found = await benchInference();
+  const reference = found[0]?.name ?? '';
+  return found.map(({ name, concurrency, rowsPerSecond }): BenchRow => {
+    const row = { name: `inference: ${name}, ${concurrency} waiting`, perSecond: rowsPerSecond };
+    const other = found.find((bench) => bench.name === reference && bench.concurrency === concurrency);
+    if (name === reference || other === undefined) return row;
+    return { ...row, ratioTo: reference, ratio: rowsPerSecond / other.rowsPerSecond };
+  });
 }
 
-const only = process.argv.slice(2);
+function cellsOf({ name, perSecond, ratio, ratioSpread, ratioTo = '', target = '' }: BenchRow): string[] {
+  return [
+    name,
+    Math.round(perSecond).toLocaleString('en'),
+    ratio?.toFixed(2) ?? '',
+    ratioSpread?.map((value) => value.toFixed(2)).join(' to ') ?? '',
+    ratioTo,
+    target,
+  ];
+}
+
+function isNumeric(column: number): boolean {
+  return column > 0 && column < NUMERIC_COLUMNS;
+}
+
+function markdownTable(rows: readonly (readonly string[])[]): string {
+  const widths = head.map((_, c) => Math.max(3, ...rows.map((row) => row[c]?.length ?? 0)));
+  const rule = widths.map((width, c) => (isNumeric(c) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
+  const lines = rows.map((row) =>
+    widths.map((width, c) => (isNumeric(c) ? row[c]?.padStart(width) : row[c]?.padEnd(width))),
+  );
+  return lines
+    .toSpliced(1, 0, rule)
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
+}
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !parts.some((part) => part.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `There is no part ${unknown.join(', ')}; the parts are ${parts.map(({ name }) => name).join(', ')}.`,
+  );
+  process.exit(2);
+}
 const rows: BenchRow[] = [];
 for (const part of parts) {
-  if (only.length > 0 && !only.includes(part.name)) continue;
+  if (wanted.length > 0 && !wanted.includes(part.name)) continue;
   process.stderr.write(`${part.name} …\n`);
   rows.push(...(await part.run()));
 }
-const head = ['what', 'per second', 'ratio', 'to', 'target'];
-const cells = rows.map(({ name, perSecond, ratio, ratioTo = '', target = '' }) => [
-  name,
-  Math.round(perSecond).toLocaleString('en'),
-  ratio === undefined ? '' : ratio.toFixed(2),
-  ratioTo,
-  target,
-]);
 const [cpu] = cpus();
-console.log(
-  `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpu?.model ?? 'CPU'}, Node ${process.version}\n`,
-);
-console.log(formatTable([head, ...cells]));
+const date = new Date().toISOString().slice(0, 10);
+console.log(`${date}, ${cpus().length} x ${cpu?.model ?? 'CPU'}, Node ${process.version}\n`);
+console.log(markdownTable([head, ...rows.map(cellsOf)]));

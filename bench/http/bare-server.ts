@@ -1,6 +1,7 @@
 /**
  * The server to compare with: uWebSockets.js alone, which collects the body, parses the same JSON and answers with a
- * reply of the same size. It checks nothing, reads no feature and runs no model. Prints its port.
+ * reply of the same size. It checks nothing, reads no feature and runs no model. Prints its port
+ * in the words of Millrace's log.
  */
 import uWS from 'uWebSockets.js';
 
@@ -33,5 +34,5 @@ const app = uWS.App().post('/predict', (res) => {
 
 app.listen('127.0.0.1', 0, (socket) => {
   if (socket === false) throw new Error('cannot listen');
-  console.log(JSON.stringify({ port: uWS.us_socket_local_port(socket) }));
+  console.log(JSON.stringify({ port: uWS.us_socket_local_port(socket), msg: 'ready' }));
 });
