@@ -34,23 +34,27 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   serving: forJoins,
   streaming: forJoins,
   server: forServer,
-  cli: [...forServer, 'server'],
+  loadtest: ground,
+  cli: [...forServer, 'server', 'loadtest'],
 };
 
 /** The only places that may import each package. */
 const driverHomes: Readonly<Record<string, readonly string[]>> = {
+  autocannon: ['loadtest/a.ts'],
   'cli-progress': ['cli/a.ts'],
   commander: ['cli/a.ts', 'cli.ts'],
   'fastest-levenshtein': ['project/a.ts'],
+  'hdr-histogram-js': ['loadtest/a.ts'],
   hyparquet: ['features/load/a.ts'],
   'hyparquet-compressors': ['features/load/a.ts'],
   jsep: ['transforms/a.ts'],
   lmdb: ['features/lmdb-store.ts'],
-  msgpackr: ['features/row-codec.ts'],
+  msgpackr: ['features/row-codec.ts', 'server/message-pack.ts', 'loadtest/a.ts'],
   'onnxruntime-node': ['inference/session.ts'],
   pino: ['telemetry/a.ts'],
   'prom-client': ['telemetry/a.ts'],
   'uWebSockets.js': ['server/a.ts'],
+  ws: ['loadtest/a.ts'],
   yaml: ['project/a.ts'],
   zod: ['project/a.ts'],
 };
@@ -61,6 +65,7 @@ const places = [
   'features/lmdb-store.ts',
   'features/row-codec.ts',
   'inference/session.ts',
+  'server/message-pack.ts',
   'cli.ts',
   'index.ts',
 ];
