@@ -154,6 +154,8 @@ export interface Limits {
   readonly inFlightMax: number;
   /** Time that SIGTERM leaves the requests in flight. */
   readonly drainTimeoutMs: number;
+  /** Memory for feature rows that were read lately, about; 0 = none. */
+  readonly memoryBytesMax: number;
 }
 
 export interface Project {

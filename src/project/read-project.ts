@@ -136,5 +136,6 @@ function toLimits(spec: LimitsSpec): Limits {
     timeoutMs: spec.timeout,
     inFlightMax: spec.in_flight_max,
     drainTimeoutMs: spec.drain_timeout,
+    memoryBytesMax: spec.memory_bytes_max,
   };
 }

@@ -71,7 +71,8 @@ export function predictHandler(context: RouteContext, endpointName: string): Rou
     const serving = servingOf(context);
     const endpoint = serving.endpoints.get(endpointName);
     if (endpoint === undefined) throw unknownEndpoint(serving.endpoints, endpointName);
-    endpoint.predict(parseStrictJson(body), exchange);
+    const request = endpoint.read(body) ?? endpoint.decode(parseStrictJson(body));
+    endpoint.predict(request, exchange);
   };
 }
 

@@ -67,7 +67,11 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     const { port } = opened.transport;
     log.info({ host, port }, 'listening');
     const views = [...project.featureViews.values()];
-    const store = await openLmdbStore({ path: options.dataDir, views });
+    const store = await openLmdbStore({
+      path: options.dataDir,
+      views,
+      memoryBytesMax: project.limits.memoryBytesMax,
+    });
     opened.store = store;
     const clock = options.clock ?? systemClock;
     opened.serving = await openServing({ project, store, metrics, clock, log });

@@ -13,16 +13,26 @@ import type { ServedVariant } from './compile-project.ts';
 import { createPlan } from './plan.ts';
 import type { Plan } from './plan.ts';
 import { decodePredictRequest } from './predict-request.ts';
+import type { PredictRequest } from './predict-request.ts';
 import { Prediction } from './prediction.ts';
 import type { PredictionSink } from './prediction.ts';
+import { createRequestReader } from './request-reader.ts';
+import type { RequestReader } from './request-reader.ts';
 import { batchKey, warmVariants } from './warm-variants.ts';
 
 export interface ServedEndpoint {
+  /** Reads the usual JSON body at once; undefined = parse it, and let `decode` judge. */
+  readonly read: RequestReader;
   /**
-   * Answers a decoded JSON body through the sink.
-   * @throws MillraceError INVALID_REQUEST, TOO_MANY_ROWS, KEY_TOO_LONG, STORE_FAILED
+   * Checks a parsed body.
+   * @throws MillraceError INVALID_REQUEST, TOO_MANY_ROWS
    */
-  predict(body: unknown, sink: PredictionSink): void;
+  decode(body: unknown): PredictRequest;
+  /**
+   * Answers a request through the sink.
+   * @throws MillraceError KEY_TOO_LONG, STORE_FAILED
+   */
+  predict(request: PredictRequest, sink: PredictionSink): void;
 }
 
 export interface Serving {
@@ -83,8 +93,9 @@ async function warm(variants: readonly ServedVariant[], log: Log): Promise<void>
 
 function createEndpoint(endpoint: Endpoint, plan: Plan, project: Project, clock: Clock): ServedEndpoint {
   return {
-    predict(body, sink) {
-      const request = decodePredictRequest(body, endpoint, project.limits);
+    read: createRequestReader(endpoint, project.limits),
+    decode: (body) => decodePredictRequest(body, endpoint, project.limits),
+    predict(request, sink) {
       new Prediction(plan, request, clock.nowMs(), sink).start();
     },
   };

@@ -45,6 +45,7 @@ export function projectOf(
       timeoutMs: 1000,
       inFlightMax: 100,
       drainTimeoutMs: 1000,
+      memoryBytesMax: 1_000_000,
     },
   };
 }

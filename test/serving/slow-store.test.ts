@@ -59,7 +59,8 @@ async function serve(): Promise<{ serving: Serving; reads: string[][] }> {
 
 async function predict(serving: Serving, body: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    serving.endpoints.get('m')?.predict(body, {
+    const endpoint = serving.endpoints.get('m');
+    endpoint?.predict(endpoint.decode(body), {
       requestId: 'r',
       isDone: false,
       reply: (json) => resolve((JSON.parse(json) as { predictions: unknown }).predictions),
@@ -93,16 +94,12 @@ it('shows misses in the trace as they were read', async () => {
   const { serving } = await serve();
   const text = await new Promise<string>((resolve, reject) => {
     const sink = { requestId: 'r', isDone: false, reply: resolve, fail: reject };
-    serving.endpoints.get('m')?.predict(
-      {
-        rows: [
-          { id: 'y', a: 0 },
-          { id: 'no', a: 0 },
-        ],
-        trace: true,
-      },
-      sink,
-    );
+    const endpoint = serving.endpoints.get('m');
+    const rows = [
+      { id: 'y', a: 0 },
+      { id: 'no', a: 0 },
+    ];
+    endpoint?.predict(endpoint.decode({ rows, trace: true }), sink);
   });
   const { trace } = JSON.parse(text) as {
     trace: { rows: { features: Record<string, { status: string }> }[] };
