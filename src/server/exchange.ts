@@ -161,7 +161,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
 
   private writeHead({ status, contentType, allow }: ReplyHead, body: string): void {
     const { res } = this;
-    res.writeStatus(statusLines.get(status) ?? String(status));
+    // uWebSockets.js writes 200 by itself.
+    if (status !== 200) res.writeStatus(statusLines.get(status) ?? String(status));
     if (body !== '') res.writeHeader('content-type', contentType);
     if (status === 429 || status === 503) res.writeHeader('retry-after', RETRY_AFTER_SECONDS);
     if (allow !== undefined) res.writeHeader('allow', allow);

@@ -23,6 +23,7 @@ export interface Route {
 export interface RouteContext {
   readonly state: ServerState;
   readonly metrics: Metrics;
+  readonly endpointNames: readonly string[];
   serving: Serving | undefined;
 }
 

@@ -56,7 +56,12 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   const log = options.log ?? createLog('info');
   const metrics = createMetrics();
   const state = new ServerState(project.limits, log);
-  const context: RouteContext = { state, metrics, serving: undefined };
+  const context: RouteContext = {
+    state,
+    metrics,
+    endpointNames: [...project.endpoints.keys()],
+    serving: undefined,
+  };
   metrics.gauge('millrace_in_flight_requests', 'Requests that are not answered yet.', () => [
     { labels: {}, value: state.open },
   ]);

@@ -65,23 +65,21 @@ export async function openTransport(host: string, port: number, context: RouteCo
   };
 }
 
+/** Each endpoint has a route of its own: its name need not be read and looked up in every call. */
 function bindPredict(app: TemplatedApp, context: RouteContext): void {
-  const handlers = new Map<string, { handler: RouteHandler; metrics: RouteMetrics }>();
-  const unknownMetrics = createRouteMetrics(context.metrics, predictRoute.name, '');
-  const bound = (endpoint: string): { handler: RouteHandler; metrics: RouteMetrics } => {
-    const known = handlers.get(endpoint);
-    if (known !== undefined) return known;
-    const handler = predictHandler(context, endpoint);
-    // Only endpoints of the project are kept: a caller must not be able to grow the map, or the metrics.
-    if (context.serving?.endpoints.has(endpoint) !== true) return { handler, metrics: unknownMetrics };
-    const created = { handler, metrics: createRouteMetrics(context.metrics, predictRoute.name, endpoint) };
-    handlers.set(endpoint, created);
-    return created;
+  const bind = (path: string, metrics: RouteMetrics, handlerOf: (req: HttpRequest) => RouteHandler): void => {
+    app.post(path, (res, req) => {
+      receiveJson(req, new Exchange(res, context.state, metrics, false), handlerOf(req));
+    });
   };
-  app.post(predictRoute.path, (res, req) => {
-    const { handler, metrics } = bound(req.getParameter(0));
-    receiveJson(req, new Exchange(res, context.state, metrics, false), handler);
-  });
+  for (const name of context.endpointNames) {
+    const handler = predictHandler(context, name);
+    const metrics = createRouteMetrics(context.metrics, predictRoute.name, name);
+    bind(predictRoute.path.replace(':endpoint', name), metrics, () => handler);
+  }
+  // Names that are not in the project share one child of the metrics: a caller must not be able to make more.
+  const unknownMetrics = createRouteMetrics(context.metrics, predictRoute.name, '');
+  bind(predictRoute.path, unknownMetrics, (req) => predictHandler(context, req.getParameter(0)));
   bindOtherMethods(app, context, predictRoute, unknownMetrics);
 }
 

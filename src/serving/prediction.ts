@@ -99,9 +99,10 @@ export class Prediction implements BatchCaller {
   private gather(): Miss[] {
     const misses: Miss[] = [];
     const { reads } = this.plan;
-    const lastKeys = new Array<EntityKey | undefined>(reads.length).fill(undefined);
-    const lastRows = new Array<Row>(reads.length);
-    const lastCounts = new Array<Counter>(reads.length);
+    const lastKeys: (EntityKey | undefined)[] = [];
+    const lastRows: Row[] = [];
+    const lastCounts: Counter[] = [];
+    const isMany = this.request.rows.length > 1 && this.trace === undefined;
     for (let r = 0; r < this.request.rows.length; r++) {
       const values = this.request.rows[r] as readonly Value[];
       const found = new Array<Row>(reads.length);
@@ -109,7 +110,7 @@ export class Prediction implements BatchCaller {
       for (let i = 0; i < reads.length; i++) {
         const read = reads[i] as PlanRead;
         const key = read.key(values);
-        if (key !== undefined && key === lastKeys[i] && this.trace === undefined) {
+        if (isMany && key !== undefined && key === lastKeys[i]) {
           found[i] = lastRows[i] as Row;
           (lastCounts[i] as Counter).add(1);
           continue;
@@ -121,6 +122,7 @@ export class Prediction implements BatchCaller {
         }
         const status = this.statusOf(read, row);
         found[i] = this.judge(read, row, status, i, r, key);
+        if (!isMany) continue;
         lastKeys[i] = key;
         lastRows[i] = found[i] as Row;
         lastCounts[i] = read.counts[status];
@@ -177,7 +179,7 @@ export class Prediction implements BatchCaller {
     const trace = this.trace === undefined ? '' : `,"trace":${jsonText(this.trace.report())}`;
     const { requestId } = this.sink;
     this.sink.reply(
-      `{"request_id":"${requestId}",${this.plan.replyHead},"predictions":[${this.answers.join(',')}]${trace}}`,
+      `{"request_id":"${requestId}",${this.plan.replyHead},"predictions":[${this.answers.length === 1 ? this.answers[0] : this.answers.join(',')}]${trace}}`,
     );
   }
 }
