@@ -198,7 +198,8 @@ describe('timestamp', () => {
         const exists =
           !Number.isNaN(ms) &&
           new Date(Date.parse(`${text.slice(0, 10)}T00:00Z`)).getUTCDate() === Number(day);
-        expect(decode('timestamp', text)).toEqual(exists ? ms : expect.any(Refusal));
+        const found = decode('timestamp', text);
+        expect(found instanceof Refusal ? undefined : found).toBe(exists ? ms : undefined);
       }),
       { numRuns: 2000 },
     );
