@@ -14,6 +14,10 @@
  * thread of LMDB's; the calls that come in meanwhile share the next one, so 64 concurrent writers share one sync.
  * Comparing event times and storing happens on the event loop, inside the transaction: about 2 us a row.
  *
+ * A read sees every commit that was acknowledged before the turn of the event loop in which its request came in, also
+ * one of another process. The binding alone keeps its view of the data for a timer's millisecond, which is longer than
+ * a caller needs to push to one process and ask another: then most of such reads were stale.
+ *
  * Cost of a read: about 0.7 us for 8 features, of which two thirds are LMDB's (Node 20, 2-core machine).
  */
 import type { Database, DatabaseOptions, RootDatabase } from 'lmdb';
@@ -135,10 +139,22 @@ function createStore(opened: OpenedStore): OnlineStore {
   const readRow = createReader(opened, codec);
   const writeNewest = createWriter(opened, codec);
   let closing: Promise<void> | undefined;
+  /** Whether the reads of this turn share a view of the data, which is to be given up at its end. */
+  let holdsView = false;
+
+  function dropView(): void {
+    holdsView = false;
+    if (closing === undefined) opened.rows.resetReadTxn();
+  }
 
   function get(view: FeatureView, key: EntityKey): Row | null {
     if (closing !== undefined) throw closedError();
     const stored = storedView(opened, view);
+    if (!holdsView) {
+      holdsView = true;
+      // Once a turn: giving it up at each read would add 0.3 us to it, this adds 0.02 us.
+      setImmediate(dropView);
+    }
     try {
       return readRow(stored, key);
     } catch (error) {
