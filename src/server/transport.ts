@@ -12,6 +12,7 @@ import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { plainRoutes, predictHandler, predictRoute } from './routes.ts';
 import type { Route, RouteContext } from './routes.ts';
+import { bindWebSockets, webSocketRoute } from './web-sockets.ts';
 
 /** The declared types lack this form of `listen`, and its flag. */
 type ExclusiveListen = (
@@ -28,7 +29,7 @@ const { LIBUS_LISTEN_EXCLUSIVE_PORT: exclusivePort } = uWS as unknown as {
 export interface Transport {
   /** The port that is listened on; differs from the one asked for if that was 0. */
   readonly port: number;
-  /** Takes no new connections; open ones live on. */
+  /** Takes no new connections; open ones live on, WebSockets until their requests are answered. */
   stopListening(): void;
   /** Closes every connection. */
   close(): void;
@@ -38,6 +39,8 @@ export interface Transport {
 export async function openTransport(host: string, port: number, context: RouteContext): Promise<Transport> {
   const app = uWS.App();
   bindPredict(app, context);
+  const sockets = bindWebSockets(app, context);
+  bindPlainCall(app, context);
   for (const route of plainRoutes(context)) bindRoute(app, context, route, route.handle);
   bindUnknown(app, context);
   const socket = await new Promise<us_listen_socket | false>((resolve) => {
@@ -57,6 +60,7 @@ export async function openTransport(host: string, port: number, context: RouteCo
     stopListening() {
       if (listening) uWS.us_listen_socket_close(socket);
       listening = false;
+      sockets.drain();
     },
     close: () => {
       listening = false;
@@ -108,6 +112,15 @@ function bindOtherMethods(
     const method = req.getMethod().toUpperCase();
     const error = new MillraceError('METHOD_NOT_ALLOWED', `${method} is not allowed here; use ${allow}.`);
     refuse(res, req, context, metrics, error, allow);
+  });
+}
+
+/** A call of the WebSocket path that asks for no WebSocket. */
+function bindPlainCall(app: TemplatedApp, context: RouteContext): void {
+  const metrics = createRouteMetrics(context.metrics, webSocketRoute.name, '');
+  app.any(webSocketRoute.path, (res, req) => {
+    const sentence = `${webSocketRoute.path} takes WebSocket connections only.`;
+    refuse(res, req, context, metrics, new MillraceError('UPGRADE_REQUIRED', sentence));
   });
 }
 
