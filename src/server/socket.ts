@@ -5,9 +5,9 @@
 import type { WebSocket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { isRecord } from '../project/json-record.ts';
-import type { JsonRecord } from '../project/json-record.ts';
 import { bodyTooLarge, overloaded } from './error-reply.ts';
 import type { Outbox } from './outbox.ts';
+import type { UsualMessage } from './packed-envelope.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { endpointNamed } from './routes.ts';
 import type { RouteContext } from './routes.ts';
@@ -23,6 +23,7 @@ export interface SocketParts {
   readonly context: RouteContext;
   readonly state: ServerState;
   readonly outbox: Outbox;
+  readonly readEnvelope: (body: Buffer) => UsualMessage | undefined;
   /** By endpoint; that of '' counts requests that name no endpoint of the project. */
   readonly metrics: ReadonlyMap<string, RouteMetrics>;
 }
@@ -62,6 +63,7 @@ export class Socket {
     try {
       if (message.byteLength > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
       const body = Buffer.from(message);
+      if (isBinary && this.receiveUsual(body)) return;
       const value = isBinary ? parseStrictMessagePack(body) : parseStrictJson(body);
       if (Array.isArray(value)) this.receiveMany(value, isBinary);
       else this.receiveOne(value, isBinary);
@@ -137,19 +139,35 @@ export class Socket {
       const sentence = '`endpoint` must be a string that names an endpoint.';
       return this.refuse(id, isBinary, new MillraceError('INVALID_REQUEST', sentence));
     }
-    this.predict(id, isBinary, endpoint, body);
+    this.predict(id, isBinary, endpoint, () => {
+      const served = endpointNamed(this.parts.context, endpoint);
+      return { endpoint: served, request: served.decode(body) };
+    });
   }
 
-  private predict(id: MessageId, isBinary: boolean, endpointName: string, body: JsonRecord): void {
-    const { context, metrics, state } = this.parts;
+  /** The shortest way; false = the message has to go the long one. */
+  private receiveUsual(body: Buffer): boolean {
+    const usual = this.parts.readEnvelope(body);
+    if (usual === undefined) return false;
+    this.predict(usual.id, true, usual.endpointName, () => usual);
+    return true;
+  }
+
+  private predict(
+    id: MessageId,
+    isBinary: boolean,
+    endpointName: string,
+    decode: () => Pick<UsualMessage, 'endpoint' | 'request'>,
+  ): void {
+    const { metrics, state } = this.parts;
     const isFull =
       this.requests.size >= state.limits.wsInFlightMax || state.answering.size >= state.limits.inFlightMax;
     const request = new SocketRequest(this, id, isBinary, metrics.get(endpointName) ?? this.otherMetrics);
     try {
       if (isFull) throw overloaded();
       if (state.phase === 'draining') throw new MillraceError('NOT_READY', 'The server is stopping.');
-      const endpoint = endpointNamed(context, endpointName);
-      endpoint.predict(endpoint.decode(body), request);
+      const decoded = decode();
+      decoded.endpoint.predict(decoded.request, request);
     } catch (error) {
       request.fail(error);
     }

@@ -6,11 +6,13 @@ import type { Counter } from '../telemetry/metrics.ts';
 import { overloaded } from './error-reply.ts';
 import { Exchange } from './exchange.ts';
 import { Outbox } from './outbox.ts';
+import { PackedEnvelopeReader } from './packed-envelope.ts';
 import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { servingOf } from './routes.ts';
 import type { RouteContext } from './routes.ts';
 import { Socket, closeCodes } from './socket.ts';
+import type { SocketParts } from './socket.ts';
 
 export const webSocketRoute = { path: '/v1/ws', name: 'ws' } as const;
 
@@ -32,6 +34,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     context,
     state,
     outbox: new Outbox(),
+    readEnvelope: envelopeReader(context),
     metrics: new Map(names.map((name) => [name, createRouteMetrics(metrics, webSocketRoute.name, name)])),
   };
   metrics.gauge('millrace_ws_sockets', 'Open WebSockets.', () => [{ labels: {}, value: sockets.size }]);
@@ -78,6 +81,12 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
       for (const socket of sockets) socket.closeIfDone();
     },
   };
+}
+
+/** Sockets are only opened once there is something to serve. */
+function envelopeReader(context: RouteContext): SocketParts['readEnvelope'] {
+  let reader: PackedEnvelopeReader | undefined;
+  return (body) => (reader ??= new PackedEnvelopeReader(servingOf(context).endpoints)).read(body);
 }
 
 function upgrade(res: HttpResponse, req: HttpRequest, socketContext: us_socket_context_t): void {
