@@ -5,6 +5,13 @@
  */
 import { MessagePackWriter } from '../serving/message-pack-writer.ts';
 
+/** An answer in the buffer. */
+export interface OutboxPiece {
+  readonly from: number;
+  readonly to: number;
+  readonly isBinary: boolean;
+}
+
 /** Sends the pieces of the buffer that were queued for it. */
 export interface OutboxReceiver {
   sendQueued(): void;
@@ -31,11 +38,11 @@ export class Outbox {
     return this.writer;
   }
 
-  /** Ends the answer that was begun; returns where it ends. It begins where the one before ended. */
-  commit(): { readonly from: number; readonly to: number } {
+  /** Ends the answer that was begun; returns its place in `bytes`. */
+  commit(isBinary: boolean): OutboxPiece {
     const from = this.committed;
     this.committed = this.writer.length;
-    return { from, to: this.committed };
+    return { from, to: this.committed, isBinary };
   }
 
   /** The receiver has something to send, at the end of the work at hand or sooner. */

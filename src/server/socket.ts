@@ -6,7 +6,7 @@ import type { WebSocket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { isRecord } from '../project/json-record.ts';
 import { bodyTooLarge, overloaded } from './error-reply.ts';
-import type { Outbox } from './outbox.ts';
+import type { Outbox, OutboxPiece } from './outbox.ts';
 import type { UsualMessage } from './packed-envelope.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { endpointNamed } from './routes.ts';
@@ -35,18 +35,12 @@ const ID_LENGTH_MAX = 128;
 /** What `send` returns when all bytes went to the operating system, or to the cork. */
 const SENT = 1;
 
-interface Piece {
-  readonly from: number;
-  readonly to: number;
-  readonly isBinary: boolean;
-}
-
 export class Socket {
   readonly parts: SocketParts;
   /** Those that are not answered yet. */
   readonly requests: Set<SocketRequest> = new Set();
   private readonly ws: WebSocket<unknown>;
-  private pieces: Piece[] = [];
+  private pieces: OutboxPiece[] = [];
   /** Sent, and not taken by the operating system, when it was last asked. */
   private bufferedBytes = 0;
   private isOpen = true;
@@ -75,8 +69,7 @@ export class Socket {
   /** Queues the answer that was put into the outbox. */
   queueAnswer(isBinary: boolean): void {
     const { outbox } = this.parts;
-    const { from, to } = outbox.commit();
-    if (this.pieces.push({ from, to, isBinary }) === 1) outbox.schedule(this);
+    if (this.pieces.push(outbox.commit(isBinary)) === 1) outbox.schedule(this);
     outbox.flushIfFull();
   }
 
