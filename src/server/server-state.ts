@@ -12,6 +12,8 @@ export type Phase = 'starting' | 'ready' | 'draining';
 
 /** Most bytes of bodies that may be arriving at once. */
 export const ARRIVING_BYTES_MAX: number = 256 * 1024 * 1024;
+/** Most bytes of answers that WebSockets may leave unread at once. */
+export const SENDING_BYTES_MAX: number = 256 * 1024 * 1024;
 
 export class ServerState {
   phase: Phase = 'starting';
@@ -21,6 +23,8 @@ export class ServerState {
   connections = 0;
   /** Bytes of bodies that are still arriving. */
   arrivingBytes = 0;
+  /** Bytes of answers that were sent to WebSockets and not read yet. */
+  sendingBytes = 0;
   readonly limits: Limits;
   readonly log: Log;
   /** Requests whose body is still arriving. */

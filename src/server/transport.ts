@@ -12,6 +12,7 @@ import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { plainRoutes, predictHandler, predictRoute } from './routes.ts';
 import type { Route, RouteContext } from './routes.ts';
+import { bindWebSockets, webSocketRoute } from './web-sockets.ts';
 
 /** The declared types lack this form of `listen`, its flags, and `filter`. */
 interface UntypedApp {
@@ -45,7 +46,7 @@ export interface Address {
 export interface Transport {
   /** The port that is listened on; differs from the one asked for if that was 0. */
   readonly port: number;
-  /** Takes no new connections; open ones live on. Resolves when the port is closed. */
+  /** Takes no new connections; open ones live on, WebSockets until their requests are answered. Resolves when the port is closed. */
   stopListening(): Promise<void>;
   /** Closes every connection. */
   close(): void;
@@ -63,6 +64,8 @@ export async function openTransport(address: Address, context: RouteContext): Pr
     acceptedCount++;
   });
   bindPredict(app, context);
+  const sockets = bindWebSockets(app, context);
+  bindPlainCall(app, context);
   for (const route of plainRoutes(context)) bindRoute(app, context, route, route.handle);
   bindUnknown(app, context);
   const socket = await listen(app, host, port, sharing === 'alone' ? exclusivePort : sharedPort);
@@ -73,6 +76,7 @@ export async function openTransport(address: Address, context: RouteContext): Pr
       await quietTurn(() => acceptedCount);
       if (isListening) uWS.us_listen_socket_close(socket);
       isListening = false;
+      sockets.drain();
     },
     close: () => {
       isListening = false;
@@ -174,6 +178,15 @@ function bindOtherMethods(
     const method = req.getMethod().toUpperCase();
     const error = new MillraceError('METHOD_NOT_ALLOWED', `${method} is not allowed here; use ${allow}.`);
     refuse(res, req, context, metrics, error, allow);
+  });
+}
+
+/** A call of the WebSocket path that asks for no WebSocket. */
+function bindPlainCall(app: TemplatedApp, context: RouteContext): void {
+  const metrics = createRouteMetrics(context.metrics, webSocketRoute.name, '');
+  app.any(webSocketRoute.path, (res, req) => {
+    const sentence = `${webSocketRoute.path} takes WebSocket connections only.`;
+    refuse(res, req, context, metrics, new MillraceError('UPGRADE_REQUIRED', sentence));
   });
 }
 

@@ -12,6 +12,8 @@ import { compileProject, servedVersions } from './compile-project.ts';
 import type { ServedVariant } from './compile-project.ts';
 import { createPlan } from './plan.ts';
 import type { Plan } from './plan.ts';
+import { createPackedRequestReader } from './packed-request-reader.ts';
+import type { PackedRequestReader } from './packed-request-reader.ts';
 import { decodePredictRequest } from './predict-request.ts';
 import type { PredictRequest } from './predict-request.ts';
 import { Prediction } from './prediction.ts';
@@ -23,6 +25,8 @@ import { batchKey, warmVariants } from './warm-variants.ts';
 export interface ServedEndpoint {
   /** Reads the usual JSON body at once; undefined = parse it, and let `decode` judge. */
   readonly read: RequestReader;
+  /** Reads the usual MessagePack message likewise, from behind its envelope. */
+  readonly readPacked: PackedRequestReader;
   /**
    * Checks a parsed body.
    * @throws MillraceError INVALID_REQUEST, TOO_MANY_ROWS
@@ -94,6 +98,7 @@ async function warm(variants: readonly ServedVariant[], log: Log): Promise<void>
 function createEndpoint(endpoint: Endpoint, plan: Plan, project: Project, clock: Clock): ServedEndpoint {
   return {
     read: createRequestReader(endpoint, project.limits),
+    readPacked: createPackedRequestReader(endpoint, project.limits),
     decode: (body) => decodePredictRequest(body, endpoint, project.limits),
     predict(request, sink) {
       new Prediction(plan, request, clock.nowMs(), sink).start();
