@@ -5,7 +5,6 @@
  */
 import { cpus } from 'node:os';
 import type { BenchRow } from './bench-row.ts';
-import { benchHttp } from './http.ts';
 import { benchInference } from './inference.ts';
 import { benchStore } from './store.ts';
 import { benchTransforms } from './transforms.ts';
@@ -14,7 +13,6 @@ const parts: readonly { readonly name: string; run(): Promise<readonly BenchRow[
   { name: 'transforms', run: benchTransforms },
   { name: 'inference', run: inferenceRows },
   { name: 'store', run: benchStore },
-  { name: 'http', run: benchHttp },
 ];
 const head = ['what', 'per second', 'ratio', 'rounds', 'to', 'target'];
 const NUMERIC_COLUMNS = 3;
