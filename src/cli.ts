@@ -6,6 +6,7 @@ import { checkCommand } from './cli/check.ts';
 import { demoCommand } from './cli/demo.ts';
 import { loadCommand } from './cli/load.ts';
 import { serveCommand } from './cli/serve.ts';
+import { workerCommand } from './cli/workers/worker.ts';
 import { MillraceError } from './errors.ts';
 
 const EXIT_FAILED = 1;
@@ -22,6 +23,7 @@ async function main(): Promise<void> {
   for (const command of [serveCommand(), checkCommand(), loadCommand(), demoCommand()]) {
     program.addCommand(command.exitOverride().showHelpAfterError('(--help shows the options)'));
   }
+  program.addCommand(workerCommand(), { hidden: true });
   try {
     await program.exitOverride().parseAsync();
   } catch (error) {

@@ -11,11 +11,10 @@ import type { Value } from '../project/value.ts';
 import type { Row } from './online-store.ts';
 
 export interface RowMemory {
-  /** A row that is no older than the store was at the begin of this turn of the event loop. */
+  /** The row as it was kept, unless `forgetChanged` has found a change of it since. */
   get(key: string): Row | undefined;
   keep(key: string, row: Row): void;
-  /** Looks for changes again in this turn: this process has written. */
-  expire(): void;
+  forgetChanged(): void;
 }
 
 /** What an entry takes besides its values: the key, places in the cache, the array. */
@@ -32,26 +31,16 @@ export function createRowMemory(
   takeChanges: () => readonly string[] | undefined,
 ): RowMemory {
   const rows = new LRUCache<string, Row>({ maxSize: bytesMax, sizeCalculation: rowBytes });
-  let isCurrent = false;
-  const expire = (): void => {
-    isCurrent = false;
-  };
-  const forgetChanged = (): void => {
-    const changed = takeChanges();
-    if (changed === undefined) rows.clear();
-    else for (const key of changed) rows.delete(key);
-    isCurrent = true;
-    setImmediate(expire);
-  };
   return {
-    get(key) {
-      if (!isCurrent) forgetChanged();
-      return rows.get(key);
-    },
+    get: (key) => rows.get(key),
     keep(key, row) {
       rows.set(key, row);
     },
-    expire,
+    forgetChanged() {
+      const changed = takeChanges();
+      if (changed === undefined) rows.clear();
+      else for (const key of changed) rows.delete(key);
+    },
   };
 }
 
