@@ -41,7 +41,7 @@ const flight = fc.oneof(
 );
 const request = fc.record(
   {
-    id: fc.oneof({ weight: 5, arbitrary: fc.nat() as fc.Arbitrary<unknown> }, oddValue),
+    id: fc.oneof({ weight: 5, arbitrary: fc.nat() }, oddValue),
     endpoint: fc.oneof(
       { weight: 5, arbitrary: fc.constantFrom<unknown>('flight-delay', 'flight-delay-baseline') },
       oddValue,
@@ -60,11 +60,7 @@ const mutation = fc.record({
 });
 const message = fc
   .tuple(
-    fc.oneof(
-      { weight: 6, arbitrary: request as fc.Arbitrary<unknown> },
-      fc.array(request, { minLength: 1 }),
-      oddValue,
-    ),
+    fc.oneof({ weight: 6, arbitrary: request }, fc.array(request, { minLength: 1 }), oddValue),
     fc.boolean(),
     fc.oneof({ weight: 1, arbitrary: fc.constant([]) }, fc.array(mutation, { maxLength: 3 })),
   )
@@ -111,6 +107,11 @@ async function answersTo(
   return client.replies.filter((reply) => !isBehind(reply)).map(({ code }) => code ?? 'OK');
 }
 
+/** The one message that needs no answer, in either encoding. */
+function isEmptyList(body: Buffer): boolean {
+  return ['[]', '\x90', '\xdc\0\0', '\xdd\0\0\0\0'].includes(body.toString('latin1').replaceAll(/\s/g, ''));
+}
+
 it(`answers ${MESSAGES} mutated messages or closes their socket (seed ${seed})`, async () => {
   const messages = fc.sample(message, { numRuns: MESSAGES, seed });
   const counts = new Map<string, number>();
@@ -119,18 +120,14 @@ it(`answers ${MESSAGES} mutated messages or closes their socket (seed ${seed})`,
     let client = await openSocket(demo.server);
     for (let one = messages[next++]; one !== undefined; one = messages[next++]) {
       const codes = await answersTo(client, one.body, one.isBinary);
-      const shown = `${one.isBinary ? one.body.toString('hex') : one.body.toString('latin1')}`.slice(0, 1000);
+      const shown = one.body.toString(one.isBinary ? 'hex' : 'latin1').slice(0, 1000);
       for (const code of codes ?? ['closed']) counts.set(code, (counts.get(code) ?? 0) + 1);
-      expect(codes ?? [], shown).not.toContain('INTERNAL');
-      if (codes === undefined) {
-        expect([one.isBinary, (await client.closed)[0]], shown).toEqual([false, 1006]);
-        client = await openSocket(demo.server);
-      } else if (codes.length === 0) {
-        expect(
-          one.isBinary ? one.body[0] === 0x90 : JSON.stringify(JSON.parse(String(one.body))) === '[]',
-          shown,
-        ).toBe(true);
-      }
+      const isSound =
+        codes === undefined
+          ? !one.isBinary && (await client.closed)[0] === 1006
+          : !codes.includes('INTERNAL') && (codes.length > 0 || isEmptyList(one.body));
+      expect([isSound, codes], shown).toEqual([true, codes]);
+      if (codes === undefined) client = await openSocket(demo.server);
     }
     client.socket.close();
   };
