@@ -194,7 +194,10 @@ export class Socket {
   private closeSlow(): void {
     const { state } = this.parts;
     const { bufferedBytes } = this;
-    if (state.sendingBytes > SENDING_BYTES_MAX) return void this.ws.close();
+    if (state.sendingBytes > SENDING_BYTES_MAX) {
+      this.ws.close();
+      return;
+    }
     this.ws.end(closeCodes.slowConsumer, 'SLOW_CONSUMER');
     state.sendingBytes += bufferedBytes;
     setTimeout(() => (state.sendingBytes -= bufferedBytes), state.limits.wsIdleTimeoutMs).unref();

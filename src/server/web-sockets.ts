@@ -57,6 +57,8 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
       exchange.handle(() => exchange.fail(refusal));
     },
     open(ws) {
+      // uWebSockets.js does not tell that an HTTP connection has become another one.
+      state.disconnectOne();
       const socket = new Socket(ws, parts);
       ws.getUserData().socket = socket;
       sockets.add(socket);

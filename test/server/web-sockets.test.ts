@@ -306,6 +306,17 @@ describe('a stopping server', () => {
     expect(await closing).toBe(true);
   });
 
+  it('does not wait for sockets as it may for connections of HTTP', async () => {
+    const server = await serverOf({ limits: { drainTimeoutMs: 20_000 } });
+    const [gone, open] = [await openSocket(server), await openSocket(server)];
+    gone.socket.close();
+    await gone.closed;
+    const startedMs = performance.now();
+    expect(await server.close({ lingers: true })).toBe(true);
+    expect(await open.closed).toEqual([1001, 'STOPPING']);
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
+  });
+
   it('hands over answers that are read slowly before it closes', async () => {
     const server = await serverOf({ limits: { wsBufferBytesMax: 1e8 } });
     const client = await openSocket(server);

@@ -1,7 +1,6 @@
 import { Unpackr } from 'msgpackr';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { JsonValue } from '../../src/serving/json-text.ts';
 import { MessagePackWriter } from '../../src/serving/message-pack-writer.ts';
 
 const reader = new Unpackr({ useRecords: false });
@@ -16,7 +15,7 @@ it('writes what another decoder reads', () => {
   const value = fc.jsonValue({ maxDepth: 4, noUnicodeString: false });
   fc.assert(
     fc.property(value, (expected) => {
-      const bytes = written((writer) => writer.value(expected as JsonValue));
+      const bytes = written((writer) => writer.value(expected));
       expect(reader.unpack(bytes)).toEqual(JSON.parse(JSON.stringify(expected)));
     }),
   );
@@ -45,7 +44,8 @@ it('keeps whole numbers exact, in as few bytes as are usual', () => {
   const bigints = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
   fc.assert(
     fc.property(bigints, (bigint) => {
-      expect(BigInt(reader.unpack(written((writer) => writer.bigint(bigint))) as bigint)).toBe(bigint);
+      const read: unknown = reader.unpack(written((writer) => writer.bigint(bigint)));
+      expect(String(read)).toBe(String(bigint));
     }),
   );
   expect(written((writer) => writer.bigint(5n))).toEqual(Buffer.of(5));
