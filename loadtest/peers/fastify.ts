@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import Fastify from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { FEATURES, USERS, featuresOf } from '../shape.ts';
 
@@ -44,26 +45,24 @@ const modelPath = fileURLToPath(new URL('../../test/cases/models/mlp.onnx', impo
 const session = await InferenceSession.create(modelPath, { intraOpNumThreads: 1 });
 const features = new Map(Array.from({ length: USERS }, (_, u) => [`user-${u}`, featuresOf(u)]));
 
+async function predict({ id, body }: FastifyRequest<{ Body: PredictBody }>): Promise<object> {
+  const { context, rows } = body;
+  const input = new Float32Array(rows.length * FEATURES);
+  rows.forEach((row, r) => {
+    const values = features.get(row.user_id ?? context?.user_id ?? '');
+    if (values !== undefined) input.set(values, r * FEATURES);
+  });
+  const { score } = await session.run({ x: new Tensor('float32', input, [rows.length, FEATURES]) });
+  const scores = score?.data as Float32Array;
+  return {
+    request_id: id,
+    model: 'm',
+    version: '1',
+    predictions: Array.from(scores, (value) => ({ score: value })),
+  };
+}
+
 const app = Fastify();
-app.post<{ Body: PredictBody }>(
-  '/predict',
-  { schema: { body: bodySchema, response: replySchema } },
-  async (request) => {
-    const { context, rows } = request.body;
-    const input = new Float32Array(rows.length * FEATURES);
-    rows.forEach((row, r) => {
-      const values = features.get(row.user_id ?? context?.user_id ?? '');
-      if (values !== undefined) input.set(values, r * FEATURES);
-    });
-    const { score } = await session.run({ x: new Tensor('float32', input, [rows.length, FEATURES]) });
-    const scores = score?.data as Float32Array;
-    return {
-      request_id: request.id,
-      model: 'm',
-      version: '1',
-      predictions: Array.from(scores, (value) => ({ score: value })),
-    };
-  },
-);
-await app.listen({ host: '127.0.0.1', port: 0 });
-console.log(JSON.stringify({ port: app.addresses()[0]?.port, msg: 'ready' }));
+app.post('/predict', { schema: { body: bodySchema, response: replySchema } }, predict);
+const address = await app.listen({ host: '127.0.0.1', port: 0 });
+console.log(JSON.stringify({ port: Number(new URL(address).port), msg: 'ready' }));
