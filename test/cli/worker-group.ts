@@ -15,7 +15,7 @@ export interface WorkerGroup {
   readonly url: string;
   readonly predictUrl: string;
   /** Process ids of all workers so far, in the order in which they became ready. */
-  pids(): Promise<number[]>;
+  readonly pids: () => Promise<number[]>;
 }
 
 export interface WorkerGroups {
