@@ -63,6 +63,11 @@ async function predict({ id, body }: FastifyRequest<{ Body: PredictBody }>): Pro
 }
 
 const app = Fastify();
-app.post('/predict', { schema: { body: bodySchema, response: replySchema } }, predict);
+app.route({
+  method: 'POST',
+  url: '/predict',
+  schema: { body: bodySchema, response: replySchema },
+  handler: predict,
+});
 const address = await app.listen({ host: '127.0.0.1', port: 0 });
 console.log(JSON.stringify({ port: Number(new URL(address).port), msg: 'ready' }));
