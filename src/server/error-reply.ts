@@ -31,10 +31,6 @@ export function errorBody(error: MillraceError, requestId: string): JsonObject {
   };
 }
 
-export function overloaded(): MillraceError {
-  return new MillraceError('OVERLOADED', 'Too many requests are waiting for an answer; retry later.');
-}
-
 export function deadlineExceeded(timeoutMs: number): MillraceError {
   return new MillraceError('DEADLINE_EXCEEDED', `The answer took longer than ${timeoutMs} ms.`);
 }

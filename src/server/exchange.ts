@@ -3,12 +3,12 @@
  * the uWebSockets.js response, which must not be touched after the caller has hung up or been answered.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import { MillraceError } from '../errors.ts';
+import { MillraceError, overloaded } from '../errors.ts';
 import type { Answer } from '../serving/answer.ts';
 import { jsonText } from '../serving/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
-import { bodyTooLarge, deadlineExceeded, errorBody, overloaded, toKnownError } from './error-reply.ts';
+import { bodyTooLarge, deadlineExceeded, errorBody, toKnownError } from './error-reply.ts';
 import { ARRIVING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
 import type { RouteMetrics } from './route-metrics.ts';

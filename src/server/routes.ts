@@ -70,6 +70,7 @@ export function plainRoutes(context: RouteContext): readonly (Route & { readonly
 export function predictHandler(context: RouteContext, endpointName: string): RouteHandler {
   return (exchange, body) => {
     const endpoint = endpointNamed(context, endpointName);
+    servingOf(context).admit();
     const request = endpoint.read(body) ?? endpoint.decode(parseStrictJson(body));
     endpoint.predict(request, exchange);
   };

@@ -3,9 +3,9 @@
  * the memory, and a stopping server from cutting off what it still has to send.
  */
 import type { WebSocket } from 'uWebSockets.js';
-import { MillraceError } from '../errors.ts';
+import { MillraceError, overloaded } from '../errors.ts';
 import { isRecord } from '../project/json-record.ts';
-import { bodyTooLarge, overloaded } from './error-reply.ts';
+import { bodyTooLarge } from './error-reply.ts';
 import type { Outbox, OutboxPiece } from './outbox.ts';
 import type { UsualMessage } from './packed-envelope.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -159,6 +159,7 @@ export class Socket {
     try {
       if (isFull) throw overloaded();
       if (state.phase === 'draining') throw new MillraceError('NOT_READY', 'The server is stopping.');
+      this.parts.context.serving?.admit();
       const decoded = decode();
       decoded.endpoint.predict(decoded.request, request);
     } catch (error) {

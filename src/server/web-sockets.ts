@@ -1,9 +1,9 @@
 /** `/v1/ws` bound to uWebSockets.js: who may open a socket, and what happens on it. */
 import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_socket_context_t } from 'uWebSockets.js';
-import { MillraceError } from '../errors.ts';
+import { MillraceError, overloaded } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
 import type { Counter } from '../telemetry/metrics.ts';
-import { overloaded } from './error-reply.ts';
+
 import { Exchange } from './exchange.ts';
 import { Outbox } from './outbox.ts';
 import { PackedEnvelopeReader } from './packed-envelope.ts';

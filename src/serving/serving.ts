@@ -1,5 +1,6 @@
 /** A project ready to answer: its models are loaded and warmed up, and every endpoint has its plan. */
 import type { Clock } from '../clock.ts';
+import { overloaded } from '../errors.ts';
 import type { OnlineStore } from '../features/online-store.ts';
 import { createBatcher } from '../inference/batcher.ts';
 import type { Batcher } from '../inference/batcher.ts';
@@ -21,6 +22,9 @@ import type { PredictionSink } from './prediction.ts';
 import { createRequestReader } from './request-reader.ts';
 import type { RequestReader } from './request-reader.ts';
 import { batchKey, warmVariants } from './warm-variants.ts';
+
+/** Reading the requests that were let in and answering them takes time too, so the wait may be a part of the limit. */
+const WAIT_DIVISOR = 4;
 
 export interface ServedEndpoint {
   /** Reads the usual JSON body at once; undefined = parse it, and let `decode` judge. */
@@ -44,6 +48,12 @@ export interface Serving {
   readonly store: OnlineStore;
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
+  /**
+   * To be asked before a request is read. What would be answered too late anyway is refused while that costs little;
+   * taking it would delay the requests that are waiting until they, too, are late.
+   * @throws MillraceError OVERLOADED if rows wait for their run longer than a quarter of `limits.timeout`
+   */
+  admit(): void;
   /** Waits for the batches in flight, then frees the models. The store stays open: it is its owner's. */
   close(): Promise<void>;
 }
@@ -74,11 +84,20 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
       const plan = createPlan(served.endpoint, served.variant, served.compiled, { ...parts, batcher });
       endpoints.set(served.endpoint.name, createEndpoint(served.endpoint, plan, project, clock));
     }
-    return { project, store, clock, endpoints, close };
+    const admit = createAdmission([...batchers.values()], project.limits.timeoutMs / WAIT_DIVISOR);
+    return { project, store, clock, endpoints, admit, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** All models run on one event loop, so whoever waits for one of them waits for all. */
+function createAdmission(batchers: readonly Batcher[], waitMsMax: number): () => void {
+  return () => {
+    const nowMs = performance.now();
+    for (const batcher of batchers) if (batcher.waitMs(nowMs) > waitMsMax) throw overloaded();
+  };
 }
 
 /** @throws MillraceError INVALID_PROJECT */
