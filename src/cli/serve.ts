@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { MillraceError } from '../errors.ts';
 import { loadProject } from '../project/read-project.ts';
 import { PORT_MAX, createServer, defaultHost, defaultPort } from '../server/server.ts';
 import type { Server } from '../server/server.ts';
@@ -20,6 +21,7 @@ interface ServeOptions {
 }
 
 const WORKERS_MAX = 256;
+const spreadsConnections = process.platform === 'linux';
 
 export function serveCommand(): Command {
   return new Command('serve')
@@ -44,7 +46,15 @@ export function serveCommand(): Command {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  if (options.workers > 1) return serveWithWorkers(options);
+  if (options.workers > 1) {
+    if (!spreadsConnections) {
+      throw new MillraceError(
+        'STARTUP_FAILED',
+        '--workers needs Linux: no other system spreads connections over the processes that share a port',
+      );
+    }
+    return serveWithWorkers(options);
+  }
   // One process has nothing that could take over from it: SIGHUP stops it as well.
   const stop = untilStopped(['SIGTERM', 'SIGINT', 'SIGHUP']);
   const server = await unlessStopped(startServer(options), stop);
@@ -70,7 +80,7 @@ export function parsePort(text: string): number {
 }
 
 function parseWorkers(text: string): number {
-  if (text === 'auto') return availableParallelism();
+  if (text === 'auto') return spreadsConnections ? Math.min(WORKERS_MAX, availableParallelism()) : 1;
   const count = Number(text);
   if (/^\d+$/.test(text) && count >= 1 && count <= WORKERS_MAX) return count;
   throw new InvalidArgumentError(`The count is a number from 1 to ${WORKERS_MAX}, or auto.`);

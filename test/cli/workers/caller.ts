@@ -35,7 +35,7 @@ export function processOf({ text }: Answer): string {
   return (JSON.parse(text) as { request_id: string }).request_id.slice(0, 8);
 }
 
-export function oneConnection(): Agent {
+function oneConnection(): Agent {
   return new Agent({ keepAlive: true, maxSockets: 1 });
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cp, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach } from 'vitest';
+import { afterAll, afterEach, beforeEach } from 'vitest';
 import { demoDir, goodFlight } from '../../e2e/demo-server.ts';
 import { startCaller } from './caller.ts';
 import type { Caller } from './caller.ts';
@@ -33,6 +33,9 @@ export const flight: unknown = { rows: [goodFlight] };
 export function workerGroups(): WorkerGroups {
   const scratch = mkdtempSync(join(tmpdir(), 'millrace-workers-'));
   const started: Running[] = [];
+  beforeEach(({ skip }) => {
+    skip(process.platform !== 'linux', 'several workers need Linux');
+  });
   afterEach(async () => {
     for (const { child } of started) child.kill('SIGTERM');
     await Promise.all(started.splice(0).map(async ({ finished }) => finished));
