@@ -68,6 +68,10 @@ export const errorCatalogue = {
     meaning: 'The server could not start (port in use, data folder not writable).',
   },
   LOAD_FAILED: { status: 500, meaning: 'A file could not be loaded into a feature view.' },
+  LOADTEST_FAILED: {
+    status: 500,
+    meaning: 'The load test could not run (server not reachable, or it refuses the requests).',
+  },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorCatalogue;

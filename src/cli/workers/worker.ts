@@ -72,8 +72,10 @@ async function work(options: WorkerOptions): Promise<void> {
     server = await createServer(project, { dataDir: data, host, port, sharing, log, metrics: shared });
     await tell({ type: 'ready', port: server.port, drainTimeoutMs: project.limits.drainTimeoutMs });
   } catch (error) {
-    if (!(error instanceof MillraceError)) throw error;
-    await tell({ type: 'failed', code: error.code, message: error.message });
+    if (error instanceof MillraceError) {
+      await tell({ type: 'failed', code: error.code, message: error.message });
+    } else console.error(error);
+    // The open channel to the supervisor would keep it running.
     process.exit(1);
   }
 }

@@ -4,10 +4,10 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { demoDir } from '../e2e/demo-server.ts';
+import { demoDir } from '../../e2e/demo-server.ts';
 import { ask, connectToEach, processOf, startCaller } from './caller.ts';
-import { run, start } from './process.ts';
-import type { Finished } from './process.ts';
+import { run, start } from '../process.ts';
+import type { Finished } from '../process.ts';
 import { callersOfBoth, flight, isRunning, metric, until, workerGroups } from './worker-group.ts';
 
 const groups = workerGroups();
@@ -113,6 +113,16 @@ describe('stopping several workers', () => {
     expect([end.code, end.stderr]).toEqual([0, '']);
     expect(end.stdout).toContain('"msg":"stopped"');
     expect((await pids()).filter(isRunning)).toEqual([]);
+  });
+
+  it('ends at once, with 0, while they start', async () => {
+    const args = ['--project', demoDir, '--data', await groups.folder('data'), '--port', '0'];
+    const running = start(['serve', '--workers', '2', ...args]);
+    await running.printed(/"worker":1.*"msg":"worker ready"/);
+    running.child.kill('SIGTERM');
+    const end = await running.finished;
+    expect([end.code, end.stderr]).toEqual([0, '']);
+    expect(end.stdout).not.toContain('"msg":"ready"');
   });
 
   it('ends at once at a second signal', async () => {

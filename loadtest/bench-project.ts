@@ -1,18 +1,18 @@
 /** The project that Millrace serves in the benchmark: 32 float features a user in the LMDB store, a 32-64-32-1 network. */
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeEntityKey } from '../../src/features/entity-key.ts';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
-import type { FeatureView } from '../../src/project/project.ts';
-import { loadProject } from '../../src/project/read-project.ts';
-import { FEATURES, USERS } from './shape.ts';
+import { encodeEntityKey } from '../src/features/entity-key.ts';
+import { openLmdbStore } from '../src/features/lmdb-store.ts';
+import type { FeatureView } from '../src/project/project.ts';
+import { loadProject } from '../src/project/read-project.ts';
+import { FEATURES, USERS, featuresOf } from './shape.ts';
 
 const names = Array.from({ length: FEATURES }, (_, i) => `f${i}`);
 
 /** Writes the project into a folder, and its rows into the data folder. */
 export async function writeBenchProject(dir: string, dataDir: string): Promise<void> {
   await mkdir(join(dir, 'm', '1'), { recursive: true });
-  await cp(new URL('../../test/cases/models/mlp.onnx', import.meta.url), join(dir, 'm', '1', 'model.onnx'));
+  await cp(new URL('../test/cases/models/mlp.onnx', import.meta.url), join(dir, 'm', '1', 'model.onnx'));
   await writeFile(
     join(dir, 'millrace.json'),
     JSON.stringify({
@@ -40,7 +40,7 @@ export async function writeBenchProject(dir: string, dataDir: string): Promise<v
     Array.from({ length: USERS }, (_, u) => ({
       view,
       key: encodeEntityKey(view.entity, [`user-${u}`]),
-      row: [1, ...names.map((_name, f) => Math.sin(u * FEATURES + f))] as const,
+      row: [1, ...featuresOf(u)] as const,
     })),
   );
   await store.close();

@@ -4,11 +4,11 @@ import { cp, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach } from 'vitest';
-import { demoDir, goodFlight } from '../e2e/demo-server.ts';
+import { demoDir, goodFlight } from '../../e2e/demo-server.ts';
 import { startCaller } from './caller.ts';
 import type { Caller } from './caller.ts';
-import { start } from './process.ts';
-import type { Running } from './process.ts';
+import { start } from '../process.ts';
+import type { Running } from '../process.ts';
 
 export interface WorkerGroup {
   readonly running: Running;

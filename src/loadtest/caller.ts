@@ -1,0 +1,45 @@
+/** What sends requests and hears their answers: HTTP or WebSocket. Requests are known by ticket, counted from 0. */
+import type { LoadRequest } from './load-request.ts';
+import type { Address } from './address.ts';
+
+export const protocols = ['http', 'ws', 'ws-msgpack'] as const;
+/** HTTP with JSON; WebSocket with JSON text; WebSocket with MessagePack. */
+export type Protocol = (typeof protocols)[number];
+
+/** Whom to call, how, and with what. */
+export interface Target {
+  readonly address: Address;
+  readonly protocol: Protocol;
+  readonly connections: number;
+  /** Ticket n sends request n modulo their number. */
+  readonly requests: readonly LoadRequest[];
+}
+
+export interface Failure {
+  /** The server answered with an error, or the connection ended without an answer. */
+  readonly kind: 'answer' | 'connection';
+  /** The HTTP status; 0 without an answer. */
+  readonly status: number;
+  /** The server's error code, or that of the operating system: `OVERLOADED`, `ECONNRESET`. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Each ticket that was sent ends in one of these, once, unless it is abandoned. */
+export interface CallerEvents {
+  answered(ticket: number): void;
+  failed(ticket: number, failure: Failure): void;
+}
+
+export interface Caller {
+  /** @returns false when no connection is free; the ticket was not sent then */
+  send(ticket: number): boolean;
+  /** Its answer is not waited for any more. */
+  abandon(ticket: number): void;
+  close(): void;
+}
+
+/**
+ * @throws MillraceError LOADTEST_FAILED when the first connections cannot be made; later ones are tried again
+ */
+export type OpenCaller = (events: CallerEvents) => Promise<Caller>;

@@ -1,0 +1,66 @@
+/** What one run of load found. Rates are per second of the measured time, latencies in microseconds. */
+import type { BatchRows } from './batch-rows.ts';
+import type { LatencyQuantile, LatencySummary } from './latency.ts';
+
+export const loadKinds = ['open loop', 'closed loop', 'autocannon'] as const;
+export type LoadKind = (typeof loadKinds)[number];
+
+export interface FailureCount {
+  /** Status and code: `422 MODEL_FAILED`, or `ECONNRESET`. */
+  readonly name: string;
+  readonly count: number;
+  /** The first one's message. */
+  readonly example: string;
+}
+
+/** Every request that was meant to be sent in the measured time, by how it ended. */
+export interface Outcomes {
+  readonly ok: number;
+  /** Answered with 429. */
+  readonly rejected: number;
+  readonly timedOut: number;
+  readonly connectionErrors: number;
+  /** Answered with another status. */
+  readonly otherErrors: number;
+  /** Everything but the answers with 200. */
+  readonly failures: readonly FailureCount[];
+}
+
+/** How well the load generator itself kept up. */
+export interface SenderReport {
+  /** Share of one core that it needed; at 1 it measures itself. */
+  readonly busyShare: number;
+  /** How late requests were sent by its own fault; null where there is no schedule. */
+  readonly lag: LatencySummary | null;
+  /** Share of the requests that waited for a free connection. */
+  readonly waitedShare: number;
+}
+
+export interface Measurement {
+  readonly load: LoadKind;
+  /** The rate at which requests were meant to be sent; null where each waits for the answer before. */
+  readonly offeredPerSecond: number | null;
+  readonly durationMs: number;
+  /** Answers of any status. */
+  readonly throughputPerSecond: number;
+  /** Answers with 200. */
+  readonly goodputPerSecond: number;
+  /** Of answers with 200, and of timeouts, which count with the whole timeout. */
+  readonly latency: LatencySummary;
+  readonly latencyCurve: readonly LatencyQuantile[];
+  /** Of answers with 429. */
+  readonly rejectedLatency: LatencySummary;
+  readonly outcomes: Outcomes;
+  readonly sender: SenderReport;
+  /** From the server's metrics; null where it has none. */
+  readonly batchRows: BatchRows | null;
+  readonly warnings: readonly string[];
+}
+
+/** How far a run is. */
+export interface RunProgress {
+  readonly elapsedMs: number;
+  readonly totalMs: number;
+  readonly goodputPerSecond: number;
+  readonly latency: LatencySummary;
+}
