@@ -50,7 +50,7 @@ const driverHomes: Readonly<Record<string, readonly string[]>> = {
   jsep: ['transforms/a.ts'],
   lmdb: ['features/lmdb-store.ts'],
   'lru-cache': ['features/row-memory.ts'],
-  msgpackr: ['features/row-codec.ts', 'server/message-pack.ts', 'loadtest/a.ts'],
+  msgpackr: ['features/row-codec.ts', 'loadtest/a.ts'],
   'onnxruntime-node': ['inference/session.ts'],
   pino: ['telemetry/a.ts'],
   'prom-client': ['telemetry/a.ts'],
@@ -67,7 +67,6 @@ const places = [
   'features/row-codec.ts',
   'features/row-memory.ts',
   'inference/session.ts',
-  'server/message-pack.ts',
   'cli.ts',
   'index.ts',
 ];

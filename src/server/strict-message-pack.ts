@@ -9,7 +9,7 @@
 import { isUtf8 } from 'node:buffer';
 import { MillraceError } from '../errors.ts';
 
-export const DEPTH_MAX = 16;
+const DEPTH_MAX = 16;
 
 /**
  * Decodes one value that takes all the bytes. Whole numbers beyond 2^53 are bigints; all else is as JSON.parse makes it.
