@@ -72,8 +72,8 @@ export interface BatcherOptions {
 }
 
 const FREE_BATCHES_MAX = 4;
-/** Of the latest run in the mean time of a run. */
-const RUN_WEIGHT = 0.2;
+/** The measured time holds a turn of the event loop, in which requests are read: the least of it tells of the run. */
+const SLOWER_RUN_WEIGHT = 0.02;
 
 /** @throws Error if a width does not fit the session's inputs: the project's checks come first */
 export function createBatcher(session: ModelSession, options: BatcherOptions): Batcher {
@@ -142,7 +142,7 @@ class TurnBatcher implements Batcher {
   private immediate: NodeJS.Immediate | undefined;
   private timer: NodeJS.Timeout | undefined;
   private last: Promise<void> = Promise.resolve();
-  /** Mean time of the last runs, the latest counting most. */
+  /** Time of a run, near the least of the last ones. */
   private runMs = 0;
   private closed = false;
 
@@ -257,7 +257,7 @@ class TurnBatcher implements Batcher {
       return;
     }
     const durationMs = performance.now() - startedMs;
-    this.runMs += (durationMs - this.runMs) * RUN_WEIGHT;
+    this.runMs = Math.min(durationMs, this.runMs + (durationMs - this.runMs) * SLOWER_RUN_WEIGHT);
     this.options.onRun?.(rows, durationMs);
     for (let i = from; i < to; i++) answerSlice(batch.slices[i] as Slice, outputs, first.at);
   }
