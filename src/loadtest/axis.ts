@@ -14,12 +14,7 @@ const LINEAR_TICKS = 6;
  * @param values all that must fit
  * @param fromPx where the smallest value lies, and `toPx` the largest; upside down for a vertical axis
  */
-export function createAxis(
-  scale: AxisScale,
-  values: readonly number[],
-  fromPx: number,
-  toPx: number,
-): Axis {
+export function createAxis(scale: AxisScale, values: readonly number[], fromPx: number, toPx: number): Axis {
   return scale === 'log' ? logAxis(values, fromPx, toPx) : linearAxis(values, fromPx, toPx);
 }
 

@@ -44,7 +44,9 @@ export function readBatchCounters(text: string): BatchCounters | undefined {
 
 export function batchRowsBetween(before: BatchCounters, after: BatchCounters): BatchRows {
   const bounds = [...after.runsUpTo.keys()].toSorted((a, b) => a - b);
-  const runsUpTo = bounds.map((bound) => (after.runsUpTo.get(bound) ?? 0) - (before.runsUpTo.get(bound) ?? 0));
+  const runsUpTo = bounds.map(
+    (bound) => (after.runsUpTo.get(bound) ?? 0) - (before.runsUpTo.get(bound) ?? 0),
+  );
   const runs = runsUpTo.at(-1) ?? 0;
   return {
     runs,

@@ -18,7 +18,7 @@ export interface Series {
 export interface AxisOptions {
   readonly label: string;
   readonly scale: AxisScale;
-  format(value: number): string;
+  readonly format: (value: number) => string;
 }
 
 export interface LineChart {

@@ -50,7 +50,8 @@ export class HttpAnswerReader {
     const length = contentLength.exec(head)?.[1];
     if (!head.startsWith('HTTP/1.') || !(this.status >= 100))
       throw new Error(`not an HTTP answer: ${head.slice(0, 80)}`);
-    if (length === undefined) throw new Error(`an answer with ${this.status} does not tell its content-length`);
+    if (length === undefined)
+      throw new Error(`an answer with ${this.status} does not tell its content-length`);
     this.missing = Number(length);
     this.kept = [];
   }

@@ -177,7 +177,7 @@ class OpenLoop implements CallerEvents {
    */
   private sendWaiting(max: number): void {
     const patienceUs = this.nowUs() - this.timeoutUs / 2;
-    for (let sent = 0; sent < max && this.unsent < this.ledger.nextTicket; ) {
+    for (let sent = 0; sent < max && this.unsent < this.ledger.nextTicket;) {
       const intendedUs = this.ledger.timeOf(this.unsent);
       if (intendedUs < patienceUs) {
         this.ledger.settle(this.unsent);

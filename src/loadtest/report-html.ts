@@ -120,7 +120,13 @@ function latencyByRate(scenario: ScenarioResult, points: readonly Measurement[])
   const series = Object.entries(percentiles).map(([name, key]): Series => {
     return { name, points: points.map((point) => ({ x: rateOf(point), y: point.latency[key] })) };
   });
-  return lineChart({ title: 'Latency by rate', x: rateAxis, y: latencyAxis, series, marks: marksOf(scenario) });
+  return lineChart({
+    title: 'Latency by rate',
+    x: rateAxis,
+    y: latencyAxis,
+    series,
+    marks: marksOf(scenario),
+  });
 }
 
 function goodputByRate(scenario: ScenarioResult, points: readonly Measurement[]): string {

@@ -43,7 +43,9 @@ function snakeCased(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCased);
   if (typeof value === 'number' && !Number.isInteger(value)) return Number(value.toPrecision(6));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [snakeCase(name), snakeCased(inner)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [snakeCase(name), snakeCased(inner)]),
+  );
 }
 
 function snakeCase(name: string): string {

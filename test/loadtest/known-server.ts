@@ -62,7 +62,10 @@ export async function startKnownServer(options: KnownServerOptions): Promise<Kno
   };
 }
 
-function answerWebSockets(server: WebSocketServer, answerLater: (send: (reply: Reply) => void) => void): void {
+function answerWebSockets(
+  server: WebSocketServer,
+  answerLater: (send: (reply: Reply) => void) => void,
+): void {
   const packr = new Packr({ useRecords: false });
   const unpackr = new Unpackr({ useRecords: false });
   server.on('connection', (socket) => {
