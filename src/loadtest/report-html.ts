@@ -51,7 +51,9 @@ function factsOf({ startedAt, server, command, machine, plan }: LoadTestReport):
 }
 
 function scenarioHtml(scenario: ScenarioResult): string {
-  const { name, protocol, connections, measurements } = scenario;
+  const { name, protocol, connections, measurements, problem } = scenario;
+  if (problem !== undefined)
+    return `<h2>${escapeHtml(name)}</h2><p class="warning">Could not run: ${escapeHtml(problem)}</p>`;
   const notes = notesOf(measurements).map((note) => `<li>${escapeHtml(note)}</li>`);
   return [
     `<h2>${escapeHtml(name)}</h2>`,

@@ -41,6 +41,8 @@ export interface ScenarioResult {
   readonly connections: number;
   readonly measurements: readonly Measurement[];
   readonly knee: Knee | null;
+  /** Why it could not run. */
+  readonly problem?: string;
 }
 
 export interface ScenarioHooks {

@@ -25,16 +25,18 @@ export interface LoadTest {
 
 /**
  * Runs and shows a load test. An abort ends it early, with what there is.
- * @returns whether any request was answered with 200
+ * @returns whether every scenario that was begun had an answer with 200
  * @throws MillraceError LOADTEST_FAILED
  */
 export async function runScenarios(test: LoadTest, signal: AbortSignal): Promise<boolean> {
   const startedAt = new Date().toISOString();
   const results: ScenarioResult[] = [];
   const display = createDisplay(signal);
+  const isAlone = test.scenarios.length === 1;
   try {
     for (const { scenario, plan } of test.scenarios) {
-      if (!signal.aborted) results.push(await runScenario(scenario, plan, display.hooks));
+      if (signal.aborted) break;
+      results.push(await orProblem(scenario, runScenario(scenario, plan, display.hooks), isAlone));
     }
   } finally {
     display.stop();
@@ -54,7 +56,22 @@ export async function runScenarios(test: LoadTest, signal: AbortSignal): Promise
   process.stdout.write(reportText(report));
   if (test.jsonPath !== undefined) await write(test.jsonPath, reportJson(report));
   if (test.htmlPath !== undefined) await write(test.htmlPath, reportHtml(report));
-  return results.some(({ measurements }) => measurements.some(({ outcomes }) => outcomes.ok > 0));
+  return results.every(({ measurements }) => measurements.some(({ outcomes }) => outcomes.ok > 0));
+}
+
+/** What the others found must not be lost with the one that could not run. */
+async function orProblem(
+  { name, target: { protocol, connections } }: Scenario,
+  result: Promise<ScenarioResult>,
+  isAlone: boolean,
+): Promise<ScenarioResult> {
+  try {
+    return await result;
+  } catch (error) {
+    if (isAlone || !(error instanceof MillraceError)) throw error;
+    process.stderr.write(`${name}: ${error.message}\n`);
+    return { name, protocol, connections, measurements: [], knee: null, problem: error.message };
+  }
 }
 
 interface Display {
@@ -99,7 +116,8 @@ function resultLine({ load, offeredPerSecond, goodputPerSecond, latency }: Measu
 }
 
 function reportText({ scenarios, endedEarly }: LoadTestReport): string {
-  const blocks = scenarios.map(({ name, measurements, knee }) => {
+  const blocks = scenarios.map(({ name, measurements, knee, problem }) => {
+    if (problem !== undefined) return `${name}\n  could not run: ${problem}\n`;
     const table = formatTable([tableHead, ...measurements.map(tableCells)], '  ');
     const kneeLine =
       knee === null
