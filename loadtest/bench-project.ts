@@ -3,16 +3,29 @@ import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeEntityKey } from '../src/features/entity-key.ts';
 import { openLmdbStore } from '../src/features/lmdb-store.ts';
+import type { RowWrite } from '../src/features/online-store.ts';
 import type { FeatureView } from '../src/project/project.ts';
 import { loadProject } from '../src/project/read-project.ts';
 import { FEATURES, USERS, featuresOf } from './shape.ts';
 
 const names = Array.from({ length: FEATURES }, (_, i) => `f${i}`);
 
+export interface BenchProjectOptions {
+  /** Each is a model of its own, of the same kind. */
+  readonly endpoints?: readonly string[];
+  readonly users?: number;
+}
+
+const WRITTEN_AT_ONCE = 10_000;
+
 /** Writes the project into a folder, and its rows into the data folder. */
-export async function writeBenchProject(dir: string, dataDir: string): Promise<void> {
-  await mkdir(join(dir, 'm', '1'), { recursive: true });
-  await cp(new URL('../test/cases/models/mlp.onnx', import.meta.url), join(dir, 'm', '1', 'model.onnx'));
+export async function writeBenchProject(
+  dir: string,
+  dataDir: string,
+  { endpoints = ['m'], users = USERS }: BenchProjectOptions = {},
+): Promise<void> {
+  for (const endpoint of endpoints) await writeModel(join(dir, endpoint));
+  const request = { user_id: 'string', item: 'string' };
   await writeFile(
     join(dir, 'millrace.json'),
     JSON.stringify({
@@ -21,27 +34,41 @@ export async function writeBenchProject(dir: string, dataDir: string): Promise<v
       feature_views: {
         facts: { entity: 'user', features: Object.fromEntries(names.map((name) => [name, 'float64'])) },
       },
-      endpoints: {
-        m: { request: { user_id: 'string', item: 'string' }, variants: { only: { model: 'm@1' } } },
-      },
+      endpoints: Object.fromEntries(
+        endpoints.map((name) => [name, { request, variants: { only: { model: `${name}@1` } } }]),
+      ),
     }),
   );
+  await writeRows(dir, dataDir, users);
+}
+
+async function writeModel(dir: string): Promise<void> {
+  await mkdir(join(dir, '1'), { recursive: true });
+  await cp(new URL('../test/cases/models/mlp.onnx', import.meta.url), join(dir, '1', 'model.onnx'));
   await writeFile(
-    join(dir, 'm', 'model.json'),
+    join(dir, 'model.json'),
     JSON.stringify({
       entities: { u: { entity: 'user', keys: { user_id: 'request.user_id' } } },
       inputs: { x: names.map((name) => `u.facts.${name} ?? 0`) },
     }),
   );
+}
+
+async function writeRows(dir: string, dataDir: string, users: number): Promise<void> {
   const project = await loadProject(dir);
   const store = await openLmdbStore({ path: dataDir, views: project.featureViews.values() });
   const view = project.featureViews.get('facts') as FeatureView;
-  await store.write(
-    Array.from({ length: USERS }, (_, u) => ({
-      view,
-      key: encodeEntityKey(view.entity, [`user-${u}`]),
-      row: [1, ...featuresOf(u)] as const,
-    })),
-  );
+  for (let first = 0; first < users; first += WRITTEN_AT_ONCE) {
+    const count = Math.min(WRITTEN_AT_ONCE, users - first);
+    await store.write(Array.from({ length: count }, (_, i) => rowOf(view, first + i)));
+  }
   await store.close();
+}
+
+function rowOf(view: FeatureView, user: number): RowWrite {
+  return {
+    view,
+    key: encodeEntityKey(view.entity, [`user-${user}`]),
+    row: [1, ...featuresOf(user)],
+  };
 }

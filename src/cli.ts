@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { checkCommand } from './cli/check.ts';
 import { demoCommand } from './cli/demo.ts';
 import { loadCommand } from './cli/load.ts';
+import { loadTestCommand } from './cli/loadtest.ts';
 import { serveCommand } from './cli/serve.ts';
 import { workerCommand } from './cli/workers/worker.ts';
 import { MillraceError } from './errors.ts';
@@ -20,7 +21,7 @@ async function main(): Promise<void> {
     .description('A low-latency prediction server with the feature store inside.')
     .version(version)
     .showHelpAfterError('(--help shows the options)');
-  for (const command of [serveCommand(), checkCommand(), loadCommand(), demoCommand()]) {
+  for (const command of [serveCommand(), checkCommand(), loadCommand(), loadTestCommand(), demoCommand()]) {
     program.addCommand(command.exitOverride().showHelpAfterError('(--help shows the options)'));
   }
   program.addCommand(workerCommand(), { hidden: true });

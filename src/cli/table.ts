@@ -2,7 +2,8 @@
 
 export type Cell = string | number;
 
-const numeric = /^-?[\d,]+(\.\d+)?$/;
+/** A dash stands for a number that there is not. */
+const numeric = /^(-|-?[\d,]+(\.\d+)?( %)?)$/;
 
 /** @param rows the cells of each line; the first line is the head */
 export function formatTable(rows: readonly (readonly Cell[])[], indent = ''): string {

@@ -125,8 +125,8 @@ interface Batch {
   readonly tensors: readonly TensorData[];
   rows: number;
   slices: Slice[];
-  /** When its first row came, by `performance.now`. */
-  openedMs: number;
+  /** When it is to run at the latest, by `performance.now`. */
+  dueMs: number;
   settled: Promise<void>;
 }
 
@@ -142,8 +142,8 @@ class TurnBatcher implements Batcher {
   private immediate: NodeJS.Immediate | undefined;
   private timer: NodeJS.Timeout | undefined;
   private last: Promise<void> = Promise.resolve();
-  /** Time of a run, near the least of the last ones. */
-  private runMs = 0;
+  /** Time of a run, near the least of the last ones; undefined before the first. */
+  private runMs: number | undefined;
   private closed = false;
 
   constructor(session: ModelSession, options: BatcherOptions) {
@@ -181,9 +181,9 @@ class TurnBatcher implements Batcher {
 
   waitMs(nowMs: number): number {
     // In the order in which they were opened; the first is the oldest.
-    for (const { openedMs } of this.running)
-      return Math.max(nowMs - openedMs, this.running.size * this.runMs);
-    return this.open === undefined ? 0 : nowMs - this.open.openedMs;
+    for (const { dueMs } of this.running)
+      return Math.max(nowMs - dueMs, this.running.size * (this.runMs ?? 0));
+    return this.open === undefined ? 0 : nowMs - this.open.dueMs;
   }
 
   async drain(): Promise<void> {
@@ -202,7 +202,7 @@ class TurnBatcher implements Batcher {
     if (delayMsMax > 0) this.timer = setTimeout(this.flush, delayMsMax);
     else this.immediate = setImmediate(this.flush);
     this.open = this.free.pop() ?? this.createBatch();
-    this.open.openedMs = performance.now();
+    this.open.dueMs = performance.now() + delayMsMax;
     return this.open;
   }
 
@@ -210,7 +210,7 @@ class TurnBatcher implements Batcher {
     const tensors = this.session.inputs.map(({ elementType }, i) =>
       createBuffer(elementType, this.rowsMax * (this.options.widths[i] as number)),
     );
-    return { tensors, rows: 0, slices: [], openedMs: 0, settled: Promise.resolve() };
+    return { tensors, rows: 0, slices: [], dueMs: 0, settled: Promise.resolve() };
   }
 
   /** Starts the run of the open batch. */
@@ -257,7 +257,8 @@ class TurnBatcher implements Batcher {
       return;
     }
     const durationMs = performance.now() - startedMs;
-    this.runMs = Math.min(durationMs, this.runMs + (durationMs - this.runMs) * SLOWER_RUN_WEIGHT);
+    const lastMs = this.runMs ?? durationMs;
+    this.runMs = Math.min(durationMs, lastMs + (durationMs - lastMs) * SLOWER_RUN_WEIGHT);
     this.options.onRun?.(rows, durationMs);
     for (let i = from; i < to; i++) answerSlice(batch.slices[i] as Slice, outputs, first.at);
   }

@@ -35,6 +35,8 @@ export interface OpenLoopOptions {
 const BURST_MAX = 128;
 const SLEEP_MS_MIN = 2;
 const PROGRESS_US = 500_000;
+/** How often it looks whether the last answers have come. */
+const DRAIN_TURN_US = 10_000;
 
 /** @throws MillraceError LOADTEST_FAILED when the server cannot be reached */
 export async function runOpenLoop(
@@ -201,12 +203,12 @@ class OpenLoop implements CallerEvents {
     this.tally.endAt(nowUs);
   }
 
-  /** Until the next request is due, or the next one expires. */
+  /** How long the loop has nothing to do but to read answers. */
   private untilNextUs(): number {
     const nowUs = this.nowUs();
     if (this.unsent < this.ledger.nextTicket) return 0;
-    const untilProgressUs = this.progressUs + PROGRESS_US - nowUs;
-    return Math.min(this.intendedUs < this.endUs ? this.intendedUs - nowUs : Infinity, untilProgressUs);
+    if (this.intendedUs >= this.endUs) return DRAIN_TURN_US;
+    return Math.min(this.intendedUs, this.progressUs + PROGRESS_US) - nowUs;
   }
 
   private report(): void {

@@ -101,7 +101,8 @@ describe('a stall of the server', () => {
       const waitedLong = latencyCurve.findLast(({ latencyUs }) => latencyUs < 100_000)?.quantile ?? 0;
       expect(waitedLong).toBeLessThan(0.9);
       expect(latency.p50Us).toBeLessThan(60_000);
-      if (protocol === 'http') expect(sender.waitedShare).toBeGreaterThan(0.1);
+      // A WebSocket takes any number of requests at a time.
+      expect(sender.waitedShare > 0.1).toBe(protocol === 'http');
     },
   );
 

@@ -1,0 +1,203 @@
+/** `millrace loadtest`: load on a running server, from a process of its own. */
+import { readFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { MillraceError } from '../errors.ts';
+import { resolveAddress } from '../loadtest/address.ts';
+import type { ArrivalKind } from '../loadtest/arrivals.ts';
+import { arrivalKinds } from '../loadtest/arrivals.ts';
+import type { Protocol, Target } from '../loadtest/caller.ts';
+import { protocols } from '../loadtest/caller.ts';
+import { readRequests } from '../loadtest/load-request.ts';
+import type { LoadRequest } from '../loadtest/load-request.ts';
+import type { LoadPlan } from '../loadtest/scenario.ts';
+import { parseDuration } from '../project/duration.ts';
+import { defaultHost, defaultPort } from '../server/server.ts';
+import { runScenarios } from './loadtest/run-scenarios.ts';
+import { untilStopped } from './until-stopped.ts';
+
+interface LoadTestOptions {
+  readonly url: string;
+  readonly endpoint?: string;
+  readonly bodies?: string;
+  readonly body?: string;
+  readonly path?: string;
+  readonly protocol: Protocol;
+  readonly connections?: number;
+  readonly rate?: number;
+  readonly saturate?: true;
+  readonly sweep?: true;
+  readonly duration: number;
+  readonly warmup: number;
+  readonly arrivals: ArrivalKind;
+  readonly seed: number;
+  readonly timeout: number;
+  readonly p99Max?: number;
+  readonly pipelined: number;
+  readonly title: string;
+  readonly json?: string;
+  readonly html?: string;
+  readonly allowRemote?: true;
+}
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+const RATE_DEFAULT = 1000;
+const CONNECTIONS_MAX = 10_000;
+const PIPELINED_MAX = 10_000;
+const SEED_MAX = 2 ** 31;
+const RATE_MAX = 1_000_000;
+/** A WebSocket carries many requests at a time, HTTP/1.1 one. */
+const connectionsDefault: Readonly<Record<Protocol, number>> = { http: 64, ws: 8, 'ws-msgpack': 8 };
+
+export function loadTestCommand(): Command {
+  const command = new Command('loadtest')
+    .description(
+      'Send load to a running server at a steady rate, and report latency from the time that each request was ' +
+        'meant to be sent. With --sweep it finds the rate up to which the server keeps its latency.',
+    )
+    .option('--url <url>', 'the server', `http://${defaultHost}:${defaultPort}`)
+    .option('--endpoint <name>', 'the endpoint to ask, for bodies that do not name their own')
+    .addOption(
+      new Option('--bodies <file>', 'request bodies, one JSON object a line; sent in turn').conflicts('body'),
+    )
+    .option('--body <json>', 'one request body, such as {"rows":[{"user_id":"u1"}]}')
+    .option('--path <path>', 'ask this HTTP path instead of the endpoint')
+    .addOption(new Option('--protocol <name>', 'how to call the server').choices(protocols).default('http'));
+  addPlanOptions(command);
+  return command
+    .option('--title <text>', 'heading of the report', 'Load test of Millrace')
+    .option('--json <file>', 'write the results as JSON')
+    .option('--html <file>', 'write the report as one HTML page, with charts')
+    .option('--allow-remote', 'let the load go to another machine: make sure that it is yours to load')
+    .action(loadTest);
+}
+
+function addPlanOptions(command: Command): void {
+  const duration = (flags: string, text: string, ms: number, words: string): Option =>
+    new Option(flags, text).argParser(parseDurationMs).default(ms, words);
+  command
+    .option('--rate <number>', 'requests per second (default: 1000, unless --saturate or --sweep)', parseRate)
+    .option('--saturate', 'find the highest throughput: each answer sends the next request')
+    .option('--sweep', 'try rates from a tenth of saturation to three times of it, and find the knee')
+    .option('--connections <number>', 'connections (default: 64; 8 for WebSocket)', counter(CONNECTIONS_MAX))
+    .addOption(
+      new Option('--pipelined <number>', 'WebSocket requests in flight on each connection, to saturate')
+        .argParser(counter(PIPELINED_MAX))
+        .default(32),
+    )
+    .addOption(duration('--duration <time>', 'measured time of each rate', 10_000, '10s'))
+    .addOption(duration('--warmup <time>', 'load before it that is not measured', 2000, '2s'))
+    .addOption(duration('--timeout <time>', 'how long to wait for an answer', 5000, '5s'))
+    .addOption(
+      new Option('--arrivals <kind>', 'evenly spaced requests, or the random gaps of many callers')
+        .choices(arrivalKinds)
+        .default('poisson'),
+    )
+    .addOption(
+      new Option('--seed <number>', 'the same seed gives the same gaps')
+        .argParser(counter(SEED_MAX))
+        .default(1),
+    )
+    .option(
+      '--p99-max <time>',
+      'p99 of a rate that is served well (default: 10 times that of the lowest rate, at least 5ms)',
+      parseDurationMs,
+    );
+}
+
+async function loadTest(options: LoadTestOptions, command: Command): Promise<void> {
+  if (options.bodies === undefined && options.body === undefined) {
+    const example = '--endpoint NAME --body \'{"rows":[{…}]}\'';
+    command.error(`error: no requests; give --bodies FILE, or ${example}`, { exitCode: EXIT_USAGE });
+  }
+  if (options.path !== undefined && options.protocol !== 'http')
+    command.error('error: --path is for --protocol http', { exitCode: EXIT_USAGE });
+  const target: Target = {
+    address: await resolveAddress(options.url),
+    protocol: options.protocol,
+    connections: options.connections ?? connectionsDefault[options.protocol],
+    requests: await requestsOf(options),
+  };
+  refuseRemote(target, options);
+  const stop = new AbortController();
+  void untilStopped().then(() => stop.abort());
+  const name = options.endpoint ?? options.path ?? options.bodies ?? options.url;
+  const isAnswered = await runScenarios(
+    {
+      title: options.title,
+      command: ['millrace', ...process.argv.slice(2)].map(quoted).join(' '),
+      server: options.url,
+      scenarios: [{ scenario: { name, target }, plan: planOf(options) }],
+      jsonPath: options.json,
+      htmlPath: options.html,
+    },
+    stop.signal,
+  );
+  if (!isAnswered) process.exitCode = EXIT_FAILED;
+}
+
+async function requestsOf({ body, bodies, endpoint, path }: LoadTestOptions): Promise<LoadRequest[]> {
+  const defaults = { ...(endpoint !== undefined && { endpoint }), ...(path !== undefined && { path }) };
+  if (bodies === undefined) return readRequests((body ?? '').replaceAll('\n', ' '), '--body', defaults);
+  return readRequests(await readBodies(bodies), bodies, defaults);
+}
+
+async function readBodies(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new MillraceError('LOADTEST_FAILED', `cannot read ${file}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** A load test is an attack when it meets the wrong server. */
+function refuseRemote({ address }: Target, { allowRemote }: LoadTestOptions): void {
+  if (address.isLoopback || allowRemote === true) return;
+  throw new MillraceError(
+    'LOADTEST_FAILED',
+    `${address.origin} (${address.ip}) is not this machine; if it is yours to load, say so with --allow-remote`,
+  );
+}
+
+function planOf(options: LoadTestOptions): LoadPlan {
+  const saturate = options.saturate === true;
+  const sweep = options.sweep === true;
+  return {
+    saturate,
+    sweep,
+    ratePerSecond: options.rate ?? (saturate || sweep ? null : RATE_DEFAULT),
+    arrivals: options.arrivals,
+    seed: options.seed,
+    warmUpMs: options.warmup,
+    durationMs: options.duration,
+    timeoutMs: options.timeout,
+    p99MsMax: options.p99Max ?? null,
+    pipelined: options.pipelined,
+  };
+}
+
+function counter(max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
+    throw new InvalidArgumentError(`Write a whole number from 1 to ${max.toLocaleString('en-US')}.`);
+  };
+}
+
+function parseRate(text: string): number {
+  const rate = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text) && rate > 0 && rate <= RATE_MAX) return rate;
+  throw new InvalidArgumentError(`Write requests per second, up to ${RATE_MAX.toLocaleString('en-US')}.`);
+}
+
+function parseDurationMs(text: string): number {
+  const durationMs = parseDuration(text);
+  if (typeof durationMs === 'number') return durationMs;
+  throw new InvalidArgumentError(
+    `It ${durationMs.startsWith('must') ? durationMs : `is wrong: ${durationMs}`}.`,
+  );
+}
+
+function quoted(argument: string): string {
+  return /^[\w./:=@,-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+}

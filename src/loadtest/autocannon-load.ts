@@ -1,0 +1,76 @@
+/**
+ * Closed-loop load by autocannon, as a second opinion on throughput: a general HTTP client, which needs more CPU for a
+ * request than a bare server does, so `busyShare` tells whether it measured itself. Its own histogram holds whole
+ * milliseconds, so latencies are taken from its events.
+ */
+import { performance } from 'node:perf_hooks';
+import autocannon from 'autocannon';
+import type { Request } from 'autocannon';
+import type { Target } from './caller.ts';
+import type { ClosedLoopOptions } from './closed-loop.ts';
+import type { LoadRequest } from './load-request.ts';
+import type { Measurement } from './measurement.ts';
+import { closedLoopWarnings } from './sender-warnings.ts';
+import { Tally } from './tally.ts';
+
+export async function runAutocannon(
+  { address, connections, requests }: Target,
+  options: ClosedLoopOptions,
+): Promise<Omit<Measurement, 'batchRows'>> {
+  const { warmUpMs, durationMs, timeoutMs, signal } = options;
+  const startedMs = performance.now();
+  const nowUs = (): number => (performance.now() - startedMs) * 1000;
+  const tally = new Tally(warmUpMs * 1000, (warmUpMs + durationMs) * 1000);
+  const cpuBefore = process.cpuUsage();
+  const shares = shareOut(requests, connections);
+  await new Promise<void>((resolve, reject) => {
+    let clients = 0;
+    const run = autocannon(
+      {
+        url: `http://${address.ip.includes(':') ? `[${address.ip}]` : address.ip}:${address.port}`,
+        connections,
+        duration: Math.max(1, Math.ceil((warmUpMs + durationMs) / 1000)),
+        timeout: Math.max(1, Math.ceil(timeoutMs / 1000)),
+        headers: { host: address.host, 'content-type': 'application/json' },
+        setupClient: (client) => client.setRequests(shares[clients++ % shares.length] as Request[]),
+      },
+      (error: Error | null) => (error === null ? resolve() : reject(error)),
+    );
+    run.on('response', (_client, status, _bytes, responseMs) => {
+      const answeredUs = nowUs();
+      const sentUs = answeredUs - responseMs * 1000;
+      if (status === 200) tally.answered(sentUs, answeredUs);
+      else tally.failed(sentUs, answeredUs, { kind: 'answer', status, code: '', message: '' });
+    });
+    run.on('reqError', (error: NodeJS.ErrnoException) => {
+      const { code = '', message } = error;
+      tally.failed(nowUs(), nowUs(), { kind: 'connection', status: 0, code, message });
+    });
+    signal?.addEventListener('abort', () => run.stop(), { once: true });
+  });
+  tally.endAt(nowUs());
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const seconds = tally.measuredUs / 1e6;
+  const measurement = {
+    load: 'autocannon' as const,
+    offeredPerSecond: null,
+    durationMs: tally.measuredUs / 1000,
+    throughputPerSecond: seconds === 0 ? 0 : tally.answeredInTime / seconds,
+    goodputPerSecond: seconds === 0 ? 0 : tally.okInTime / seconds,
+    latency: tally.latency.summary(),
+    latencyCurve: tally.latency.curve(),
+    rejectedLatency: tally.rejectedLatency.summary(),
+    outcomes: tally.outcomes(),
+    sender: { busyShare: (user + system) / nowUs(), lag: null, waitedShare: 0 },
+  };
+  return { ...measurement, warnings: closedLoopWarnings(measurement) };
+}
+
+/** Each connection keeps copies of all the requests that it is given; so none gets those of another. */
+function shareOut(requests: readonly LoadRequest[], connections: number): Request[][] {
+  const shares: Request[][] = Array.from({ length: Math.min(connections, requests.length) }, () => []);
+  requests.forEach(({ path, body }, index) => {
+    shares[index % shares.length]?.push({ method: 'POST', path, body: JSON.stringify(body) });
+  });
+  return shares;
+}

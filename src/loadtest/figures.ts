@@ -1,0 +1,71 @@
+/** How figures are written, in tables and in the report. */
+import type { Measurement } from './measurement.ts';
+
+export function formatRate(perSecond: number): string {
+  return Math.round(perSecond).toLocaleString('en-US');
+}
+
+/** Milliseconds with three digits that mean something: `0.214`, `12.3`, `1,240`. */
+export function formatMs(us: number): string {
+  const ms = us / 1000;
+  if (ms >= 100) return Math.round(ms).toLocaleString('en-US');
+  return ms.toFixed(ms >= 10 ? 1 : ms >= 1 ? 2 : 3);
+}
+
+export function formatPercent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
+/** Requests without an answer with 200, except those that the server refused with 429. */
+export function errorCount({ outcomes }: Measurement): number {
+  return outcomes.timedOut + outcomes.connectionErrors + outcomes.otherErrors;
+}
+
+export const tableHead: readonly string[] = [
+  'load',
+  'offered/s',
+  'answered/s',
+  'ok/s',
+  'p50 ms',
+  'p90 ms',
+  'p99 ms',
+  'p99.9 ms',
+  'max ms',
+  '429',
+  'errors',
+  'rows/run',
+  'generator busy',
+];
+
+/** Closed loops have no latencies here: theirs leave out the requests that were never sent. */
+export function tableCells(measurement: Measurement): string[] {
+  const { load, offeredPerSecond, latency, outcomes, batchRows, sender } = measurement;
+  const { p50Us, p90Us, p99Us, p999Us, maxUs, count } = latency;
+  const hasLatency = offeredPerSecond !== null && count > 0;
+  const latencies = [p50Us, p90Us, p99Us, p999Us, maxUs].map((us) => (hasLatency ? formatMs(us) : '-'));
+  return [
+    load,
+    offeredPerSecond === null ? '-' : formatRate(offeredPerSecond),
+    formatRate(measurement.throughputPerSecond),
+    formatRate(measurement.goodputPerSecond),
+    ...latencies,
+    outcomes.rejected.toLocaleString('en-US'),
+    errorCount(measurement).toLocaleString('en-US'),
+    batchRows === null || batchRows.runs === 0 ? '-' : batchRows.rowsMean.toFixed(1),
+    formatPercent(sender.busyShare),
+  ];
+}
+
+/** What a reader should know beside the figures, each once: warnings, and an example of each failure. */
+export function notesOf(measurements: readonly Measurement[]): string[] {
+  const notes = measurements.flatMap((measurement) => {
+    const { offeredPerSecond, load, outcomes, warnings } = measurement;
+    const at = offeredPerSecond === null ? load : `at ${formatRate(offeredPerSecond)}/s`;
+    const failures = outcomes.failures.map(({ name, count, example }) => {
+      const message = example === '' ? '' : `, such as: ${example}`;
+      return `${at}: ${count.toLocaleString('en-US')} x ${name}${message}`;
+    });
+    return [...warnings.map((warning) => `${at}: ${warning}`), ...failures];
+  });
+  return [...new Set(notes)];
+}

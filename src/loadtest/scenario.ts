@@ -1,0 +1,163 @@
+/** One scenario from the first request to its results: preflight, saturation, sweep, single rate. */
+import type { ArrivalKind } from './arrivals.ts';
+import { runAutocannon } from './autocannon-load.ts';
+import { batchRowsBetween, scrapeBatchRows } from './batch-rows.ts';
+import type { OpenCaller, Target } from './caller.ts';
+import { runClosedLoop } from './closed-loop.ts';
+import type { ClosedLoopOptions } from './closed-loop.ts';
+import type { Knee, SweepPoint } from './knee.ts';
+import { findKnee, kneeLimitUs, overloadShares, rateToTryNext, sweepShares } from './knee.ts';
+import type { Measurement, RunProgress } from './measurement.ts';
+import { openCaller } from './open-caller.ts';
+import { runOpenLoop } from './open-loop.ts';
+import { checkAnswers } from './preflight.ts';
+
+export interface Scenario {
+  readonly name: string;
+  readonly target: Target;
+}
+
+export interface LoadPlan {
+  /** Finds the saturating rate, with our own sockets and, over HTTP, with autocannon. */
+  readonly saturate: boolean;
+  /** Needs the saturating rate, and so measures it with our own sockets. */
+  readonly sweep: boolean;
+  /** One rate to be measured by itself; null for none. */
+  readonly ratePerSecond: number | null;
+  readonly arrivals: ArrivalKind;
+  readonly seed: number;
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+  readonly timeoutMs: number;
+  /** For the knee; null = see knee.ts. */
+  readonly p99MsMax: number | null;
+  /** WebSocket requests in flight on each connection while saturating. */
+  readonly pipelined: number;
+}
+
+export interface ScenarioResult {
+  readonly name: string;
+  readonly protocol: Target['protocol'];
+  readonly connections: number;
+  readonly measurements: readonly Measurement[];
+  readonly knee: Knee | null;
+  /** Why it could not run. */
+  readonly problem?: string;
+}
+
+export interface ScenarioHooks {
+  readonly signal: AbortSignal;
+  /** @param step what runs now: `12,000/s` */
+  onProgress(scenario: string, step: string, progress: RunProgress): void;
+  onMeasured(scenario: string, measurement: Measurement): void;
+}
+
+const KNEE_STEPS = 2;
+
+/**
+ * A run that `hooks.signal` ends gives what there is.
+ * @throws MillraceError LOADTEST_FAILED when the server cannot be reached or refuses the first requests
+ */
+export async function runScenario(
+  scenario: Scenario,
+  plan: LoadPlan,
+  hooks: ScenarioHooks,
+): Promise<ScenarioResult> {
+  const { target, name } = scenario;
+  await checkAnswers(target, plan.timeoutMs);
+  const run = new ScenarioRun(scenario, plan, hooks);
+  const saturating = plan.saturate || plan.sweep ? await run.saturate() : undefined;
+  const knee = plan.sweep && saturating !== undefined ? await run.sweep(saturating) : null;
+  if (plan.ratePerSecond !== null) await run.atRate(plan.ratePerSecond);
+  const { protocol, connections } = target;
+  return { name, protocol, connections, measurements: run.measurements, knee };
+}
+
+class ScenarioRun {
+  readonly measurements: Measurement[] = [];
+  private readonly scenario: Scenario;
+  private readonly plan: LoadPlan;
+  private readonly hooks: ScenarioHooks;
+  private readonly open: OpenCaller;
+
+  constructor(scenario: Scenario, plan: LoadPlan, hooks: ScenarioHooks) {
+    this.scenario = scenario;
+    this.plan = plan;
+    this.hooks = hooks;
+    this.open = async (events) => openCaller(scenario.target, events);
+  }
+
+  /** @returns the highest goodput that was seen; undefined when the run was ended */
+  async saturate(): Promise<number | undefined> {
+    const { target } = this.scenario;
+    const { pipelined, saturate, warmUpMs, durationMs, timeoutMs } = this.plan;
+    const isHttp = target.protocol === 'http';
+    const options = {
+      ...this.optionsOf('saturation'),
+      inFlight: isHttp ? target.connections : target.connections * pipelined,
+      warmUpMs,
+      durationMs,
+      timeoutMs,
+    } satisfies ClosedLoopOptions;
+    const found = await this.measure(async () => runClosedLoop(this.open, options));
+    if (saturate && isHttp) await this.measure(async () => runAutocannon(target, options));
+    return found?.goodputPerSecond;
+  }
+
+  async sweep(saturatingPerSecond: number): Promise<Knee | null> {
+    const { p99MsMax } = this.plan;
+    const points: SweepPoint[] = [];
+    const tryRate = async (ratePerSecond: number): Promise<void> => {
+      const found = await this.atRate(ratePerSecond);
+      if (found === undefined) return;
+      const { goodputPerSecond, latency } = found;
+      points.push({ offeredPerSecond: ratePerSecond, goodputPerSecond, p99Us: latency.p99Us });
+    };
+    for (const share of sweepShares) await tryRate(roundRate(share * saturatingPerSecond));
+    const limitUs = p99MsMax === null ? kneeLimitUs(points) : p99MsMax * 1000;
+    for (let step = 0; step < KNEE_STEPS; step++) {
+      const next = rateToTryNext(points, limitUs);
+      if (next !== undefined) await tryRate(roundRate(next));
+    }
+    for (const share of overloadShares) await tryRate(roundRate(share * saturatingPerSecond));
+    return findKnee(points, limitUs) ?? null;
+  }
+
+  async atRate(ratePerSecond: number): Promise<Measurement | undefined> {
+    const { arrivals, seed, warmUpMs, durationMs, timeoutMs } = this.plan;
+    const schedule = { ratePerSecond, arrivals, seed, warmUpMs, durationMs, timeoutMs };
+    const step = `${ratePerSecond.toLocaleString('en-US')}/s`;
+    return this.measure(async () => runOpenLoop(this.open, { ...schedule, ...this.optionsOf(step) }));
+  }
+
+  private optionsOf(step: string): Pick<ClosedLoopOptions, 'signal' | 'onProgress'> {
+    const { hooks, scenario } = this;
+    return {
+      signal: hooks.signal,
+      onProgress: (progress) => hooks.onProgress(scenario.name, step, progress),
+    };
+  }
+
+  /** Undefined when the run was ended before it could measure anything. */
+  private async measure(
+    run: () => Promise<Omit<Measurement, 'batchRows'>>,
+  ): Promise<Measurement | undefined> {
+    if (this.hooks.signal.aborted) return undefined;
+    const { address } = this.scenario.target;
+    const before = await scrapeBatchRows(address);
+    const found = await run();
+    const after = before && (await scrapeBatchRows(address));
+    if (found.durationMs === 0) return undefined;
+    const batchRows = before && after ? batchRowsBetween(before, after) : null;
+    const measurement = { ...found, batchRows };
+    this.measurements.push(measurement);
+    this.hooks.onMeasured(this.scenario.name, measurement);
+    return measurement;
+  }
+}
+
+/** Two digits less than it has, so that tables read well: 17,342 becomes 17,300. */
+function roundRate(ratePerSecond: number): number {
+  const step = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, ratePerSecond))) - 2);
+  return Math.max(1, Math.round(ratePerSecond / step) * step);
+}
