@@ -4,8 +4,8 @@ import { expect, it } from 'vitest';
 import { MessagePackWriter } from '../../src/serving/message-pack-writer.ts';
 
 const reader = new Unpackr({ useRecords: false });
-/** Gives a 64-bit integer as a number where that is exact, as JSON does. */
-const numberReader = new Unpackr({ useRecords: false, int64AsType: 'auto' });
+/** Gives a 64-bit integer as a number, as JSON does. */
+const numberReader = new Unpackr({ useRecords: false, int64AsType: 'number' });
 
 function written(write: (writer: MessagePackWriter) => void): Buffer {
   const writer = new MessagePackWriter();
