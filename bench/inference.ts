@@ -9,6 +9,7 @@ import type { BatchCaller, Batcher, OutputData, TensorData } from '../src/infere
 import { createBatcher } from '../src/inference/batcher.ts';
 import { openSession } from '../src/inference/session.ts';
 import type { ModelSession } from '../src/inference/session.ts';
+import { median } from './median.ts';
 
 export interface InferenceBenchRow {
   readonly name: string;
@@ -107,10 +108,6 @@ class Client implements BatchCaller {
   fail(error: Error): void {
     this.reject(error);
   }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

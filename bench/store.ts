@@ -10,6 +10,7 @@ import { Packr } from 'msgpackr';
 import { openLmdbStore } from '../src/features/lmdb-store.ts';
 import type { RowWrite } from '../src/features/online-store.ts';
 import type { FeatureView } from '../src/project/project.ts';
+import { median } from './median.ts';
 import type { BenchRow } from './bench-row.ts';
 
 const ROWS = 10_000;
@@ -82,8 +83,4 @@ function readRate(read: (key: string) => unknown): number {
     for (let i = 0; i < 500; i++) read(keys[(count++ * 7919) % ROWS] as string);
   }
   return (count / (performance.now() - startedMs)) * 1000;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }

@@ -11,6 +11,7 @@ import { compileTransforms } from '../src/transforms/compile.ts';
 import type { CompiledTransforms } from '../src/transforms/compile.ts';
 import { interpretTransforms } from '../src/transforms/interpret.ts';
 import type { TensorData } from '../src/transforms/slots.ts';
+import { median } from './median.ts';
 import type { BenchRow } from './bench-row.ts';
 import { createSamples, fillByHand, planInputs, WIDTH } from './transforms-plan.ts';
 import type { Sample } from './transforms-plan.ts';
@@ -89,10 +90,6 @@ function requireEqualSlots(engines: readonly Engine[], samples: readonly Sample[
     return tensor;
   });
   for (const actual of others) deepStrictEqual(actual, expected);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -6,12 +6,10 @@
  *     npm run loadtest -- --quick --scenario one-row --scenario ws-msgpack
  *     npm run loadtest -- --duration 10s --serve '--log-level warn'
  */
-import { spawn, spawnSync } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { writeBenchProject } from './bench-project.ts';
@@ -20,6 +18,8 @@ import { MillraceError } from '../src/errors.ts';
 import { resolveAddress } from '../src/loadtest/address.ts';
 import type { LoadPlan } from '../src/loadtest/scenario.ts';
 import { parseDuration } from '../src/project/duration.ts';
+import { startPeer } from './peers/peer-process.ts';
+import { millracePeer } from './peers/peers.ts';
 import type { ScenarioShape } from './scenarios.ts';
 import { COLD_USERS, endpoints, scenarioShapes } from './scenarios.ts';
 
@@ -107,42 +107,14 @@ async function onServer(
 ): Promise<void> {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
-  const cli = join(root, 'dist', 'cli.js');
-  const args = [cli, 'serve', '--project', dir, '--data', join(dir, 'data'), '--port', '0'];
-  const more = options.serve.split(' ').filter(Boolean);
-  // A process group of its own: Ctrl-C is for the load test, which then still asks the server.
-  const child = spawn(process.execPath, [...args, ...more], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    detached: true,
-  });
+  const millrace = millracePeer(dir, options.serve.split(' ').filter(Boolean));
+  // Ctrl-C is for the load test, which then still asks the server.
+  const server = await startPeer(millrace, { detached: true });
   try {
-    await work(`http://127.0.0.1:${await readyPort(child)}`, stop.signal);
+    await work(`http://127.0.0.1:${server.port}`, stop.signal);
   } finally {
-    await end(child);
+    await server.stop('SIGTERM');
   }
-}
-
-/** The port of the server, once it logs that it is ready. */
-async function readyPort(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', () => reject(new Error('the server ended before it was ready')));
-    let port = NaN;
-    // Reads to the end: a full pipe would block the server.
-    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-      const entry = JSON.parse(line) as { port?: number; msg?: string };
-      port = entry.port ?? port;
-      if (entry.msg === 'ready') resolve(port);
-    });
-  });
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  await ended;
 }
 
 try {

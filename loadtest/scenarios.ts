@@ -1,5 +1,5 @@
 /** What `npm run loadtest` asks the server for. */
-import { CONNECTIONS, USERS } from './shape.ts';
+import { CONNECTIONS, USERS, bodiesOfUsers, manyRowBody, oneRowBody } from './shape.ts';
 import type { Protocol } from '../src/loadtest/caller.ts';
 import type { LoadRequest } from '../src/loadtest/load-request.ts';
 import { predictRequest } from '../src/loadtest/load-request.ts';
@@ -18,7 +18,6 @@ export const endpoints: readonly string[] = ['m', 'n', 'o', 'p'];
 export const COLD_USERS = 200_000;
 
 const WS_CONNECTIONS = 8;
-const ROWS = 32;
 /** Has no factor in common with COLD_USERS, so its steps meet every user once before any twice. */
 const COLD_STEP = 77_777;
 
@@ -46,28 +45,21 @@ export const scenarioShapes: readonly ScenarioShape[] = [
 ];
 
 function oneRow(): LoadRequest[] {
-  return upTo(USERS, (user) => rowOf('m', user));
+  return bodiesOfUsers(oneRowBody).map((body) => predictRequest('m', body));
 }
 
 function manyRows(): LoadRequest[] {
-  return upTo(USERS, (user) =>
-    predictRequest('m', {
-      context: { user_id: `user-${user}` },
-      rows: upTo(ROWS, (item) => ({ item: `item-${item}` })),
-    }),
-  );
+  return bodiesOfUsers(manyRowBody).map((body) => predictRequest('m', body));
 }
 
 function coldKeys(): LoadRequest[] {
-  return upTo(COLD_USERS, (i) => rowOf('m', (i * COLD_STEP) % COLD_USERS));
+  return upTo(COLD_USERS, (i) => predictRequest('m', oneRowBody((i * COLD_STEP) % COLD_USERS)));
 }
 
 function mixed(): LoadRequest[] {
-  return upTo(USERS, (user) => rowOf(endpoints[user % endpoints.length] as string, user));
-}
-
-function rowOf(endpoint: string, user: number): LoadRequest {
-  return predictRequest(endpoint, { rows: [{ user_id: `user-${user}`, item: `item-${user}` }] });
+  return upTo(USERS, (user) =>
+    predictRequest(endpoints[user % endpoints.length] as string, oneRowBody(user)),
+  );
 }
 
 function upTo<T>(count: number, make: (index: number) => T): T[] {

@@ -3,22 +3,26 @@ export const FEATURES = 32;
 /** Entities with features; the cold-key bodies ask for others as well. */
 export const USERS = 1000;
 export const CONNECTIONS = 64;
+const ROWS = 32;
 
-/** Bodies of one row each, of different users. */
-export function oneRowBodies(): string[] {
-  return Array.from({ length: USERS }, (_, u) =>
-    JSON.stringify({ rows: [{ user_id: `user-${u}`, item: `item-${u}` }] }),
-  );
+export type Body = Readonly<Record<string, unknown>>;
+
+/** A body of one row. */
+export function oneRowBody(user: number): Body {
+  return { rows: [{ user_id: `user-${user}`, item: `item-${user}` }] };
 }
 
-/** Bodies of 32 rows for one user, who stands in the context. */
-export function manyRowBodies(): string[] {
-  return Array.from({ length: USERS }, (_, u) =>
-    JSON.stringify({
-      context: { user_id: `user-${u}` },
-      rows: Array.from({ length: 32 }, (_row, i) => ({ item: `item-${i}` })),
-    }),
-  );
+/** A body of 32 rows for one user, who stands in the context. */
+export function manyRowBody(user: number): Body {
+  return {
+    context: { user_id: `user-${user}` },
+    rows: Array.from({ length: ROWS }, (_, i) => ({ item: `item-${i}` })),
+  };
+}
+
+/** One body for each user. */
+export function bodiesOfUsers(make: (user: number) => Body): Body[] {
+  return Array.from({ length: USERS }, (_, user) => make(user));
 }
 
 /** The 32 features of a user. Every peer holds the same. */

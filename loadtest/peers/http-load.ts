@@ -5,43 +5,32 @@
  */
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { setTimeout } from 'node:timers/promises';
+import { answerRate } from './answer-rate.ts';
+import type { SocketEvents } from './answer-rate.ts';
 
 export interface Load {
   readonly port: number;
   readonly path: string;
   readonly bodies: readonly string[];
   readonly connections: number;
-  readonly warmUpMs: number;
-  readonly roundMs: number;
 }
 
 const ANSWER_BYTES_MAX = 65_536;
 const head = /^HTTP\/1\.1 200 .*?\r\ncontent-length: (\d+).*?\r\n\r\n/is;
 
 /**
- * Requests per second that were answered with 200, after the warm-up.
+ * Requests per second that are answered with 200.
  * @throws Error if any answer is another one, or a connection ends
  */
-export async function requestRate(load: Load): Promise<number> {
+export async function requestRate(load: Load, durationMs: number): Promise<number> {
   const requests = load.bodies.map((body) => requestBytes(load, body));
-  const sockets: Socket[] = [];
-  let answered = 0;
-  const failed = new Promise<never>((_resolve, reject) => {
-    for (let c = 0; c < load.connections; c++) {
+  return answerRate(durationMs, (events) =>
+    Array.from({ length: load.connections }, (_, c) => {
       // Connections begin at different bodies, so that they do not ask for the same entity at once.
       const first = Math.floor((c * requests.length) / load.connections);
-      sockets.push(openCaller(load.port, requests, first, () => answered++, reject));
-    }
-  });
-  try {
-    await Promise.race([setTimeout(load.warmUpMs), failed]);
-    const [answeredBefore, startedMs] = [answered, performance.now()];
-    await Promise.race([setTimeout(load.roundMs), failed]);
-    return ((answered - answeredBefore) / (performance.now() - startedMs)) * 1000;
-  } finally {
-    for (const socket of sockets) socket.destroy();
-  }
+      return openCaller(load.port, requests, first, events);
+    }),
+  );
 }
 
 function requestBytes({ port, path }: Load, body: string): Buffer {
@@ -59,8 +48,7 @@ function openCaller(
   port: number,
   requests: readonly Buffer[],
   first: number,
-  onAnswer: () => void,
-  onFailure: (error: Error) => void,
+  { answered, failed }: SocketEvents,
 ): Socket {
   let next = first;
   /** Bytes of the answer that have not come yet; 0 = the next bytes begin an answer. */
@@ -72,19 +60,19 @@ function openCaller(
     try {
       missing = (missing === 0 ? answerBytes(buffer as Buffer, bytes) : missing) - bytes;
     } catch (error) {
-      onFailure(error as Error);
+      failed(error as Error);
       return false;
     }
     if (missing === 0) {
-      onAnswer();
+      answered(1);
       send();
     }
     return true;
   };
   const onread = { buffer: Buffer.allocUnsafe(ANSWER_BYTES_MAX), callback: receive };
   const socket = connect({ port, host: '127.0.0.1', noDelay: true, onread }, send);
-  socket.once('error', onFailure);
-  socket.once('end', () => onFailure(new Error('the server closed a connection')));
+  socket.once('error', failed);
+  socket.once('end', () => failed(new Error('the server closed a connection')));
   return socket;
 }
 

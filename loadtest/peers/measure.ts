@@ -4,7 +4,8 @@ import autocannon from 'autocannon';
 import { resolveAddress } from '../../src/loadtest/address.ts';
 import { openHttpCaller } from '../../src/loadtest/http-caller.ts';
 import { runOpenLoop } from '../../src/loadtest/open-loop.ts';
-import { CONNECTIONS, USERS, manyRowBodies, oneRowBodies } from '../shape.ts';
+import { CONNECTIONS, USERS, bodiesOfUsers, manyRowBody, oneRowBody } from '../shape.ts';
+import type { Body } from '../shape.ts';
 import { requestRate } from './http-load.ts';
 import type { Peer, PeerProcess } from './peer-process.ts';
 import { webSocketRate } from './web-socket-load.ts';
@@ -29,24 +30,28 @@ export interface RoundTimes {
 const SOCKETS = 8;
 
 export function oneRow(times: RoundTimes): Measure {
-  return overHttp(oneRowBodies(), times);
+  return overHttp(bodiesOfUsers(oneRowBody), times);
 }
 
 export function manyRows(times: RoundTimes): Measure {
-  return overHttp(manyRowBodies(), times);
+  return overHttp(bodiesOfUsers(manyRowBody), times);
 }
 
-function overHttp(bodies: readonly string[], { warmUpMs, roundMs }: RoundTimes): Measure {
+function overHttp(requests: readonly Body[], { warmUpMs, roundMs }: RoundTimes): Measure {
+  const bodies = requests.map((body) => JSON.stringify(body));
   return async ({ path }, process) => {
     const load = { port: process.port, path, bodies, connections: CONNECTIONS };
-    await requestRate({ ...load, warmUpMs: 0, roundMs: warmUpMs });
-    return read(process, async () => requestRate({ ...load, warmUpMs: 0, roundMs }));
+    await requestRate(load, warmUpMs);
+    return read(process, async () => requestRate(load, roundMs));
   };
 }
 
 /** autocannon needs more CPU time for a request than a bare server does: it is its own limit on two cores. */
 export function oneRowUnderAutocannon({ roundMs }: RoundTimes): Measure {
-  const requests = oneRowBodies().map((body) => ({ method: 'POST' as const, body }));
+  const requests = bodiesOfUsers(oneRowBody).map((body) => ({
+    method: 'POST' as const,
+    body: JSON.stringify(body),
+  }));
   return async ({ path }, process) =>
     read(process, async () => {
       const result = await autocannon({
@@ -64,8 +69,8 @@ export function oneRowUnderAutocannon({ roundMs }: RoundTimes): Measure {
 /** As many requests in flight as over HTTP, on fewer connections. */
 export function oneRowOverWebSocket(format: 'json' | 'msgpack', times: RoundTimes): Measure {
   const packr = new Packr({ useRecords: false });
-  const messages = Array.from({ length: USERS }, (_, id) => {
-    const request = { id, endpoint: 'm', rows: [{ user_id: `user-${id}`, item: `item-${id}` }] };
+  const messages = bodiesOfUsers(oneRowBody).map((body, id) => {
+    const request = { id, endpoint: 'm', ...body };
     return format === 'json' ? JSON.stringify(request) : Buffer.from(packr.pack(request));
   });
   return async (_peer, process) => {
@@ -77,8 +82,8 @@ export function oneRowOverWebSocket(format: 'json' | 'msgpack', times: RoundTime
       inFlight: CONNECTIONS / SOCKETS,
       isAnswer: (message: Buffer) => message.includes('predictions'),
     };
-    await webSocketRate({ ...load, warmUpMs: 0, roundMs: times.warmUpMs });
-    return read(process, async () => webSocketRate({ ...load, warmUpMs: 0, roundMs: times.roundMs }));
+    await webSocketRate(load, times.warmUpMs);
+    return read(process, async () => webSocketRate(load, times.roundMs));
   };
 }
 
@@ -108,11 +113,7 @@ export async function p99Us(
   times: RoundTimes,
 ): Promise<number> {
   const address = await resolveAddress(`http://127.0.0.1:${server.port}`);
-  const requests = oneRowBodies().map((body) => ({
-    endpoint: 'm',
-    path: peer.path,
-    body: JSON.parse(body) as Record<string, unknown>,
-  }));
+  const requests = bodiesOfUsers(oneRowBody).map((body) => ({ endpoint: 'm', path: peer.path, body }));
   const target = { address, protocol: 'http' as const, connections: CONNECTIONS, requests };
   const { latency, outcomes } = await runOpenLoop(async (events) => openHttpCaller(target, events), {
     ratePerSecond,
@@ -143,7 +144,7 @@ export async function checkAnswers(
     const response = await fetch(`http://127.0.0.1:${server.port}${peer.path}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: oneRowBodies()[user] as string,
+      body: JSON.stringify(oneRowBody(user)),
     });
     const { predictions } = (await response.json()) as { predictions: { score: number }[] };
     const score = predictions[0]?.score ?? NaN;

@@ -16,23 +16,30 @@ export interface PeerProcess {
   readonly port: number;
   /** CPU time of the process so far, in user and kernel mode; undefined where /proc does not tell. */
   cpuMs(): number | undefined;
-  stop(): Promise<void>;
+  /** Resolves when it has ended. @param signal default SIGKILL */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+export interface StartOptions {
+  /** In a process group of its own, which a Ctrl-C in the terminal does not reach. */
+  readonly detached?: boolean;
 }
 
 /** Linux counts CPU time in hundredths of a second in /proc, whatever its clock. */
 const TICK_MS = 10;
 
 /** @throws Error if it ends before it is ready */
-export async function startPeer(peer: Peer): Promise<PeerProcess> {
-  const child = spawn(peer.command, peer.args, { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function startPeer(peer: Peer, options: StartOptions = {}): Promise<PeerProcess> {
+  const { detached = false } = options;
+  const child = spawn(peer.command, peer.args, { stdio: ['ignore', 'pipe', 'inherit'], detached });
   const port = await readyPort(peer, child);
   return {
     port,
     cpuMs: () => cpuMs(child.pid),
-    async stop() {
+    async stop(signal = 'SIGKILL') {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGKILL');
+      child.kill(signal);
       await ended;
     },
   };

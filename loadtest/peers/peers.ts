@@ -23,14 +23,17 @@ function typescriptPeer(name: string, file: string): Peer {
   return { name, path: '/predict', command: process.execPath, args };
 }
 
-/** Millrace as built, with the project of bench-project.ts in `dir`. */
-export function millracePeer(dir: string): Peer {
+/**
+ * Millrace as built, with the project of bench-project.ts in `dir`.
+ * @param options more options of `millrace serve`
+ */
+export function millracePeer(dir: string, options: readonly string[] = []): Peer {
   const args = [join(root, 'dist', 'cli.js'), 'serve', '--project', dir, '--data', join(dir, 'data')];
   return {
     name: 'Millrace',
     path: '/v1/endpoints/m/predict',
     command: process.execPath,
-    args: [...args, '--port', '0'],
+    args: [...args, '--port', '0', ...options],
   };
 }
 

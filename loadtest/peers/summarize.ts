@@ -1,4 +1,5 @@
 /** Medians and ratios of the rounds. */
+import { median } from '../../bench/median.ts';
 import type { Reading } from './measure.ts';
 
 export interface Case {
@@ -101,8 +102,4 @@ export function ratioCells(findings: readonly Finding[]): string[][] {
 function isReached(value: number, target: string): boolean {
   const bound = Number(target.slice(3));
   return target.startsWith('<=') ? value <= bound : value >= bound;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }

@@ -5,7 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { setTimeout } from 'node:timers/promises';
+import { answerRate } from './answer-rate.ts';
+import type { SocketEvents } from './answer-rate.ts';
 
 export interface WebSocketLoad {
   readonly port: number;
@@ -14,42 +15,29 @@ export interface WebSocketLoad {
   readonly messages: readonly (string | Uint8Array)[];
   readonly sockets: number;
   readonly inFlight: number;
-  readonly warmUpMs: number;
-  readonly roundMs: number;
   /** Whether an answer is one to a prediction; each socket's last one is asked. */
   isAnswer(message: Buffer): boolean;
 }
 
 /**
- * Answers per second, after the warm-up.
+ * Answers per second.
  * @throws Error if a socket ends, or an answer is not one
  */
-export async function webSocketRate(load: WebSocketLoad): Promise<number> {
+export async function webSocketRate(load: WebSocketLoad, durationMs: number): Promise<number> {
   const frames = load.messages.map(clientFrame);
-  const sockets: Socket[] = [];
-  let answered = 0;
-  const failed = new Promise<never>((_resolve, reject) => {
-    for (let s = 0; s < load.sockets; s++) {
+  return answerRate(durationMs, (events) =>
+    Array.from({ length: load.sockets }, (_, s) => {
       const first = Math.floor((s * frames.length) / load.sockets);
-      sockets.push(openSocket(load, frames, first, (count) => (answered += count), reject));
-    }
-  });
-  try {
-    await Promise.race([setTimeout(load.warmUpMs), failed]);
-    const [before, startedMs] = [answered, performance.now()];
-    await Promise.race([setTimeout(load.roundMs), failed]);
-    return ((answered - before) / (performance.now() - startedMs)) * 1000;
-  } finally {
-    for (const socket of sockets) socket.destroy();
-  }
+      return openSocket(load, frames, first, events);
+    }),
+  );
 }
 
 function openSocket(
   load: WebSocketLoad,
   frames: readonly Buffer[],
   first: number,
-  onAnswers: (count: number) => void,
-  onFailure: (error: Error) => void,
+  { answered, failed }: SocketEvents,
 ): Socket {
   let next = first;
   let isOpen = false;
@@ -65,7 +53,7 @@ function openSocket(
     if (!isOpen) {
       const end = bytes.indexOf('\r\n\r\n');
       if (end === -1) return void (rest = bytes);
-      if (!bytes.toString('latin1', 0, 12).endsWith('101')) return onFailure(new Error('no upgrade'));
+      if (!bytes.toString('latin1', 0, 12).endsWith('101')) return failed(new Error('no upgrade'));
       isOpen = true;
       bytes = bytes.subarray(end + 4);
       send(load.inFlight);
@@ -74,14 +62,14 @@ function openSocket(
     rest = bytes.subarray(used);
     if (count === 0) return;
     if (last === undefined || !load.isAnswer(last))
-      return onFailure(new Error(`not an answer: ${last?.toString('latin1', 0, 200)}`));
-    onAnswers(count);
+      return failed(new Error(`not an answer: ${last?.toString('latin1', 0, 200)}`));
+    answered(count);
     send(count);
   };
   socket.on('data', receive);
   socket.once('connect', () => socket.write(upgradeRequest(load)));
-  socket.once('error', onFailure);
-  socket.once('end', () => onFailure(new Error('the server closed a connection')));
+  socket.once('error', failed);
+  socket.once('end', () => failed(new Error('the server closed a connection')));
   return socket;
 }
 
