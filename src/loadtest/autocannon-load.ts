@@ -50,17 +50,10 @@ export async function runAutocannon(
   });
   tally.endAt(nowUs());
   const { user, system } = process.cpuUsage(cpuBefore);
-  const seconds = tally.measuredUs / 1e6;
   const measurement = {
     load: 'autocannon' as const,
     offeredPerSecond: null,
-    durationMs: tally.measuredUs / 1000,
-    throughputPerSecond: seconds === 0 ? 0 : tally.answeredInTime / seconds,
-    goodputPerSecond: seconds === 0 ? 0 : tally.okInTime / seconds,
-    latency: tally.latency.summary(),
-    latencyCurve: tally.latency.curve(),
-    rejectedLatency: tally.rejectedLatency.summary(),
-    outcomes: tally.outcomes(),
+    ...tally.figures(),
     sender: { busyShare: (user + system) / nowUs(), lag: null, waitedShare: 0 },
   };
   return { ...measurement, warnings: closedLoopWarnings(measurement) };

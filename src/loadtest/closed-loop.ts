@@ -7,18 +7,13 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Caller, CallerEvents, Failure, OpenCaller } from './caller.ts';
 import { Ledger } from './ledger.ts';
-import type { Measurement, RunProgress } from './measurement.ts';
+import type { Measurement, RunOptions } from './measurement.ts';
 import { closedLoopWarnings } from './sender-warnings.ts';
 import { Tally } from './tally.ts';
 
-export interface ClosedLoopOptions {
+export interface ClosedLoopOptions extends RunOptions {
   /** Requests at a time; over HTTP no more than there are connections. */
   readonly inFlight: number;
-  readonly warmUpMs: number;
-  readonly durationMs: number;
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: RunProgress) => void) | undefined;
 }
 
 /** Refills after connections were lost, and expires. */
@@ -55,7 +50,7 @@ class ClosedLoop implements CallerEvents {
   }
 
   async run(caller: Caller): Promise<void> {
-    const { warmUpMs, durationMs, signal } = this.options;
+    const { warmUpMs, durationMs, signal, onProgress } = this.options;
     const endUs = (warmUpMs + durationMs) * 1000;
     this.caller = caller;
     this.startedMs = performance.now();
@@ -66,7 +61,7 @@ class ClosedLoop implements CallerEvents {
       this.expire();
       if (this.nowUs() - progressUs > PROGRESS_MS * 1000) {
         progressUs = this.nowUs();
-        this.report(progressUs);
+        onProgress?.(this.tally.progress(progressUs, this.options));
       }
       await delay(Math.max(0, Math.min(TURN_MS, (endUs - this.nowUs()) / 1000)));
     }
@@ -89,18 +84,10 @@ class ClosedLoop implements CallerEvents {
   }
 
   result(): Omit<Measurement, 'batchRows'> {
-    const { tally } = this;
-    const seconds = tally.measuredUs / 1e6;
     const measurement = {
       load: 'closed loop' as const,
       offeredPerSecond: null,
-      durationMs: tally.measuredUs / 1000,
-      throughputPerSecond: seconds === 0 ? 0 : tally.answeredInTime / seconds,
-      goodputPerSecond: seconds === 0 ? 0 : tally.okInTime / seconds,
-      latency: tally.latency.summary(),
-      latencyCurve: tally.latency.curve(),
-      rejectedLatency: tally.rejectedLatency.summary(),
-      outcomes: tally.outcomes(),
+      ...this.tally.figures(),
       sender: { busyShare: this.busyShare, lag: null, waitedShare: 0 },
     };
     return { ...measurement, warnings: closedLoopWarnings(measurement) };
@@ -132,16 +119,5 @@ class ClosedLoop implements CallerEvents {
       this.tally.expired(this.settle(ticket), timeoutUs, 'no answer within the timeout');
       this.caller?.abandon(ticket);
     }
-  }
-
-  private report(nowUs: number): void {
-    const { warmUpMs, durationMs, onProgress } = this.options;
-    const measuredUs = nowUs - warmUpMs * 1000;
-    onProgress?.({
-      elapsedMs: nowUs / 1000,
-      totalMs: warmUpMs + durationMs,
-      goodputPerSecond: measuredUs <= 0 ? 0 : (this.tally.okInTime / measuredUs) * 1e6,
-      latency: this.tally.latency.summary(),
-    });
   }
 }

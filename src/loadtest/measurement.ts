@@ -57,6 +57,18 @@ export interface Measurement {
   readonly warnings: readonly string[];
 }
 
+/** What every kind of load takes. */
+export interface RunOptions {
+  /** Load of the same kind that is not measured, before the rest. */
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+  /** How long an answer is waited for. */
+  readonly timeoutMs: number;
+  /** Ends the run early, with what there is. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: RunProgress) => void) | undefined;
+}
+
 /** How far a run is. */
 export interface RunProgress {
   readonly elapsedMs: number;

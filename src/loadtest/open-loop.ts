@@ -14,22 +14,15 @@ import type { ArrivalKind, Arrivals } from './arrivals.ts';
 import { createArrivals } from './arrivals.ts';
 import { createLatencyRecorder } from './latency.ts';
 import { Ledger } from './ledger.ts';
-import type { Measurement, RunProgress } from './measurement.ts';
+import type { Measurement, RunOptions } from './measurement.ts';
 import { openLoopWarnings } from './sender-warnings.ts';
 import { Tally } from './tally.ts';
 
-export interface OpenLoopOptions {
+/** The timeout counts from the intended time. */
+export interface OpenLoopOptions extends RunOptions {
   readonly ratePerSecond: number;
   readonly arrivals: ArrivalKind;
   readonly seed: number;
-  /** Load at the same rate that is not measured, before the rest. */
-  readonly warmUpMs: number;
-  readonly durationMs: number;
-  /** From the intended time to the answer. */
-  readonly timeoutMs: number;
-  /** Ends the run early, with what there is. */
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: RunProgress) => void) | undefined;
 }
 
 /** Requests that one turn of the loop sends at most: answers must be read in between. */
@@ -130,17 +123,10 @@ class OpenLoop implements CallerEvents {
 
   result(): Omit<Measurement, 'batchRows'> {
     const { tally, options } = this;
-    const seconds = tally.measuredUs / 1e6;
     const measurement = {
       load: 'open loop' as const,
       offeredPerSecond: options.ratePerSecond,
-      durationMs: tally.measuredUs / 1000,
-      throughputPerSecond: seconds === 0 ? 0 : tally.answeredInTime / seconds,
-      goodputPerSecond: seconds === 0 ? 0 : tally.okInTime / seconds,
-      latency: tally.latency.summary(),
-      latencyCurve: tally.latency.curve(),
-      rejectedLatency: tally.rejectedLatency.summary(),
-      outcomes: tally.outcomes(),
+      ...tally.figures(),
       sender: {
         busyShare: this.busyShare,
         lag: this.lag.summary(),
@@ -216,13 +202,6 @@ class OpenLoop implements CallerEvents {
     const nowUs = this.nowUs();
     if (nowUs - this.progressUs < PROGRESS_US) return;
     this.progressUs = nowUs;
-    const { warmUpMs, durationMs, onProgress } = this.options;
-    const measuredUs = Math.min(nowUs - warmUpMs * 1000, this.tally.measuredUs);
-    onProgress?.({
-      elapsedMs: Math.min(nowUs / 1000, warmUpMs + durationMs),
-      totalMs: warmUpMs + durationMs,
-      goodputPerSecond: measuredUs <= 0 ? 0 : (this.tally.okInTime / measuredUs) * 1e6,
-      latency: this.tally.latency.summary(),
-    });
+    this.options.onProgress?.(this.tally.progress(nowUs, this.options));
   }
 }

@@ -6,9 +6,20 @@
 import type { Failure } from './caller.ts';
 import { createLatencyRecorder } from './latency.ts';
 import type { LatencyRecorder } from './latency.ts';
-import type { FailureCount, Outcomes } from './measurement.ts';
+import type { FailureCount, Measurement, Outcomes, RunOptions, RunProgress } from './measurement.ts';
 
 const TOO_MANY_REQUESTS = 429;
+
+export type TallyFigures = Pick<
+  Measurement,
+  | 'durationMs'
+  | 'throughputPerSecond'
+  | 'goodputPerSecond'
+  | 'latency'
+  | 'latencyCurve'
+  | 'rejectedLatency'
+  | 'outcomes'
+>;
 
 export class Tally {
   readonly latency: LatencyRecorder = createLatencyRecorder();
@@ -74,7 +85,29 @@ export class Tally {
     this.countFailure('timeout', message);
   }
 
-  outcomes(): Outcomes {
+  /** What the counts say of the measured time. */
+  figures(): TallyFigures {
+    return {
+      durationMs: this.measuredUs / 1000,
+      throughputPerSecond: perSecond(this.answeredInTime, this.measuredUs),
+      goodputPerSecond: perSecond(this.okInTime, this.measuredUs),
+      latency: this.latency.summary(),
+      latencyCurve: this.latency.curve(),
+      rejectedLatency: this.rejectedLatency.summary(),
+      outcomes: this.outcomes(),
+    };
+  }
+
+  progress(nowUs: number, { warmUpMs, durationMs }: RunOptions): RunProgress {
+    return {
+      elapsedMs: Math.min(nowUs / 1000, warmUpMs + durationMs),
+      totalMs: warmUpMs + durationMs,
+      goodputPerSecond: perSecond(this.okInTime, Math.min(nowUs - this.fromUs, this.measuredUs)),
+      latency: this.latency.summary(),
+    };
+  }
+
+  private outcomes(): Outcomes {
     const { ok, rejected, timedOut, connectionErrors, otherErrors } = this;
     const failures = [...this.failures].map(([name, { count, example }]): FailureCount => {
       return { name, count, example };
@@ -91,4 +124,8 @@ export class Tally {
     if (known === undefined) this.failures.set(name, { count: 1, example });
     else known.count++;
   }
+}
+
+function perSecond(count: number, durationUs: number): number {
+  return durationUs <= 0 ? 0 : (count / durationUs) * 1e6;
 }
