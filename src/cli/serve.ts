@@ -7,18 +7,9 @@ import { loadProject } from '../project/read-project.ts';
 import { PORT_MAX, createServer, defaultHost, defaultPort } from '../server/server.ts';
 import type { Server } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
-import type { LogLevel } from '../telemetry/log.ts';
+import type { ServeGroupOptions, ServeOptions } from './serve-options.ts';
 import { unlessStopped, untilStopped } from './until-stopped.ts';
 import { serveWithWorkers } from './workers/serve-workers.ts';
-
-interface ServeOptions {
-  readonly project: string;
-  readonly data?: string;
-  readonly host: string;
-  readonly port: number;
-  readonly logLevel: LogLevel;
-  readonly workers: number;
-}
 
 const WORKERS_MAX = 256;
 const spreadsConnections = process.platform === 'linux';
@@ -45,7 +36,7 @@ export function serveCommand(): Command {
     .action(serve);
 }
 
-async function serve(options: ServeOptions): Promise<void> {
+async function serve(options: ServeGroupOptions): Promise<void> {
   if (options.workers > 1) {
     if (!spreadsConnections) {
       throw new MillraceError(

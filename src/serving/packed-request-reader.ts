@@ -9,9 +9,9 @@
  * it saves a sixth of what a request costs in all (Node 20).
  */
 import type { Endpoint, Limits, RequestField } from '../project/project.ts';
-import { Refusal, decodeValue } from '../project/value.ts';
 import type { Value } from '../project/value.ts';
 import type { PredictRequest } from './predict-request.ts';
+import { USUAL_FIELDS_MAX, requiredBits, takeValue, unusual } from './usual-fields.ts';
 
 /** A usual request whose first fields, up to `at`, were read by the caller. */
 export interface PackedMessage {
@@ -26,17 +26,11 @@ export interface PackedMessage {
 /** The request in the rest of a message, or undefined if it is not of the usual form. */
 export type PackedRequestReader = (message: PackedMessage) => PredictRequest | undefined;
 
-/** Fields that were given are kept as the bits of one small integer. */
-const FIELDS_MAX = 30;
-
-/** Stands for anything that is left to the strict decoder. */
-const unusual: unique symbol = Symbol('unusual');
-
 /** Makes the reader of one endpoint; one with very many fields is always left to the strict decoder. */
 export function createPackedRequestReader(endpoint: Endpoint, limits: Limits): PackedRequestReader {
   const { request } = endpoint;
   const names = request.map(({ name }) => packedName(name));
-  if (request.length > FIELDS_MAX || names.includes(undefined)) return () => undefined;
+  if (request.length > USUAL_FIELDS_MAX || names.includes(undefined)) return () => undefined;
   const reader = new MessageReader(request, names as Buffer[], limits.rowsMax);
   return (message) => reader.read(message);
 }
@@ -73,7 +67,7 @@ class MessageReader {
     this.fields = fields;
     this.names = names;
     this.noValues = fields.map(() => null);
-    this.required = fields.reduce((bits, { optional }, f) => (optional ? bits : bits | (1 << f)), 0);
+    this.required = requiredBits(fields);
     this.rowsMax = rowsMax;
   }
 
@@ -118,14 +112,7 @@ class MessageReader {
       const f = this.takeFieldName(next);
       if (f === -1 || (this.given & (1 << f)) !== 0) return false;
       this.given |= 1 << f;
-      const field = this.fields[f] as RequestField;
-      const input = this.readValue();
-      if (input === unusual) return false;
-      if (input !== null) {
-        const value = decodeValue(field.type, input);
-        if (value instanceof Refusal) return false;
-        values[f] = value;
-      } else if (!field.optional) return false;
+      if (!takeValue(this.fields[f] as RequestField, this.readValue(), values)) return false;
       next = f + 1;
     }
     return count !== -1;

@@ -9,15 +9,13 @@
  * only the row's array of values. Reading from a DataView, or finding the end of a string with `indexOf`, is slower.
  */
 import type { Endpoint, Limits, RequestField } from '../project/project.ts';
-import { Refusal, decodeValue } from '../project/value.ts';
 import type { Value } from '../project/value.ts';
 import type { PredictRequest } from './predict-request.ts';
+import { USUAL_FIELDS_MAX, requiredBits, takeValue, unusual } from './usual-fields.ts';
 
 /** The request in the bytes, or undefined if they are not of the usual form. */
 export type RequestReader = (body: Buffer) => PredictRequest | undefined;
 
-/** Fields that were given are kept as the bits of one small integer. */
-const FIELDS_MAX = 30;
 /** More digits may not be exact as the integer they are read into. */
 const DIGITS_MAX = 15;
 
@@ -35,13 +33,11 @@ const CLOSE_BRACE = 0x7d;
 const SPACE = 0x20;
 const DEL = 0x7f;
 
-/** Stands for anything that is left to the strict parser. */
-const unusual: unique symbol = Symbol('unusual');
-
 /** Makes the reader of one endpoint; one with very many fields is always left to the strict parser. */
 export function createRequestReader(endpoint: Endpoint, limits: Limits): RequestReader {
   const { request } = endpoint;
-  if (request.length > FIELDS_MAX || request.some(({ name }) => !isPlainAscii(name))) return () => undefined;
+  if (request.length > USUAL_FIELDS_MAX || request.some(({ name }) => !isPlainAscii(name)))
+    return () => undefined;
   const reader = new BodyReader(request, limits.rowsMax);
   return (body) => reader.read(body);
 }
@@ -72,7 +68,7 @@ class BodyReader {
     this.fields = fields;
     this.names = fields.map(({ name }) => Buffer.from(`${name}"`));
     this.noValues = fields.map(() => null);
-    this.required = fields.reduce((bits, { optional }, f) => (optional ? bits : bits | (1 << f)), 0);
+    this.required = requiredBits(fields);
     this.rowsMax = rowsMax;
   }
 
@@ -120,14 +116,7 @@ class BodyReader {
       const f = this.takeFieldName(next);
       if (f === -1 || (this.given & (1 << f)) !== 0 || !this.take(COLON)) return false;
       this.given |= 1 << f;
-      const field = this.fields[f] as RequestField;
-      const input = this.readValue();
-      if (input === unusual) return false;
-      if (input !== null) {
-        const value = decodeValue(field.type, input);
-        if (value instanceof Refusal) return false;
-        values[f] = value;
-      } else if (!field.optional) return false;
+      if (!takeValue(this.fields[f] as RequestField, this.readValue(), values)) return false;
       next = f + 1;
     } while (this.take(COMMA));
     return this.take(CLOSE_BRACE);

@@ -1,37 +1,13 @@
 import { connect } from 'node:net';
-import { join } from 'node:path';
-import { afterEach, expect, it } from 'vitest';
-import { createServer } from '../../src/server/server.ts';
-import type { Server } from '../../src/server/server.ts';
-import { createLog } from '../../src/telemetry/log.ts';
+import { expect, it } from 'vitest';
 import { call, predict } from '../e2e/demo-server.ts';
-import { projectOfModel } from './project-of-model.ts';
-import type { ModelProjectOptions } from './project-of-model.ts';
+import { modelServers } from './model-servers.ts';
 
-const cleanups: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+const serverOf = modelServers({
+  model: 'identity_float32',
+  request: { a: 'float64' },
+  inputs: { x: ['request.a', 'u.facts.score ?? 0'] },
 });
-
-async function serverOf(options: Partial<ModelProjectOptions>): Promise<Server> {
-  const made = await projectOfModel({
-    model: 'identity_float32',
-    request: { a: 'float64' },
-    inputs: { x: ['request.a', 'u.facts.score ?? 0'] },
-    ...options,
-  });
-  const server = await createServer(made.project, {
-    dataDir: join(made.dir, 'data'),
-    port: 0,
-    log: createLog('silent'),
-  });
-  cleanups.push(
-    () => made.remove(),
-    () => server.close(),
-  );
-  return server;
-}
 
 const rows = [{ id: 'x', a: 1 }];
 

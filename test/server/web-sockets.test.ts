@@ -1,42 +1,19 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { pack } from 'msgpackr';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Server } from '../../src/server/server.ts';
-import { createServer } from '../../src/server/server.ts';
-import { createLog } from '../../src/telemetry/log.ts';
 import { call, predict } from '../e2e/demo-server.ts';
-import { projectOfModel } from './project-of-model.ts';
-import type { ModelProjectOptions } from './project-of-model.ts';
+import { modelServers } from './model-servers.ts';
 import { openSocket, socketUrl } from './socket-client.ts';
 import type { SocketClient, SocketReply } from './socket-client.ts';
 
-const cleanups: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+const serverOf = modelServers({
+  model: 'identity_float32',
+  request: { a: 'float64' },
+  inputs: { x: ['request.a', 'u.facts.score ?? 0.1'] },
 });
-
-async function serverOf(options: Partial<ModelProjectOptions> = {}): Promise<Server> {
-  const made = await projectOfModel({
-    model: 'identity_float32',
-    request: { a: 'float64' },
-    inputs: { x: ['request.a', 'u.facts.score ?? 0.1'] },
-    ...options,
-  });
-  const server = await createServer(made.project, {
-    dataDir: join(made.dir, 'data'),
-    port: 0,
-    log: createLog('silent'),
-  });
-  cleanups.push(
-    () => made.remove(),
-    () => server.close(),
-  );
-  return server;
-}
 
 const rows = [{ id: 'x', a: 1 }];
 const text = (message: unknown): string => JSON.stringify(message);

@@ -2,35 +2,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from '../../src/errors.ts';
-import { parseDataType } from '../../src/project/data-type.ts';
-import type { DataType } from '../../src/project/data-type.ts';
-import type { Endpoint, Limits } from '../../src/project/project.ts';
 import { decodePredictRequest } from '../../src/serving/predict-request.ts';
 import type { PredictRequest } from '../../src/serving/predict-request.ts';
 import { createRequestReader } from '../../src/serving/request-reader.ts';
 import { parseStrictJson } from '../../src/server/strict-json.ts';
+import { endpoint, limits, types } from './reader-endpoint.ts';
 
-const types = {
-  name: 'string',
-  name_2: 'string',
-  price: 'float64',
-  ratio: 'float32',
-  count: 'int64',
-  isNew: 'bool',
-  at: 'timestamp',
-  v: 'float32[3]',
-};
-const optional = new Set(['name_2', 'v', 'ratio']);
-const endpoint = {
-  name: 'e',
-  request: Object.entries(types).map(([name, type], index) => ({
-    name,
-    index,
-    type: parseDataType(type) as DataType,
-    optional: optional.has(name),
-  })),
-} as unknown as Endpoint;
-const limits = { rowsMax: 4 } as Limits;
 const read = createRequestReader(endpoint, limits);
 
 function decodeStrictly(text: string): PredictRequest {

@@ -1,22 +1,13 @@
 /** `millrace serve --workers`: the supervisor as a process of its own, led by signals. */
 import { loadProject } from '../../project/read-project.ts';
-import type { LogLevel } from '../../telemetry/log.ts';
 import { createLog } from '../../telemetry/log.ts';
+import type { ServeGroupOptions } from '../serve-options.ts';
 import { unlessStopped, untilStopped } from '../until-stopped.ts';
 import { Supervisor } from './supervisor.ts';
 import { workerArgs } from './worker.ts';
 
-export interface ServeWorkersOptions {
-  readonly project: string;
-  readonly data?: string;
-  readonly host: string;
-  readonly port: number;
-  readonly logLevel: LogLevel;
-  readonly workers: number;
-}
-
 /** Serves until SIGTERM or SIGINT; SIGHUP restarts the workers one by one. */
-export async function serveWithWorkers(options: ServeWorkersOptions): Promise<void> {
+export async function serveWithWorkers(options: ServeGroupOptions): Promise<void> {
   const stop = untilStopped();
   const { workers, host } = options;
   const log = createLog(options.logLevel);

@@ -7,19 +7,14 @@ import { createServer } from '../../server/server.ts';
 import type { Server } from '../../server/server.ts';
 import type { PortSharing } from '../../server/transport.ts';
 import { createLog } from '../../telemetry/log.ts';
-import type { LogLevel } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import type { ServeOptions } from '../serve-options.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
-interface WorkerOptions {
+interface WorkerOptions extends ServeOptions {
   readonly number: number;
-  readonly project: string;
-  readonly data?: string;
-  readonly host: string;
-  readonly port: number;
   readonly sharing: PortSharing;
-  readonly logLevel: LogLevel;
 }
 
 /** Not in the help: it is not for people. */
