@@ -115,8 +115,3 @@ export class MillraceError extends Error {
     return errorCatalogue[this.code].status;
   }
 }
-
-/** There is more to do than can be done in time. */
-export function overloaded(): MillraceError {
-  return new MillraceError('OVERLOADED', 'Too many requests are waiting for an answer; retry later.');
-}

@@ -100,7 +100,7 @@ function addPlanOptions(command: Command): void {
     )
     .option(
       '--p99-max <time>',
-      'p99 of a rate that is served well (default: 10 times that of the lowest rate, at least 5ms)',
+      'p99 of a rate that is served well (default: 10 times the median of the lowest rate, at least 10ms)',
       parseDurationMs,
     );
 }

@@ -45,6 +45,8 @@ const LEFT = 64;
 const RIGHT = WIDTH - 20;
 const TOP = 20;
 const BOTTOM = HEIGHT - 46;
+/** More than this would hide the line; they are shown when pointed at. */
+const DOTS_MAX = 20;
 const BAR_GAP_SHARE = 0.25;
 
 export function lineChart({ title, x, y, series, marks = [] }: LineChart): string {
@@ -114,12 +116,13 @@ function line(
 ): string {
   const kind = isReference ? 'reference' : `s${index}`;
   const path = points.map(({ x, y }, i) => `${i === 0 ? 'M' : 'L'}${px(xAxis.at(x))} ${px(yAxis.at(y))}`);
+  const isDense = points.length > DOTS_MAX;
   const dots = isReference
     ? []
     : points.map(({ x, y }) => {
         const label = escapeHtml(describe({ x, y }));
         const place = `cx="${px(xAxis.at(x))}" cy="${px(yAxis.at(y))}"`;
-        return `<circle class="dot ${kind}" ${place} r="3"><title>${label}</title></circle>`;
+        return `<circle class="dot ${kind}${isDense ? ' dense' : ''}" ${place} r="3"><title>${label}</title></circle>`;
       });
   return `<path class="line ${kind}" d="${path.join(' ')}"/>${dots.join('')}`;
 }

@@ -17,7 +17,7 @@ export function formatPercent(share: number): string {
 }
 
 /** Requests without an answer with 200, except those that the server refused with 429. */
-export function errorCount({ outcomes }: Measurement): number {
+function errorCount({ outcomes }: Measurement): number {
   return outcomes.timedOut + outcomes.connectionErrors + outcomes.otherErrors;
 }
 
@@ -56,16 +56,17 @@ export function tableCells(measurement: Measurement): string[] {
   ];
 }
 
-/** What a reader should know beside the figures, each once: warnings, and an example of each failure. */
+/** What a reader should know beside the figures: warnings, and an example of each failure, with where they were seen. */
 export function notesOf(measurements: readonly Measurement[]): string[] {
-  const notes = measurements.flatMap((measurement) => {
-    const { offeredPerSecond, load, outcomes, warnings } = measurement;
-    const at = offeredPerSecond === null ? load : `at ${formatRate(offeredPerSecond)}/s`;
-    const failures = outcomes.failures.map(({ name, count, example }) => {
-      const message = example === '' ? '' : `, such as: ${example}`;
-      return `${at}: ${count.toLocaleString('en-US')} x ${name}${message}`;
-    });
-    return [...warnings.map((warning) => `${at}: ${warning}`), ...failures];
-  });
-  return [...new Set(notes)];
+  const places = new Map<string, string[]>();
+  const note = (text: string, { offeredPerSecond, load }: Measurement): void => {
+    const place = offeredPerSecond === null ? load : `${formatRate(offeredPerSecond)}/s`;
+    places.set(text, [...(places.get(text) ?? []), place]);
+  };
+  for (const measurement of measurements) {
+    for (const warning of measurement.warnings) note(warning, measurement);
+    for (const { name, example } of measurement.outcomes.failures)
+      note(example === '' ? name : `${name}, such as: ${example}`, measurement);
+  }
+  return [...places].map(([text, where]) => `${text} (${where.join(', ')})`);
 }

@@ -1,7 +1,7 @@
 /**
  * The knee: the highest rate that the server still serves well. A rate is served well when at least 95 % of it is
- * answered with 200 and the p99 latency stays within a limit. Without a limit from the caller it is ten times the p99
- * of the lowest rate, and at least 5 ms: a multiple alone would take the noise of an idle machine for a knee.
+ * answered with 200 and the p99 latency stays within a limit. Without a limit from the caller it is ten times the
+ * median of the lowest rate, and at least 10 ms: a multiple alone would take the noise of an idle machine for a knee.
  *
  * A sweep tries shares of the saturating rate, then halves the gap above the best one, then goes beyond.
  */
@@ -10,6 +10,7 @@
 export interface SweepPoint {
   readonly offeredPerSecond: number;
   readonly goodputPerSecond: number;
+  readonly p50Us: number;
   readonly p99Us: number;
 }
 
@@ -26,12 +27,12 @@ export const sweepShares: readonly number[] = [0.1, 0.25, 0.5, 0.7, 0.85, 1];
 export const overloadShares: readonly number[] = [2, 3];
 
 const GOODPUT_SHARE_MIN = 0.95;
-const P99_FACTOR = 10;
-const P99_US_LIMIT_MIN = 5000;
+const P99_OF_MEDIAN = 10;
+const P99_US_LIMIT_MIN = 10_000;
 
 export function kneeLimitUs(points: readonly SweepPoint[]): number {
   const [lowest] = byRate(points);
-  return Math.max(P99_US_LIMIT_MIN, P99_FACTOR * (lowest?.p99Us ?? 0));
+  return Math.max(P99_US_LIMIT_MIN, P99_OF_MEDIAN * (lowest?.p50Us ?? 0));
 }
 
 /** Undefined when no rate was served well. */

@@ -5,7 +5,8 @@
  * time that a request waits in this client for a free connection.
  *
  * Timers of Node are a millisecond wide, so within two milliseconds of the next request the loop spins: the sender
- * takes a whole core. `busyShare` leaves the empty turns out.
+ * takes a whole core. `busyShare` leaves the empty turns out. Naps of 20 us in place of the empty turns were tried:
+ * they tripled the median latency that is measured at 2,000/s, and made the sender late at 20,000/s.
  */
 import { performance } from 'node:perf_hooks';
 import type { Caller, CallerEvents, Failure, OpenCaller } from './caller.ts';

@@ -169,21 +169,21 @@ function distribution(points: readonly Measurement[]): string {
 
 function batchSizes(points: readonly Measurement[]): string | undefined {
   const withRuns = points.filter(({ batchRows }) => batchRows !== null && batchRows.runs > 0);
-  const bounds = withRuns[0]?.batchRows?.buckets.map(({ rowsMax }) => rowsMax) ?? [];
-  if (bounds.length === 0) return undefined;
-  const groups = bounds.map((bound, b) => {
-    if (bound === Infinity) return `> ${bounds[b - 1] ?? 0}`;
-    const least = (bounds[b - 1] ?? 0) + 1;
-    return least === bound ? String(bound) : `${least}-${bound}`;
+  const all = withRuns.map(({ batchRows }) => batchRows?.buckets ?? []);
+  // Without the empty buckets at the end.
+  const used = 1 + Math.max(-1, ...all.map((buckets) => buckets.findLastIndex(({ runs }) => runs > 0)));
+  const groups = (all[0] ?? []).slice(0, used).map(({ rowsMax }) => {
+    return rowsMax === Infinity ? 'more' : String(rowsMax);
   });
+  if (groups.length === 0) return undefined;
   const series = spread(withRuns).map((point) => {
     const { buckets = [], runs = 1 } = point.batchRows ?? {};
     const name = point.offeredPerSecond === null ? point.load : `${formatRate(rateOf(point))}/s`;
-    return { name, values: buckets.map((bucket) => bucket.runs / runs) };
+    return { name, values: buckets.slice(0, used).map((bucket) => bucket.runs / runs) };
   });
   return barChart({
     title: 'Rows in a run of the model',
-    xLabel: 'rows in a run',
+    xLabel: 'rows in a run, up to',
     y: { label: 'share of the runs', scale: 'linear', format: formatPercent },
     groups,
     series,
@@ -203,7 +203,7 @@ function shortRate(perSecond: number): string {
 }
 
 function tickMs(us: number): string {
-  return `${Number((us / 1000).toPrecision(3))}`;
+  return Number((us / 1000).toPrecision(3)).toLocaleString('en-US');
 }
 
 /** 1000 -> p99.9 */

@@ -50,6 +50,8 @@ svg { display: block; width: 100%; height: auto; }
 .mark { stroke: var(--soft); stroke-dasharray: 2 3; }
 .line { fill: none; stroke: var(--series); stroke-width: 2; stroke-linejoin: round; }
 .line.reference { stroke: var(--soft); stroke-width: 1.5; stroke-dasharray: 5 4; }
+.dot.dense { opacity: 0; }
+.dot.dense:hover { opacity: 1; }
 .dot, .bar { fill: var(--series); }
 .s0 { --series: var(--s0); } .s1 { --series: var(--s1); } .s2 { --series: var(--s2); }
 .s3 { --series: var(--s3); } .s4 { --series: var(--s4); } .s5 { --series: var(--s5); }

@@ -39,6 +39,7 @@ export interface ScenarioResult {
   readonly name: string;
   readonly protocol: Target['protocol'];
   readonly connections: number;
+  /** Closed loops first, then by rate. */
   readonly measurements: readonly Measurement[];
   readonly knee: Knee | null;
   /** Why it could not run. */
@@ -53,6 +54,8 @@ export interface ScenarioHooks {
 }
 
 const KNEE_STEPS = 2;
+/** The first load that a server gets makes it compile its code. */
+const FIRST_WARM_UP_FACTOR = 3;
 
 /**
  * A run that `hooks.signal` ends gives what there is.
@@ -70,7 +73,10 @@ export async function runScenario(
   const knee = plan.sweep && saturating !== undefined ? await run.sweep(saturating) : null;
   if (plan.ratePerSecond !== null) await run.atRate(plan.ratePerSecond);
   const { protocol, connections } = target;
-  return { name, protocol, connections, measurements: run.measurements, knee };
+  const measurements = run.measurements.toSorted(
+    (a, b) => (a.offeredPerSecond ?? 0) - (b.offeredPerSecond ?? 0),
+  );
+  return { name, protocol, connections, measurements, knee };
 }
 
 class ScenarioRun {
@@ -95,13 +101,14 @@ class ScenarioRun {
     const options = {
       ...this.optionsOf('saturation'),
       inFlight: isHttp ? target.connections : target.connections * pipelined,
-      warmUpMs,
+      warmUpMs: warmUpMs * FIRST_WARM_UP_FACTOR,
       durationMs,
       timeoutMs,
     } satisfies ClosedLoopOptions;
     const found = await this.measure(async () => runClosedLoop(this.open, options));
-    if (saturate && isHttp) await this.measure(async () => runAutocannon(target, options));
-    return found?.goodputPerSecond;
+    if (!saturate || !isHttp) return found?.goodputPerSecond;
+    const other = await this.measure(async () => runAutocannon(target, { ...options, warmUpMs }));
+    return found && Math.max(found.goodputPerSecond, other?.goodputPerSecond ?? 0);
   }
 
   async sweep(saturatingPerSecond: number): Promise<Knee | null> {
@@ -110,8 +117,13 @@ class ScenarioRun {
     const tryRate = async (ratePerSecond: number): Promise<void> => {
       const found = await this.atRate(ratePerSecond);
       if (found === undefined) return;
-      const { goodputPerSecond, latency } = found;
-      points.push({ offeredPerSecond: ratePerSecond, goodputPerSecond, p99Us: latency.p99Us });
+      const { p50Us, p99Us } = found.latency;
+      points.push({
+        offeredPerSecond: ratePerSecond,
+        goodputPerSecond: found.goodputPerSecond,
+        p50Us,
+        p99Us,
+      });
     };
     for (const share of sweepShares) await tryRate(roundRate(share * saturatingPerSecond));
     const limitUs = p99MsMax === null ? kneeLimitUs(points) : p99MsMax * 1000;

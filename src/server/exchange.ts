@@ -3,7 +3,8 @@
  * the uWebSockets.js response, which must not be touched after the caller has hung up or been answered.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import { MillraceError, overloaded } from '../errors.ts';
+import { MillraceError } from '../errors.ts';
+import { overloaded } from '../serving/overloaded.ts';
 import type { Answer } from '../serving/answer.ts';
 import { jsonText } from '../serving/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';

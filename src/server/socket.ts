@@ -3,7 +3,8 @@
  * the memory, and a stopping server from cutting off what it still has to send.
  */
 import type { WebSocket } from 'uWebSockets.js';
-import { MillraceError, overloaded } from '../errors.ts';
+import { MillraceError } from '../errors.ts';
+import { overloaded } from '../serving/overloaded.ts';
 import { isRecord } from '../project/json-record.ts';
 import { bodyTooLarge } from './error-reply.ts';
 import type { Outbox, OutboxPiece } from './outbox.ts';

@@ -1,6 +1,7 @@
 /** `/v1/ws` bound to uWebSockets.js: who may open a socket, and what happens on it. */
 import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_socket_context_t } from 'uWebSockets.js';
-import { MillraceError, overloaded } from '../errors.ts';
+import { MillraceError } from '../errors.ts';
+import { overloaded } from '../serving/overloaded.ts';
 import { shortName } from '../project/problem-list.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 

@@ -1,6 +1,6 @@
 /** A project ready to answer: its models are loaded and warmed up, and every endpoint has its plan. */
 import type { Clock } from '../clock.ts';
-import { overloaded } from '../errors.ts';
+import { overloaded } from './overloaded.ts';
 import type { OnlineStore } from '../features/online-store.ts';
 import type { Batcher } from '../inference/batcher.ts';
 import type { Endpoint, Project } from '../project/project.ts';

@@ -68,7 +68,7 @@ it('refuses what would wait too long for its run, and answers in time what it le
   const replies = await Promise.all(Array.from({ length: 400 }, async () => predict(server, 'm', { rows })));
   const counts = new Map<number, number>();
   for (const { status } of replies) counts.set(status, (counts.get(status) ?? 0) + 1);
-  expect([...counts.keys()].toSorted()).toEqual([200, 429]);
+  expect(new Set(counts.keys())).toEqual(new Set([200, 429]));
   expect(counts.get(200)).toBeGreaterThan(3);
   expect((await predict(server, 'm', { rows })).status).toBe(200);
 });

@@ -318,7 +318,7 @@ describe('a stopping server', () => {
   });
 
   it('hands over answers that are read slowly before it closes', async () => {
-    const server = await serverOf({ limits: { wsBufferBytesMax: 1e8 } });
+    const server = await serverOf({ limits: { wsBufferBytesMax: 1e8, timeoutMs: 10_000 } });
     const client = await openSocket(server);
     const many = Array.from({ length: 1000 }, (_, i) => ({ id: `user-${i}`, a: i }));
     client.socket.pause();
