@@ -23,16 +23,18 @@ export interface ThreadSettings {
   /** Names of the outputs to fetch; undefined = all. */
   readonly outputs?: readonly string[] | undefined;
   readonly exitGuard: ExitGuard;
-  /** Most memory of the thread's own JavaScript objects, strings of tensors among them; the model's is not counted. */
-  readonly heapMbMax?: number;
+  /**
+   * Most memory of the thread's own JavaScript objects, strings of tensors among them; the model's is not counted. The
+   * thread ends when it is reached while it takes a message; ONNX Runtime ends the process when it reaches it itself,
+   * so the default is the runtime's own, which is large.
+   */
+  readonly heapMbMax?: number | undefined;
 }
 
 export interface ThreadSpecs {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
 }
-
-const HEAP_MB_MAX = 512;
 
 interface Waiting<T> {
   resolve(value: T): void;
@@ -54,7 +56,7 @@ export class ModelThread {
   private isClosing = false;
   private fault: string | undefined;
 
-  constructor({ path, outputs, exitGuard, heapMbMax = HEAP_MB_MAX }: ThreadSettings) {
+  constructor({ path, outputs, exitGuard, heapMbMax }: ThreadSettings) {
     this.path = path;
     markBusy(this.busy);
     exitGuard.watch(this.busy);
@@ -63,7 +65,7 @@ export class ModelThread {
       workerData: settings,
       // Options of the process, such as loaders, are not for the thread.
       execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: heapMbMax },
+      resourceLimits: heapMbMax === undefined ? {} : { maxOldGenerationSizeMb: heapMbMax },
     });
     this.worker.on('message', (reply: WorkerReply) => this.take(reply));
     this.worker.on('error', (error) => {
