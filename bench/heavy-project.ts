@@ -14,6 +14,7 @@ import { createLog } from '../src/telemetry/log.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 
 export interface HeavyProject {
+  readonly dir: string;
   readonly project: Project;
   readonly parts: ServingParts;
   open(): Promise<Serving>;
@@ -22,21 +23,32 @@ export interface HeavyProject {
 
 const models = new URL('../test/cases/models/', import.meta.url);
 
+export interface HeavyProjectOptions {
+  /** File of the heavy model in test/cases/models, without `.onnx`; default heavy. */
+  readonly model?: string;
+  /** As in the project file. */
+  readonly limits?: Readonly<Record<string, string | number>>;
+}
+
 /** @param heavy keys of the heavy model's description: `execution`, `workers` and so on */
-export async function heavyProject(heavy: Readonly<Record<string, unknown>>): Promise<HeavyProject> {
+export async function heavyProject(
+  heavy: Readonly<Record<string, unknown>>,
+  { model = 'heavy', limits = {} }: HeavyProjectOptions = {},
+): Promise<HeavyProject> {
   const dir = await mkdtemp(join(tmpdir(), 'millrace-heavy-'));
-  const endpoint = (model: string): object => ({
+  const endpoint = (name: string): object => ({
     request: { x: 'float32' },
-    variants: { only: { model: `${model}@1` } },
+    variants: { only: { model: `${name}@1` } },
   });
   const endpoints = { fast: endpoint('fast'), heavy: endpoint('heavy') };
-  await writeFile(join(dir, 'millrace.json'), JSON.stringify({ project: 'heavy', endpoints }));
+  await writeFile(join(dir, 'millrace.json'), JSON.stringify({ project: 'heavy', endpoints, limits }));
   await addModel(dir, 'fast', 'identity_float32', { inputs: { x: ['request.x', '1'] } });
-  await addModel(dir, 'heavy', 'heavy', { inputs: { x: 'request.x' }, ...heavy });
+  await addModel(dir, 'heavy', model, { inputs: { x: 'request.x' }, ...heavy });
   const project = await loadProject(dir);
   const store = await openLmdbStore({ path: join(dir, 'data'), views: [] });
   const parts = { project, store, metrics: createMetrics(), clock: systemClock, log: createLog('silent') };
   return {
+    dir,
     project,
     parts,
     open: async () => openServing(parts),
@@ -74,7 +86,7 @@ export async function sendLoad(serving: Serving, load: Load): Promise<Outcome> {
   const outcome: Outcome = { answersMs: [], errorsMs: new Map() };
   const startMs = performance.now();
   const pending: Promise<void>[] = [];
-  for (let sent = 0; (sent / perSecond) * 1000 < durationMs; ) {
+  for (let sent = 0; (sent / perSecond) * 1000 < durationMs;) {
     const dueMs = startMs + (sent / perSecond) * 1000;
     if (dueMs > performance.now()) {
       await pause(1);
