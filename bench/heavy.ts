@@ -36,12 +36,13 @@ async function overload(perSecond: number): Promise<string[]> {
   const outcome = await sendLoad(serving, { endpoint: 'heavy', perSecond, durationMs: DURATION_MS });
   await serving.close();
   await made.remove();
+  const refusedMs = outcome.errorsMs.get('OVERLOADED');
   return [
     String(perSecond),
     (outcome.answersMs.length / (DURATION_MS / 1000)).toFixed(0),
     ...msOf(outcome.answersMs),
     String(countOf(outcome, (code) => code === 'OVERLOADED')),
-    quantile(outcome.errorsMs.get('OVERLOADED') ?? [], 0.99).toFixed(1),
+    refusedMs === undefined ? '' : quantile(refusedMs, 0.99).toFixed(1),
     String(countOf(outcome, (code) => code !== 'OVERLOADED')),
   ];
 }
