@@ -28,7 +28,7 @@ export async function scrapeBatchRows({ origin }: Address): Promise<BatchCounter
   }
 }
 
-function readBatchCounters(text: string): BatchCounters | undefined {
+export function readBatchCounters(text: string): BatchCounters | undefined {
   const runsUpTo = new Map<number, number>();
   let rows = 0;
   for (const [, kind, labels = '', value] of text.matchAll(sample)) {
