@@ -36,11 +36,7 @@ export async function heavyProject(
   { model = 'heavy', limits = {} }: HeavyProjectOptions = {},
 ): Promise<HeavyProject> {
   const dir = await mkdtemp(join(tmpdir(), 'millrace-heavy-'));
-  const endpoint = (name: string): object => ({
-    request: { x: 'float32' },
-    variants: { only: { model: `${name}@1` } },
-  });
-  const endpoints = { fast: endpoint('fast'), heavy: endpoint('heavy') };
+  const endpoints = { fast: endpointOf('fast'), heavy: endpointOf('heavy') };
   await writeFile(join(dir, 'millrace.json'), JSON.stringify({ project: 'heavy', endpoints, limits }));
   await addModel(dir, 'fast', 'identity_float32', { inputs: { x: ['request.x', '1'] } });
   await addModel(dir, 'heavy', model, { inputs: { x: 'request.x' }, ...heavy });
@@ -58,6 +54,10 @@ export async function heavyProject(
       await rm(dir, { recursive: true });
     },
   };
+}
+
+function endpointOf(model: string): object {
+  return { request: { x: 'float32' }, variants: { only: { model: `${model}@1` } } };
 }
 
 async function addModel(dir: string, name: string, file: string, description: object): Promise<void> {

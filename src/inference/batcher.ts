@@ -62,6 +62,8 @@ export interface BatcherOptions {
   readonly widths: readonly number[];
   /** Columns per output that callers read at least; a run with fewer fails instead of giving a neighbour's value. */
   readonly outputWidthsMin?: readonly number[];
+  /** Time of a run of a full batch, as the warm-up found it. */
+  readonly runMs?: number | undefined;
   /** Most rows that wait while the model is busy; default no limit. */
   readonly queueRowsMax?: number;
   /** Time for an answer: a model with threads refuses rows that could not be answered within it. */
@@ -131,7 +133,7 @@ class TurnBatcher implements Batcher {
     this.options = options;
     this.rowsMax = batchRowsMax(session.inputs, options.rowsMax);
     this.runsMax = Math.max(1, session.threads);
-    this.estimate = createRunEstimate(session.threads);
+    this.estimate = createRunEstimate(session.threads, options.runMs);
     this.shapes = session.inputs.map((spec, i) => {
       const expected = expectedInput(spec);
       const width = options.widths[i] ?? 0;

@@ -19,13 +19,20 @@ const RUN_WEIGHT = 0.2;
 /** On the event loop the measured time holds a turn, in which requests are read: the least of it tells of the run. */
 const SLOWER_RUN_WEIGHT = 0.02;
 
-/** @param threads that run the model; 0 = the event loop does */
-export function createRunEstimate(threads: number): RunEstimate {
-  return threads === 0 ? new LoopEstimate() : new ThreadsEstimate(threads);
+/**
+ * @param threads that run the model; 0 = the event loop does
+ * @param runMs what is known from the warm-up. Without it, the first run counts, which may come in a busy turn.
+ */
+export function createRunEstimate(threads: number, runMs: number | undefined): RunEstimate {
+  return threads === 0 ? new LoopEstimate(runMs) : new ThreadsEstimate(threads, runMs);
 }
 
 class LoopEstimate implements RunEstimate {
   private knownMs: number | undefined;
+
+  constructor(runMs: number | undefined) {
+    this.knownMs = runMs;
+  }
 
   get runMs(): number {
     return this.knownMs ?? 0;
@@ -51,8 +58,9 @@ class ThreadsEstimate implements RunEstimate {
   private knownMs: number | undefined;
   private readonly startsMs = new Map<object, number>();
 
-  constructor(threads: number) {
+  constructor(threads: number, runMs: number | undefined) {
     this.threads = threads;
+    this.knownMs = runMs;
   }
 
   get runMs(): number {

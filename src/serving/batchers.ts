@@ -9,8 +9,11 @@ import type { ServedVariant } from './compile-project.ts';
 import { batchKey } from './warm-variants.ts';
 
 export interface Batchers {
-  /** Endpoints that fill the same model version equally wide share its batches. */
-  for(served: ServedVariant): Batcher;
+  /**
+   * Endpoints that fill the same model version equally wide share its batches.
+   * @param runMs time of a run of a full batch, if it is known
+   */
+  for(served: ServedVariant, runMs: number | undefined): Batcher;
   /** Those whose runs block the event loop. */
   onLoop(): readonly Batcher[];
   /** Settles all that was submitted. */
@@ -33,7 +36,7 @@ export function createBatchers(
     queueRows([...kept.values()]),
   );
   return {
-    for({ loaded: { version }, compiled }) {
+    for({ loaded: { version }, compiled }, runMs) {
       const { widths } = compiled.transforms;
       const key = batchKey(version, widths);
       const known = kept.get(key);
@@ -44,6 +47,7 @@ export function createBatchers(
         ...version.batching,
         ...limitsOf(version, project.limits.timeoutMs),
         ...observers(metrics, labels),
+        runMs,
         widths,
         outputWidthsMin: compiled.outputWidthsMin,
       });

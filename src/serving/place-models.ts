@@ -22,10 +22,13 @@ interface PlacingParts {
 }
 
 /**
- * Warms every model up where it is going to run.
+ * Warms every model up where it is going to run. Gives the time of a run of a full batch for those that were measured.
  * @throws MillraceError INVALID_PROJECT, INVALID_MODEL, WORKER_LOST, STARTUP_FAILED
  */
-export async function placeModels(variants: readonly ServedVariant[], parts: PlacingParts): Promise<void> {
+export async function placeModels(
+  variants: readonly ServedVariant[],
+  parts: PlacingParts,
+): Promise<ReadonlyMap<ModelVersion, number>> {
   const { repository, log } = parts;
   const versions = [...new Set(variants.map(({ loaded }) => loaded.version))];
   for (const version of versions) if (version.execution === 'worker') await moveToThreads(version, parts);
@@ -36,10 +39,14 @@ export async function placeModels(variants: readonly ServedVariant[], parts: Pla
   const second = await warmVariants(moved, repository);
   const mistakes = [...first.mistakes, ...second.mistakes];
   if (mistakes.length > 0) throw invalidProject(mistakes);
+  const runsMs = new Map<ModelVersion, number>();
   for (const version of versions) {
     const warmed = [...second.warmed, ...first.warmed].find((each) => each.version === version);
     logModel(version, repository.loaded(version).session.threads, warmed, log);
+    const runMs = warmed?.result.runMs?.fullBatch;
+    if (runMs !== undefined) runsMs.set(version, runMs);
   }
+  return runsMs;
 }
 
 function isHeavy({ version, result: { runMs } }: Warmed): boolean {

@@ -75,10 +75,10 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
   };
   try {
     if (mistakes.length > 0) throw invalidProject(mistakes);
-    await placeModels(variants, { ...parts, repository });
+    const runsMs = await placeModels(variants, { ...parts, repository });
     const endpoints = new Map<string, ServedEndpoint>();
     for (const served of variants) {
-      const batcher = batchers.for(served);
+      const batcher = batchers.for(served, runsMs.get(served.loaded.version));
       const plan = createPlan(served.endpoint, served.variant, served.compiled, { ...parts, batcher });
       endpoints.set(served.endpoint.name, createEndpoint(served.endpoint, plan, project, clock));
     }

@@ -13,7 +13,7 @@ afterEach(async () => {
 
 interface Served {
   readonly running: Running;
-  ask(): Promise<Response>;
+  readonly ask: () => Promise<Response>;
 }
 
 async function served(model: string, description: Readonly<Record<string, unknown>>): Promise<Served> {

@@ -24,7 +24,7 @@ interface Queue {
   readonly batcher: Batcher;
   /** Rows of each run. */
   readonly runs: number[];
-  submit(...rows: number[]): RecordingCaller;
+  readonly submit: (...rows: number[]) => RecordingCaller;
 }
 
 function queueOf(session: ModelSession, options: Partial<BatcherOptions> = {}): Queue {

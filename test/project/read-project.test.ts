@@ -8,7 +8,14 @@ import { isIncomplete } from '../../src/project/report.ts';
 import { mistakesIn, projectFolder, readFiles, soundFiles } from './project-folder.ts';
 
 /** What a model.yaml means that does not say how the model runs. */
-const unsaid = { execution: 'auto', workers: undefined, queueRowsMax: 65_536, timeoutMs: undefined };
+const unsaid = {
+  batching: { rowsMax: 256, delayMsMax: 0 },
+  execution: 'auto',
+  workers: undefined,
+  queueRowsMax: 65_536,
+  timeoutMs: undefined,
+  warmup: true,
+};
 
 describe('a sound project', () => {
   test('is read with everything in it', async () => {
@@ -66,9 +73,7 @@ describe('a sound project', () => {
           location: { file: modelFile, line: 7, path: 'outputs.risk' },
         },
       ],
-      batching: { rowsMax: 256, delayMsMax: 0 },
       ...unsaid,
-      warmup: true,
       location: { file: modelFile, line: 1, path: '' },
     });
     expect(project.endpoints.get('churn')).toMatchObject({

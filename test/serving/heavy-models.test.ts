@@ -149,7 +149,8 @@ it('serving a project again and again under load leaves neither threads nor memo
     expect([...errorsMs.keys()]).toEqual(['NOT_READY']);
     residentMb.push(process.memoryUsage.rss() / 1024 ** 2);
   }
-  expect(held()).toEqual(heldBefore);
+  // A test before this one may have left something that has gone by now.
+  held().forEach((count, i) => expect(count).toBeLessThanOrEqual(heldBefore[i] as number));
   // A cycle that kept its two threads would keep some 20 MB.
   expect((residentMb[19] as number) - (residentMb[9] as number)).toBeLessThan(60);
 }, 60_000);
