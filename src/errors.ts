@@ -45,7 +45,7 @@ export const errorCatalogue = {
   OVERLOADED: {
     status: 429,
     meaning:
-      'Too many requests are in flight, or too many sockets open. Retry after the `Retry-After` seconds.',
+      'Too many requests are in flight or wait for a model, or too many sockets are open. Retry after the `Retry-After` seconds.',
   },
   INTERNAL: { status: 500, meaning: 'A fault in the server. The log has the cause under the request id.' },
   MODEL_FAILED: {
@@ -56,11 +56,18 @@ export const errorCatalogue = {
     status: 503,
     meaning: 'The online store could not be read or written (disk full, no permission).',
   },
+  WORKER_LOST: {
+    status: 503,
+    meaning: 'The worker thread that ran the model ended without an answer. Another one is started; retry.',
+  },
   NOT_READY: {
     status: 503,
     meaning: 'The server is still loading models, or it is draining before it stops.',
   },
-  DEADLINE_EXCEEDED: { status: 504, meaning: 'The answer took longer than `limits.timeout`.' },
+  DEADLINE_EXCEEDED: {
+    status: 504,
+    meaning: "The answer took longer than `limits.timeout`, or than the model's `timeout_ms`.",
+  },
   INVALID_PROJECT: { status: 500, meaning: 'The project file has mistakes. Each names file, line and path.' },
   INVALID_MODEL: { status: 500, meaning: 'A model file is missing, corrupt or does not fit its model.yaml.' },
   STARTUP_FAILED: {
@@ -83,20 +90,25 @@ export interface ErrorDetail {
   readonly message: string;
 }
 
+export interface MillraceErrorOptions {
+  readonly cause?: unknown;
+  readonly details?: readonly ErrorDetail[] | undefined;
+  readonly retryAfterMs?: number;
+}
+
 /** An operating error: something a caller, an operator or the environment did, with a code from the catalogue. */
 export class MillraceError extends Error {
   override readonly name = 'MillraceError';
   readonly code: ErrorCode;
   readonly details: readonly ErrorDetail[] | undefined;
+  /** When a retry has a chance, for `Retry-After`; undefined = nothing is known. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    options: { readonly cause?: unknown; readonly details?: readonly ErrorDetail[] } = {},
-  ) {
+  constructor(code: ErrorCode, message: string, options: MillraceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.details = options.details;
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   get status(): number {

@@ -1,6 +1,7 @@
 /**
- * Shares runs between callers. Rows that are submitted in one turn of the event loop are written one after the other
- * into the tensors of the open batch; the batch runs at the end of the turn, when it is full, or after a delay.
+ * Shares runs between callers. Rows are written as they come into the tensors of the open batch. It is due at the end
+ * of the event-loop turn, when it is full, or after a delay; it runs once the model has room, and takes rows until
+ * then: the longer rows wait for a busy model, the more of them share a run.
  *
  * Invariants:
  * - A caller gets exactly its own rows back: a slice of the batch, answered or failed once.
@@ -8,55 +9,49 @@
  *   guilty slices fail: about 2 log2(n) runs more for one of n callers.
  * - A batch's tensors are written by nobody from the start of its run until all its slices are settled. Then they
  *   are kept for the next batch (at most FREE_BATCHES_MAX).
- * - Batches run one after the other in the order in which they were opened, each in a turn of its own.
+ * - Batches run in the order in which they were opened: one in each worker thread, or one at a time on the event loop,
+ *   each in a turn of its own.
+ * - Nothing is run for rows that nobody waits for any more, and what would wait too long is refused.
  *
- * Cost: one object per slice and one promise per run; nothing per row. The number of batches in flight is bounded by
- * the number of requests that the server lets in.
+ * Cost: one object per slice and one promise per run; nothing per row. A model with a deadline of its own has one timer
+ * per batch.
  */
 import { MillraceError } from '../errors.ts';
+import { Batch } from './batch.ts';
+import type { BatchCaller, InputShape, OutputData } from './batch.ts';
 import { batchRowsMax, expectedInput } from './expected-input.ts';
-import type { ModelSession, TensorData, TensorValue } from './session.ts';
-import { bufferPart, createBuffer } from './tensor-buffer.ts';
+import { createRunEstimate } from './run-estimate.ts';
+import type { RunEstimate } from './run-estimate.ts';
+import type { ModelSession, TensorValue } from './session.ts';
+import { createBuffer } from './tensor-buffer.ts';
 
+export type { BatchCaller, OutputData } from './batch.ts';
 export type { TensorData } from './session.ts';
 
-/** One output of a run; row r has its values at `data[r * width]` up to `data[(r + 1) * width - 1]`. */
-export interface OutputData {
-  readonly data: TensorData;
-  readonly width: number;
-}
-
-/** One submission. It gets each of its rows in one `answer` or `fail`; rows may be spread over several batches. */
-export interface BatchCaller {
-  /** Writes all slots of its row `row` into row `at` of every tensor; called during `submit`. */
-  fill(tensors: readonly TensorData[], at: number, row: number): void;
-  /** Its rows `row` to `row + count - 1` are the rows from `at` of the outputs, which it may keep. */
-  answer(outputs: readonly OutputData[], at: number, row: number, count: number): void;
-  /** Whether nobody waits for the answer any more; a batch of such callers only is not run. */
-  isGone(): boolean;
-  /** These rows have no answer: MODEL_FAILED, INVALID_MODEL, NOT_READY, or INTERNAL if its own `answer` threw. */
-  fail(error: MillraceError, row: number, count: number): void;
-}
-
 export interface Batcher {
+  /** Rows that wait for a run to start. */
+  readonly queueRows: number;
   /**
    * Takes `rowCount` rows (0 is allowed and does nothing) and calls `fill` for each at once. If `fill` throws, the
    * caller's rows are left out, it hears no more of them, and the error goes to the submitter. A caller may submit
    * again once all its rows are settled.
-   * @throws MillraceError NOT_READY after `close`
+   * @throws MillraceError NOT_READY after `close`, OVERLOADED if the rows would wait too long; an idle model takes
+   *   any number
    */
   submit(caller: BatchCaller, rowCount: number): void;
   /**
-   * How long rows wait for their run by now: as long as the oldest that wait have waited, or as the batches in line
-   * take by the time of the last runs, whichever is more. 0 = nobody waits.
+   * How long rows that come now would wait for their run: as long as the oldest that wait have waited, or as the
+   * batches in line take by the time of the last runs, whichever is more. 0 = nobody waits.
    * @param nowMs of `performance.now`
    */
   waitMs(nowMs: number): number;
-  /** Runs the open batch and waits until everything submitted so far is settled. */
+  /** Starts what waits and resolves when everything submitted so far is settled. */
   drain(): Promise<void>;
   /** Refuses what comes from now on, then drains. The session stays open: it is its owner's. */
   close(): Promise<void>;
 }
+
+export type RefusalReason = 'queue_full' | 'too_late';
 
 export interface BatcherOptions {
   /** Most rows of one run. A model that was exported with a batch of 1 gets 1. */
@@ -67,13 +62,20 @@ export interface BatcherOptions {
   readonly widths: readonly number[];
   /** Columns per output that callers read at least; a run with fewer fails instead of giving a neighbour's value. */
   readonly outputWidthsMin?: readonly number[];
+  /** Time of a run of a full batch, as the warm-up found it. */
+  readonly runMs?: number | undefined;
+  /** Most rows that wait while the model is busy; default no limit. */
+  readonly queueRowsMax?: number;
+  /** Time for an answer: a model with threads refuses rows that could not be answered within it. */
+  readonly answerMsMax?: number;
+  /** The model's own deadline: rows fail with DEADLINE_EXCEEDED after it. undefined = callers watch the time. */
+  readonly timeoutMs?: number | undefined;
+  readonly onRefuse?: (reason: RefusalReason) => void;
   /** After each run: its rows, and the time from its start to its outputs (a turn of the event loop included). */
   readonly onRun?: (rows: number, durationMs: number) => void;
 }
 
 const FREE_BATCHES_MAX = 4;
-/** The measured time holds a turn of the event loop, in which requests are read: the least of it tells of the run. */
-const SLOWER_RUN_WEIGHT = 0.02;
 
 /** @throws Error if a width does not fit the session's inputs: the project's checks come first */
 export function createBatcher(session: ModelSession, options: BatcherOptions): Batcher {
@@ -109,86 +111,72 @@ export function outputsPerRow(
   });
 }
 
-/** Consecutive rows of one caller in one batch. */
-interface Slice {
-  /** undefined = its `fill` threw later on. */
-  caller: BatchCaller | undefined;
-  /** First row in the batch. */
-  readonly at: number;
-  /** First row of the caller. */
-  readonly row: number;
-  readonly count: number;
-}
-
-interface Batch {
-  /** Room for `rowsMax` rows per input. */
-  readonly tensors: readonly TensorData[];
-  rows: number;
-  slices: Slice[];
-  /** When it is to run at the latest, by `performance.now`. */
-  dueMs: number;
-  settled: Promise<void>;
-}
-
 class TurnBatcher implements Batcher {
+  queueRows = 0;
   private readonly session: ModelSession;
   private readonly options: BatcherOptions;
   private readonly rowsMax: number;
-  /** Per input, the dimensions after the batch. */
-  private readonly tails: readonly (readonly number[])[];
+  private readonly runsMax: number;
+  private readonly shapes: readonly InputShape[];
+  private readonly estimate: RunEstimate;
   private readonly free: Batch[] = [];
-  private readonly running = new Set<Batch>();
+  /** In the order in which they were opened; the open one, if there is one, is the last. */
+  private readonly waiting: Batch[] = [];
+  private readonly running = new Map<Batch, Promise<void>>();
   private open: Batch | undefined;
   private immediate: NodeJS.Immediate | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private last: Promise<void> = Promise.resolve();
-  /** Time of a run, near the least of the last ones; undefined before the first. */
-  private runMs: number | undefined;
   private closed = false;
 
   constructor(session: ModelSession, options: BatcherOptions) {
     this.session = session;
     this.options = options;
     this.rowsMax = batchRowsMax(session.inputs, options.rowsMax);
-    this.tails = session.inputs.map((spec, i) => {
+    this.runsMax = Math.max(1, session.threads);
+    this.estimate = createRunEstimate(session.threads, options.runMs);
+    this.shapes = session.inputs.map((spec, i) => {
       const expected = expectedInput(spec);
       const width = options.widths[i] ?? 0;
       const refusal = expected.refuseWidth(width);
       if (refusal !== undefined) throw new Error(refusal);
-      return expected.tail(width);
+      return { width, tail: expected.tail(width) };
     });
   }
 
   submit(caller: BatchCaller, rowCount: number): void {
-    if (this.closed)
-      throw new MillraceError('NOT_READY', `The model ${this.session.path} is being unloaded.`);
+    const { path, threads } = this.session;
+    if (this.closed) throw new MillraceError('NOT_READY', `The model ${path} is being unloaded.`);
+    const { timeoutMs, queueRowsMax = Infinity } = this.options;
+    if (this.queueRows > 0 && this.queueRows + rowCount > queueRowsMax) this.refuse('queue_full');
+    if (threads > 0 && this.isTooLate()) this.refuse('too_late');
+    const deadlineMs = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
     let row = 0;
     while (row < rowCount) {
       const batch = this.openBatch();
       const count = Math.min(rowCount - row, this.rowsMax - batch.rows);
       try {
-        for (let i = 0; i < count; i++) caller.fill(batch.tensors, batch.rows + i, row + i);
+        batch.add(caller, row, count, deadlineMs);
       } catch (error) {
-        this.forget(caller);
+        for (const each of [...this.running.keys(), ...this.waiting]) each.forget(caller);
         throw error;
       }
-      batch.slices.push({ caller, at: batch.rows, row, count });
-      batch.rows += count;
+      this.queueRows += count;
       row += count;
+      if (timeoutMs !== undefined) batch.timer ??= this.expireIn(batch, timeoutMs);
       if (batch.rows === this.rowsMax) this.flush();
     }
   }
 
   waitMs(nowMs: number): number {
-    // In the order in which they were opened; the first is the oldest.
-    for (const { dueMs } of this.running)
-      return Math.max(nowMs - dueMs, this.running.size * (this.runMs ?? 0));
-    return this.open === undefined ? 0 : nowMs - this.open.dueMs;
+    return this.estimate.waitMs(nowMs, this.oldestDueMs(), this.running.size, this.waiting.length);
   }
 
   async drain(): Promise<void> {
     this.flush();
-    await Promise.all([...this.running].map((batch) => batch.settled));
+    const last = this.waiting.at(-1);
+    // Batches start in order, and each starts when another has ended.
+    while (last !== undefined && this.waiting.includes(last)) await Promise.race(this.running.values());
+    await Promise.all(this.running.values());
   }
 
   close(): Promise<void> {
@@ -196,55 +184,89 @@ class TurnBatcher implements Batcher {
     return this.drain();
   }
 
+  /** When the oldest batch that has not been run was due. On the event loop, one that was started may not run yet. */
+  private oldestDueMs(): number | undefined {
+    if (this.session.threads === 0) for (const { dueMs } of this.running.keys()) return dueMs;
+    return this.waiting[0]?.dueMs;
+  }
+
+  /** A wait of half the time leaves room for runs that take longer than the last ones. */
+  private isTooLate(): boolean {
+    const { answerMsMax } = this.options;
+    if (answerMsMax === undefined || this.running.size === 0) return false;
+    const waitMsMax = Math.min(answerMsMax / 2, answerMsMax - this.estimate.runMs);
+    return this.waitMs(performance.now()) > Math.max(0, waitMsMax);
+  }
+
+  private refuse(reason: RefusalReason): never {
+    this.options.onRefuse?.(reason);
+    throw new MillraceError('OVERLOADED', 'Too many rows are waiting for the model; retry later.', {
+      retryAfterMs: this.waitMs(performance.now()),
+    });
+  }
+
   private openBatch(): Batch {
     if (this.open !== undefined) return this.open;
     const { delayMsMax } = this.options;
     if (delayMsMax > 0) this.timer = setTimeout(this.flush, delayMsMax);
     else this.immediate = setImmediate(this.flush);
-    this.open = this.free.pop() ?? this.createBatch();
-    this.open.dueMs = performance.now() + delayMsMax;
-    return this.open;
+    const batch = this.free.pop() ?? this.createBatch();
+    batch.dueMs = performance.now() + delayMsMax;
+    this.open = batch;
+    this.waiting.push(batch);
+    return batch;
   }
 
   private createBatch(): Batch {
     const tensors = this.session.inputs.map(({ elementType }, i) =>
-      createBuffer(elementType, this.rowsMax * (this.options.widths[i] as number)),
+      createBuffer(elementType, this.rowsMax * (this.shapes[i] as InputShape).width),
     );
-    return { tensors, rows: 0, slices: [], dueMs: 0, settled: Promise.resolve() };
+    return new Batch(tensors, this.shapes);
   }
 
-  /** Starts the run of the open batch. */
+  /** The open batch waits for nothing but its turn from now on. */
   private readonly flush = (): void => {
-    const batch = this.open;
-    if (batch === undefined) return;
     clearTimeout(this.timer);
     clearImmediate(this.immediate);
-    this.open = undefined;
-    // Empty if every `fill` threw.
-    if (batch.rows === 0) return this.recycle(batch);
-    this.running.add(batch);
-    // One after the other: ONNX Runtime would make runs that are started together in one piece, and nothing else,
-    // health checks and deadlines included, would get its turn in between.
-    batch.settled = this.last.then(() => this.run(batch));
-    this.last = batch.settled;
+    const batch = this.open;
+    if (batch === undefined) return;
+    batch.isDue = true;
+    if (batch.rows === this.rowsMax) this.open = undefined;
+    this.startDue();
   };
 
+  /** Starts the batches that are due, as far as the model has room. */
+  private startDue(): void {
+    while (this.running.size < this.runsMax) {
+      const batch = this.waiting[0];
+      if (batch === undefined || !batch.isDue) return;
+      this.waiting.shift();
+      if (batch === this.open) this.open = undefined;
+      this.queueRows -= batch.rows;
+      batch.dropGone();
+      if (batch.rows === 0) this.recycle(batch);
+      else this.running.set(batch, this.run(batch));
+    }
+  }
+
   private async run(batch: Batch): Promise<void> {
-    const isWanted = batch.slices.some(({ caller }) => caller !== undefined && !caller.isGone());
-    if (isWanted) await this.runSlices(batch, 0, batch.slices.length);
+    this.estimate.start(batch);
+    await this.runSlices(batch, 0, batch.sliceCount);
+    this.estimate.end(batch);
     this.running.delete(batch);
     this.recycle(batch);
+    // Not all at once: ONNX Runtime would make runs that are started together on the event loop in one piece, and
+    // nothing else, health checks and deadlines included, would get its turn in between.
+    this.startDue();
   }
 
   /** Runs the slices [from, to) and settles them; where the model rejects several together, each half by itself. */
   private async runSlices(batch: Batch, from: number, to: number): Promise<void> {
-    const first = batch.slices[from] as Slice;
-    const last = batch.slices[to - 1] as Slice;
-    const rows = last.at + last.count - first.at;
+    const rows = batch.rowsOf(from, to);
     const startedMs = performance.now();
     let outputs: OutputData[];
     try {
-      const results = await this.session.run(this.inputs(batch, first.at, rows));
+      const results = await this.session.run(batch.inputs(from, to));
       outputs = outputsPerRow(this.session, results, rows, this.options.outputWidthsMin);
     } catch (error) {
       const failure = asFailure(error, this.session.path);
@@ -253,57 +275,28 @@ class TurnBatcher implements Batcher {
         await this.runSlices(batch, from, middle);
         return this.runSlices(batch, middle, to);
       }
-      for (let i = from; i < to; i++) failSlice(batch.slices[i] as Slice, failure);
-      return;
+      return batch.fail(from, to, failure);
     }
     const durationMs = performance.now() - startedMs;
-    const lastMs = this.runMs ?? durationMs;
-    this.runMs = Math.min(durationMs, lastMs + (durationMs - lastMs) * SLOWER_RUN_WEIGHT);
+    this.estimate.learn(durationMs);
     this.options.onRun?.(rows, durationMs);
-    for (let i = from; i < to; i++) answerSlice(batch.slices[i] as Slice, outputs, first.at);
+    batch.answer(from, to, outputs);
   }
 
-  private inputs(batch: Batch, at: number, rows: number): TensorValue[] {
-    return this.session.inputs.map((_, i) => {
-      const width = this.options.widths[i] as number;
-      return {
-        data: bufferPart(batch.tensors[i] as TensorData, at * width, (at + rows) * width),
-        dims: [rows, ...(this.tails[i] as readonly number[])],
-      };
-    });
+  private expireIn(batch: Batch, delayMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      const nowMs = performance.now();
+      const nextMs = batch.failLate(nowMs, this.late);
+      batch.timer = nextMs === undefined ? undefined : this.expireIn(batch, nextMs - nowMs);
+    }, delayMs);
   }
+
+  private readonly late = (): MillraceError =>
+    new MillraceError('DEADLINE_EXCEEDED', `The model took longer than ${this.options.timeoutMs} ms.`);
 
   private recycle(batch: Batch): void {
-    batch.rows = 0;
-    batch.slices = [];
+    batch.reset();
     if (this.free.length < FREE_BATCHES_MAX) this.free.push(batch);
-  }
-
-  /** Leaves out the rows of a caller whose `fill` threw; some may be in batches that already run. */
-  private forget(caller: BatchCaller): void {
-    for (const batch of this.running) {
-      for (const slice of batch.slices) if (slice.caller === caller) slice.caller = undefined;
-    }
-  }
-}
-
-function answerSlice(slice: Slice, outputs: readonly OutputData[], runAt: number): void {
-  try {
-    slice.caller?.answer(outputs, slice.at - runAt, slice.row, slice.count);
-  } catch (cause) {
-    failSlice(
-      slice,
-      new MillraceError('INTERNAL', 'An answer of the model could not be processed.', { cause }),
-    );
-  }
-}
-
-function failSlice(slice: Slice, error: MillraceError): void {
-  try {
-    slice.caller?.fail(error, slice.row, slice.count);
-  } catch (fault) {
-    // Nobody is left to tell; the other callers of the batch still wait for their answers.
-    process.emitWarning(fault instanceof Error ? fault : String(fault));
   }
 }
 

@@ -7,8 +7,11 @@ import type { ErrorDetail } from '../errors.ts';
 import { MillraceError } from '../errors.ts';
 import type { Location, Mistake, ModelVersion } from '../project/project.ts';
 import { refuseInput } from './expected-input.ts';
+import { createExitGuard } from './exit-guard.ts';
 import { openSession } from './session.ts';
 import type { ModelSession } from './session.ts';
+import { openWorkerSession } from './worker-session.ts';
+import type { WorkerSessionOptions } from './worker-session.ts';
 
 export { expectedInput } from './expected-input.ts';
 export { resolveOutputs } from './resolve-outputs.ts';
@@ -24,24 +27,48 @@ export interface ModelRepository {
   readonly mistakes: readonly Mistake[];
   /** undefined if it was not asked for, or has mistakes. */
   get(model: string, version: string): LoadedModel | undefined;
+  /** A version that is known to be loaded. */
+  loaded(version: ModelVersion): LoadedModel;
+  /**
+   * Gives a loaded version a session in worker threads, and releases the old one.
+   * @throws MillraceError INVALID_MODEL, WORKER_LOST, STARTUP_FAILED
+   */
+  moveToThreads(version: ModelVersion, plan: ThreadPlan): Promise<void>;
   /** Waits for the runs in flight, then frees every model. */
   release(): Promise<void>;
 }
+
+/** Of how many threads, and who hears of their ends. */
+export type ThreadPlan = Pick<WorkerSessionOptions, 'threads' | 'onRestart'>;
 
 /** Loads the versions one by one: loading blocks the event loop, about 4 ms for each megabyte. */
 export async function openModelRepository(versions: readonly ModelVersion[]): Promise<ModelRepository> {
   const models = new Map<string, LoadedModel>();
   const mistakes: Mistake[] = [];
+  const exitGuard = createExitGuard();
   for (const version of versions) {
     const opened = await openVersion(version);
     if (Array.isArray(opened)) mistakes.push(...opened);
     else models.set(modelKey(version.model, version.version), opened);
   }
+  const loaded = (version: ModelVersion): LoadedModel => {
+    const model = models.get(modelKey(version.model, version.version));
+    if (model === undefined) throw new Error(`${version.model}@${version.version} is not loaded`);
+    return model;
+  };
   return {
     mistakes,
+    loaded,
     get: (model, version) => models.get(modelKey(model, version)),
+    moveToThreads: async (version, plan) => {
+      const { session: inline } = loaded(version);
+      const outputs = inline.outputs.map(({ name }) => name);
+      const session = await openWorkerSession(inline.path, { ...plan, outputs, exitGuard });
+      models.set(modelKey(version.model, version.version), { version, session });
+      await inline.release();
+    },
     release: async () => {
-      await Promise.all([...models.values()].map(({ session }) => session.release()));
+      await Promise.all([...models.values()].map(async ({ session }) => session.release()));
     },
   };
 }

@@ -38,11 +38,15 @@ export interface ModelSession {
   readonly inputs: readonly TensorSpec[];
   /** Only those that are fetched, in the order asked. */
   readonly outputs: readonly TensorSpec[];
+  /** Worker threads, each of which makes one run at a time; 0 = runs block the event loop. */
+  readonly threads: number;
 
   /**
    * Runs the model on one tensor per input, in the order of `inputs`; gives one per output, in the order of
-   * `outputs`. Runs that overlap are answered in the order of the calls.
-   * @throws MillraceError MODEL_FAILED if the model rejects the tensors, NOT_READY after `release`
+   * `outputs`. The tensors must not change until it settles. Without threads, runs that overlap are answered in the
+   * order of the calls.
+   * @throws MillraceError MODEL_FAILED if the model rejects the tensors, NOT_READY after `release`, WORKER_LOST if the
+   *   thread of the run ended
    */
   run(inputs: readonly TensorValue[]): Promise<readonly TensorValue[]>;
 
@@ -143,6 +147,7 @@ class OnnxSession implements ModelSession {
   readonly path: string;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  readonly threads = 0;
   private readonly native: InferenceSession;
   private readonly fetches: readonly string[];
   private runsInFlight = 0;

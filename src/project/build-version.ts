@@ -15,6 +15,8 @@ import { isIncomplete, locate } from './report.ts';
 import type { SourceFile } from './source-file.ts';
 import { suggestName } from './suggestion.ts';
 
+const QUEUE_ROWS_MAX = 65_536;
+
 export interface VersionFiles {
   readonly model: string;
   readonly version: string;
@@ -46,6 +48,10 @@ export function buildVersion(
     inputs,
     outputs: buildOutputs(fromKey('outputs')),
     batching: { rowsMax: batching?.rows_max ?? 256, delayMsMax: batching?.delay_ms_max ?? 0 },
+    execution: fromKey('execution')?.spec.execution ?? 'auto',
+    workers: fromKey('workers')?.spec.workers,
+    queueRowsMax: fromKey('queue_rows_max')?.spec.queue_rows_max ?? QUEUE_ROWS_MAX,
+    timeoutMs: fromKey('timeout_ms')?.spec.timeout_ms,
     warmup: fromKey('warmup')?.spec.warmup ?? true,
     location: locate(main.source, []),
   };

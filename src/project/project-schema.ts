@@ -9,6 +9,8 @@ import { parseByteSize } from './byte-size.ts';
 import type { DataType } from './data-type.ts';
 import { parseDataType } from './data-type.ts';
 import { parseDuration } from './duration.ts';
+import { WORKERS_MAX, executions } from './execution.ts';
+import type { Execution } from './execution.ts';
 import { namePattern } from './model-reference.ts';
 import type { Value } from './value.ts';
 import { Refusal, decodeValue } from './value.ts';
@@ -83,6 +85,10 @@ export interface ModelSpec {
   readonly inputs?: Readonly<Record<string, string | readonly string[]>> | undefined;
   readonly outputs?: Readonly<Record<string, OutputSpec>> | undefined;
   readonly batching?: { readonly rows_max: number; readonly delay_ms_max: number } | undefined;
+  readonly execution?: Execution | undefined;
+  readonly workers?: number | undefined;
+  readonly queue_rows_max?: number | undefined;
+  readonly timeout_ms?: number | undefined;
   readonly warmup?: boolean | undefined;
 }
 
@@ -360,6 +366,27 @@ export const modelSchema: z.ZodType<ModelSpec> = z
       })
       .optional()
       .describe('How rows of several requests share one run of the model.'),
+    execution: z.enum(executions, { error: 'must be auto, inline or worker' }).optional().meta({
+      default: 'auto',
+      description:
+        'Where the model runs: inline on the event loop, worker in threads of its own, auto = as its runs take long.',
+    }),
+    workers: z
+      .int()
+      .min(1)
+      .max(WORKERS_MAX)
+      .optional()
+      .describe('Worker threads of the model; without it, one less than the machine has cores, at least 1.'),
+    queue_rows_max: z.int().min(1).max(10_000_000).optional().meta({
+      default: 65_536,
+      description: 'The most rows that wait for the model while it is busy; more get OVERLOADED.',
+    }),
+    timeout_ms: z
+      .number()
+      .min(1)
+      .max(LIMIT_TIMEOUT_MS_MAX)
+      .optional()
+      .describe('Time for the rows of a request to be run; without it, only limits.timeout holds.'),
     warmup: z
       .boolean()
       .optional()

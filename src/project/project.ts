@@ -3,6 +3,7 @@
  * from DIR/millrace.yaml and DIR/<model>/model.yaml; nothing else reads those files.
  */
 import type { DataType } from './data-type.ts';
+import type { Execution } from './execution.ts';
 import type { Value } from './value.ts';
 
 /** A place in a project file, for messages: `models/millrace.yaml:12 endpoints.flight-delay.request.origin`. */
@@ -106,6 +107,13 @@ export interface ModelVersion {
   /** undefined = every output of the model, whole, under its own name. */
   readonly outputs: readonly ModelOutput[] | undefined;
   readonly batching: Batching;
+  readonly execution: Execution;
+  /** Worker threads, if it runs in some; undefined = as many as fit the machine. */
+  readonly workers: number | undefined;
+  /** Most rows that wait while the model is busy; more are answered with OVERLOADED. */
+  readonly queueRowsMax: number;
+  /** Time for the rows of a request to be run; undefined = only `limits.timeoutMs` holds. */
+  readonly timeoutMs: number | undefined;
   /** Run the model once with neutral rows before the server says it is ready. */
   readonly warmup: boolean;
   /** The model.yaml that says most about this version (its own, else the model's). */

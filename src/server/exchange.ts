@@ -35,7 +35,7 @@ const statusLines = new Map<number, string>(
     504: 'Gateway Timeout',
   }).map(([status, text]) => [Number(status), `${status} ${text}`]),
 );
-const RETRY_AFTER_SECONDS = '1';
+const RETRY_AFTER_MS_MIN = 1000;
 const JSON_TYPE = 'application/json';
 /** Longer answers are handed over piece by piece, as fast as the caller reads. */
 const WHOLE_ANSWER_CHARS_MAX = 65_536;
@@ -46,6 +46,7 @@ interface ReplyHead {
   readonly status: number;
   readonly contentType: string;
   readonly allow?: string | undefined;
+  readonly retryAfterMs?: number | undefined;
 }
 
 export class Exchange implements DeadlineEntry, PredictionSink {
@@ -132,7 +133,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (this.isDone) return;
     const known = toKnownError(error, this.state.log, this.requestId, this.metrics.route);
     const body = jsonText(errorBody(known, this.requestId));
-    this.write({ status: known.status, contentType: JSON_TYPE, allow }, body);
+    const { status, retryAfterMs } = known;
+    this.write({ status, contentType: JSON_TYPE, allow, retryAfterMs }, body);
   }
 
   private run(handler: RouteHandler, body: Buffer): void {
@@ -160,12 +162,15 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (!isLong) this.close();
   }
 
-  private writeHead({ status, contentType, allow }: ReplyHead, body: string): void {
+  private writeHead({ status, contentType, allow, retryAfterMs = 0 }: ReplyHead, body: string): void {
     const { res } = this;
     // uWebSockets.js writes 200 by itself.
     if (status !== 200) res.writeStatus(statusLines.get(status) ?? String(status));
     if (body !== '') res.writeHeader('content-type', contentType);
-    if (status === 429 || status === 503) res.writeHeader('retry-after', RETRY_AFTER_SECONDS);
+    if (status === 429 || status === 503) {
+      const waitMs = Math.max(RETRY_AFTER_MS_MIN, retryAfterMs);
+      res.writeHeader('retry-after', String(Math.ceil(waitMs / 1000)));
+    }
     if (status === 426) res.writeHeader('upgrade', 'websocket');
     if (allow !== undefined) res.writeHeader('allow', allow);
   }

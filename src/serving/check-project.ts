@@ -44,7 +44,7 @@ export async function checkProject(dir: string): Promise<ProjectCheck> {
       };
     }),
   );
-  const { mistakes: found } = await warmVariants(compiled.variants);
+  const { mistakes: found } = await warmVariants(compiled.variants, compiled.repository);
   await compiled.repository.release();
   return { project, mistakes: [...mistakes, ...compiled.mistakes, ...found], inputs };
 }

@@ -2,26 +2,24 @@
 import type { Clock } from '../clock.ts';
 import { overloaded } from './overloaded.ts';
 import type { OnlineStore } from '../features/online-store.ts';
-import { createBatcher } from '../inference/batcher.ts';
 import type { Batcher } from '../inference/batcher.ts';
 import type { Endpoint, Project } from '../project/project.ts';
 import { invalidProject } from '../project/report.ts';
 import type { Log } from '../telemetry/log.ts';
-import { latencyBoundsSeconds, rowBounds } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { createBatchers } from './batchers.ts';
 import { compileProject, servedVersions } from './compile-project.ts';
-import type { ServedVariant } from './compile-project.ts';
 import { createPlan } from './plan.ts';
 import type { Plan } from './plan.ts';
 import { createPackedRequestReader } from './packed-request-reader.ts';
 import type { PackedRequestReader } from './packed-request-reader.ts';
 import { decodePredictRequest } from './predict-request.ts';
 import type { PredictRequest } from './predict-request.ts';
+import { placeModels } from './place-models.ts';
 import { Prediction } from './prediction.ts';
 import type { PredictionSink } from './prediction.ts';
 import { createRequestReader } from './request-reader.ts';
 import type { RequestReader } from './request-reader.ts';
-import { batchKey, warmVariants } from './warm-variants.ts';
 
 /** Reading the requests that were let in and answering them takes time too, so the wait may be a part of the limit. */
 const WAIT_DIVISOR = 4;
@@ -66,25 +64,25 @@ export interface ServingParts {
   readonly log: Log;
 }
 
-/** @throws MillraceError INVALID_PROJECT with every mistake, INVALID_MODEL */
+/** @throws MillraceError INVALID_PROJECT with every mistake, INVALID_MODEL, WORKER_LOST, STARTUP_FAILED */
 export async function openServing(parts: ServingParts): Promise<Serving> {
   const { project, store, clock } = parts;
   const { repository, variants, mistakes } = await compileProject(project, servedVersions(project));
-  const batchers = new Map<string, Batcher>();
+  const batchers = createBatchers(parts, repository);
   const close = async (): Promise<void> => {
-    await Promise.all([...batchers.values()].map(async (batcher) => batcher.close()));
+    await batchers.close();
     await repository.release();
   };
   try {
     if (mistakes.length > 0) throw invalidProject(mistakes);
-    await warm(variants, parts.log);
+    const runsMs = await placeModels(variants, { ...parts, repository });
     const endpoints = new Map<string, ServedEndpoint>();
     for (const served of variants) {
-      const batcher = batcherFor(served, batchers, parts.metrics);
+      const batcher = batchers.for(served, runsMs.get(served.loaded.version));
       const plan = createPlan(served.endpoint, served.variant, served.compiled, { ...parts, batcher });
       endpoints.set(served.endpoint.name, createEndpoint(served.endpoint, plan, project, clock));
     }
-    const admit = createAdmission([...batchers.values()], project.limits.timeoutMs / WAIT_DIVISOR);
+    const admit = createAdmission(batchers.onLoop(), project.limits.timeoutMs / WAIT_DIVISOR);
     return { project, store, clock, endpoints, admit, close };
   } catch (error) {
     await close();
@@ -92,26 +90,12 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
   }
 }
 
-/** All models run on one event loop, so whoever waits for one of them waits for all. */
+/** Models without threads share the event loop, so whoever waits for one of them waits for all. */
 function createAdmission(batchers: readonly Batcher[], waitMsMax: number): () => void {
   return () => {
     const nowMs = performance.now();
     for (const batcher of batchers) if (batcher.waitMs(nowMs) > waitMsMax) throw overloaded();
   };
-}
-
-/** @throws MillraceError INVALID_PROJECT */
-async function warm(variants: readonly ServedVariant[], log: Log): Promise<void> {
-  const { warmed, mistakes } = await warmVariants(variants);
-  if (mistakes.length > 0) throw invalidProject(mistakes);
-  for (const { model, version, result } of warmed) {
-    const { runMs, warning } = result;
-    if (warning !== undefined) log.warn({ model, version }, warning);
-    log.info(
-      { model, version, run_ms_one_row: runMs?.oneRow, run_ms_full_batch: runMs?.fullBatch },
-      'model loaded',
-    );
-  }
 }
 
 function createEndpoint(endpoint: Endpoint, plan: Plan, project: Project, clock: Clock): ServedEndpoint {
@@ -123,36 +107,4 @@ function createEndpoint(endpoint: Endpoint, plan: Plan, project: Project, clock:
       new Prediction(plan, request, clock.nowMs(), sink).start();
     },
   };
-}
-
-/** Endpoints that fill the same model version equally wide share its batches. */
-function batcherFor(
-  { loaded, compiled }: ServedVariant,
-  batchers: Map<string, Batcher>,
-  metrics: Metrics,
-): Batcher {
-  const { session, version } = loaded;
-  const { widths } = compiled.transforms;
-  const labels = { model: version.model, version: version.version };
-  const key = batchKey(version, widths);
-  const known = batchers.get(key);
-  if (known !== undefined) return known;
-  const rows = metrics.histogram('millrace_batch_rows', 'Rows of a run of a model.', rowBounds, labels);
-  const durations = metrics.histogram(
-    'millrace_run_duration_seconds',
-    'Time of a run of a model.',
-    latencyBoundsSeconds,
-    labels,
-  );
-  const batcher = createBatcher(session, {
-    ...version.batching,
-    widths,
-    outputWidthsMin: compiled.outputWidthsMin,
-    onRun(count, durationMs) {
-      rows.observe(count);
-      durations.observe(durationMs / 1000);
-    },
-  });
-  batchers.set(key, batcher);
-  return batcher;
 }

@@ -4,27 +4,43 @@
  */
 import { MillraceError } from '../errors.ts';
 import { resolveOutputs } from '../inference/model-repository.ts';
+import type { ModelRepository } from '../inference/model-repository.ts';
 import { warmUp } from '../inference/warm-up.ts';
 import type { WarmUp } from '../inference/warm-up.ts';
-import type { Mistake } from '../project/project.ts';
+import type { Mistake, ModelVersion } from '../project/project.ts';
 import type { ServedVariant } from './compile-project.ts';
 
 export interface Warmed {
-  readonly model: string;
-  readonly version: string;
+  readonly version: ModelVersion;
   readonly result: WarmUp;
 }
 
-/** Versions with `warmup: false` are left out. */
+export interface WarmedVariants {
+  readonly warmed: readonly Warmed[];
+  readonly mistakes: readonly Mistake[];
+}
+
+/**
+ * Versions with `warmup: false` are left out.
+ * @param oneRowMsMax if a run of one row takes longer, the model is not run with more
+ */
 export async function warmVariants(
   variants: readonly ServedVariant[],
-): Promise<{ readonly warmed: readonly Warmed[]; readonly mistakes: readonly Mistake[] }> {
+  repository: ModelRepository,
+  oneRowMsMax?: number,
+): Promise<WarmedVariants> {
   const warmed: Warmed[] = [];
   const mistakes: Mistake[] = [];
-  for (const { session, version, widths } of distinct(variants)) {
+  for (const { version, widths } of distinct(variants)) {
+    const { session } = repository.loaded(version);
+    const { rowsMax } = version.batching;
     try {
-      const result = await warmUp(session, { widths, rowsMax: version.batching.rowsMax });
-      warmed.push({ model: version.model, version: version.version, result });
+      // One for each thread, so that every thread makes some of the runs.
+      const warmUps = Array.from({ length: Math.max(1, session.threads) }, async () =>
+        warmUp(session, { widths, rowsMax, ...(oneRowMsMax === undefined ? {} : { oneRowMsMax }) }),
+      );
+      const [result] = (await Promise.all(warmUps)) as [WarmUp];
+      warmed.push({ version, result });
       mistakes.push(...resolveOutputs(version, session, result.outputWidths).mistakes);
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error;
@@ -34,14 +50,18 @@ export async function warmVariants(
   return { warmed, mistakes };
 }
 
-type WarmTarget = ServedVariant['loaded'] & { readonly widths: readonly number[] };
+interface WarmTarget {
+  readonly version: ModelVersion;
+  readonly widths: readonly number[];
+}
 
 /** Endpoints that fill the same version equally wide need one warm-up. */
 function distinct(variants: readonly ServedVariant[]): WarmTarget[] {
   const targets = new Map<string, WarmTarget>();
   for (const { loaded, compiled } of variants) {
+    const { version } = loaded;
     const { widths } = compiled.transforms;
-    if (loaded.version.warmup) targets.set(batchKey(loaded.version, widths), { ...loaded, widths });
+    if (version.warmup) targets.set(batchKey(version, widths), { version, widths });
   }
   return [...targets.values()];
 }

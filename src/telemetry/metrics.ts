@@ -26,7 +26,7 @@ export interface Metrics {
   counter(name: string, help: string, labels: Labels): Counter;
   histogram(name: string, help: string, bounds: readonly number[], labels: Labels): Histogram;
   /**
-   * A value that is read when the metrics are asked for.
+   * A value that is read when the metrics are asked for. Of several readers of one name, the latest counts.
    * @param across how the values of several processes become one; default sum
    */
   gauge(
@@ -85,7 +85,10 @@ export function createMetrics(): Metrics {
       families.child(name, help, 'counter', labels, () => new PlainCounter(labels)),
     histogram: (name, help, bounds, labels) =>
       families.child(name, help, 'histogram', labels, () => new PlainHistogram(labels, bounds)),
-    gauge: (name, help, read, across) => register(registry, name, help, 'gauge', () => [...read()], across),
+    gauge: (name, help, read, across) => {
+      registry.removeSingleMetric(name);
+      register(registry, name, help, 'gauge', () => [...read()], across);
+    },
     render: async () => `${await registry.metrics()}${await processRegistry.metrics()}`,
     families: async (part) => {
       const own = registry.getMetricsAsArray() as unknown as RegisteredMetric[];

@@ -6,6 +6,8 @@ const cliPath = new URL('../../dist/cli.js', import.meta.url).pathname;
 
 export interface Finished {
   readonly code: number | null;
+  /** The signal that ended it, if one did. */
+  readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -31,7 +33,7 @@ export function start(
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const finished = new Promise<Finished>((resolve) => {
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
   const printed = async (pattern: RegExp): Promise<RegExpExecArray> =>
     new Promise((resolve, reject) => {

@@ -1,12 +1,14 @@
 /** Generated traffic against several models at once: whatever the mix, each caller gets its own rows and no others. */
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MillraceError } from '../../src/errors.ts';
 import { createBatcher } from '../../src/inference/batcher.ts';
 import type { Batcher, OutputData, TensorData } from '../../src/inference/batcher.ts';
+import { createExitGuard } from '../../src/inference/exit-guard.ts';
 import { openSession } from '../../src/inference/session.ts';
 import type { ModelSession } from '../../src/inference/session.ts';
+import { openWorkerSession } from '../../src/inference/worker-session.ts';
 import { modelPath } from './model-case.ts';
 import { RecordingCaller } from './recording-caller.ts';
 import type { InputRow, OutputRow } from './recording-caller.ts';
@@ -101,11 +103,19 @@ class Client extends RecordingCaller {
   }
 }
 
-const sessions: ModelSession[] = [];
+type Place = 'the event loop' | 'worker threads';
+
+const sessions: Record<Place, ModelSession[]> = { 'the event loop': [], 'worker threads': [] };
 beforeAll(async () => {
-  for (const { file } of lanes) sessions.push(await openSession(modelPath(file)));
+  const exitGuard = createExitGuard();
+  for (const { file } of lanes) {
+    sessions['the event loop'].push(await openSession(modelPath(file)));
+    sessions['worker threads'].push(await openWorkerSession(modelPath(file), { threads: 2, exitGuard }));
+  }
 });
-afterAll(() => Promise.all(sessions.map((session) => session.release())));
+afterAll(() =>
+  Promise.all(Object.values(sessions).flatMap((opened) => opened.map((each) => each.release()))),
+);
 
 async function drive(batchers: readonly Batcher[], steps: readonly Step[]): Promise<Client[]> {
   const clients = steps.map((each, id) => new Client(id, each));
@@ -122,24 +132,34 @@ async function drive(batchers: readonly Batcher[], steps: readonly Step[]): Prom
   return clients;
 }
 
-it.each([
+const options = [
   { rowsMax: 1, delayMsMax: 0 },
   { rowsMax: 3, delayMsMax: 0 },
   { rowsMax: 7, delayMsMax: 1 },
   { rowsMax: 256, delayMsMax: 0 },
   { rowsMax: 256, delayMsMax: 2 },
-])('gives each caller its own rows: $rowsMax rows a batch, $delayMsMax ms delay', async (options) => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
-      const runRows: number[] = [];
-      const batchers = sessions.map((session, lane) => {
-        const { widths } = lanes[lane] as Lane;
-        return createBatcher(session, { ...options, widths, onRun: (rows) => runRows.push(rows) });
-      });
-      const clients = await drive(batchers, steps);
-      expect(clients.map((client) => client.found())).toEqual(clients.map((client) => client.expected()));
-      expect(Math.max(0, ...runRows)).toBeLessThanOrEqual(options.rowsMax);
-    }),
-    { numRuns: 60 },
+];
+
+describe.each([
+  { place: 'the event loop', numRuns: 60 },
+  { place: 'worker threads', numRuns: 20 },
+] as const)('models on $place', ({ place, numRuns }) => {
+  it.each(options)(
+    'give each caller its own rows: $rowsMax rows a batch, $delayMsMax ms delay',
+    async (batching) => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
+          const runRows: number[] = [];
+          const batchers = sessions[place].map((session, lane) => {
+            const { widths } = lanes[lane] as Lane;
+            return createBatcher(session, { ...batching, widths, onRun: (rows) => runRows.push(rows) });
+          });
+          const clients = await drive(batchers, steps);
+          expect(clients.map((client) => client.found())).toEqual(clients.map((client) => client.expected()));
+          expect(Math.max(0, ...runRows)).toBeLessThanOrEqual(batching.rowsMax);
+        }),
+        { numRuns },
+      );
+    },
   );
 });

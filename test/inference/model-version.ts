@@ -28,6 +28,10 @@ export function modelVersion(
         location: yaml(20 + i, `outputs.${field}`),
       })),
     batching: { rowsMax: 8, delayMsMax: 0 },
+    execution: 'auto',
+    workers: undefined,
+    queueRowsMax: 65_536,
+    timeoutMs: undefined,
     warmup: true,
     location: yaml(1, ''),
   };

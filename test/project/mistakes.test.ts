@@ -145,6 +145,8 @@ inputs:
 outputs: { p: '[3]', q: 'a[1]', 1st: a }
 batching: { rows_max: 0, delay_ms: 4, delay_ms_max: -1 }
 warmup: maybe
+execution: gpu
+workers: 0
 streaming: {}
 `;
   expect(await modelMistakes(text)).toEqual([
@@ -166,7 +168,9 @@ streaming: {}
     'churn/model.yaml:18  batching.delay_ms_max  must be at least 0',
     'churn/model.yaml:18  batching.delay_ms  is not a known key (keys here are rows_max, delay_ms_max)',
     'churn/model.yaml:19  warmup  must be true or false, not "maybe"',
-    'churn/model.yaml:20  streaming  is not a known key (keys here are entities, inputs, outputs, batching, warmup, $schema)',
+    'churn/model.yaml:20  execution  must be auto, inline or worker',
+    'churn/model.yaml:21  workers  must be at least 1',
+    'churn/model.yaml:22  streaming  is not a known key (keys here are entities, inputs, outputs, batching, execution, workers, queue_rows_max, timeout_ms, warmup, $schema)',
   ]);
 });
 

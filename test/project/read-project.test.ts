@@ -7,6 +7,16 @@ import { formatMistake, loadProject, readProject } from '../../src/project/read-
 import { isIncomplete } from '../../src/project/report.ts';
 import { mistakesIn, projectFolder, readFiles, soundFiles } from './project-folder.ts';
 
+/** What a model.yaml means that does not say how the model runs. */
+const unsaid = {
+  batching: { rowsMax: 256, delayMsMax: 0 },
+  execution: 'auto',
+  workers: undefined,
+  queueRowsMax: 65_536,
+  timeoutMs: undefined,
+  warmup: true,
+};
+
 describe('a sound project', () => {
   test('is read with everything in it', async () => {
     const dir = await projectFolder(soundFiles);
@@ -63,8 +73,7 @@ describe('a sound project', () => {
           location: { file: modelFile, line: 7, path: 'outputs.risk' },
         },
       ],
-      batching: { rowsMax: 256, delayMsMax: 0 },
-      warmup: true,
+      ...unsaid,
       location: { file: modelFile, line: 1, path: '' },
     });
     expect(project.endpoints.get('churn')).toMatchObject({
@@ -168,6 +177,10 @@ function withoutPlaces(project: Project): unknown {
 describe('a model', () => {
   const own = `inputs: { features: request.user }
 batching: { rows_max: 8 }
+execution: worker
+workers: 3
+queue_rows_max: 100
+timeout_ms: 250
 warmup: false
 `;
 
@@ -177,6 +190,7 @@ warmup: false
     const [first, second] = [versions?.get('1'), versions?.get('2')];
     expect(first?.batching).toEqual({ rowsMax: 256, delayMsMax: 0 });
     expect(second?.batching).toEqual({ rowsMax: 8, delayMsMax: 0 });
+    expect(second).toMatchObject({ execution: 'worker', workers: 3, queueRowsMax: 100, timeoutMs: 250 });
     expect(second?.warmup).toBe(false);
     expect(second?.bindings).toEqual(first?.bindings);
     expect(second?.outputs).toEqual(first?.outputs);

@@ -1,0 +1,57 @@
+/**
+ * The file that a worker thread runs (model-thread.ts starts it): one session, one run at a time. It must be plain
+ * JavaScript when it runs, so it is always the compiled one.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { markIdle } from './exit-guard.ts';
+import { openSession } from './session.ts';
+import type { ModelSession, TensorValue } from './session.ts';
+import { toPlainError, transferables } from './worker-message.ts';
+import type { WorkerReply, WorkerRequest, WorkerSettings } from './worker-message.ts';
+
+/** Busy is set by the other side before it asks; it is free again before the reply. */
+async function serve(port: MessagePort, settings: WorkerSettings): Promise<void> {
+  const busy = new Int32Array(settings.busy);
+  const reply = (message: WorkerReply, handedOver: readonly ArrayBuffer[] = []): void => {
+    markIdle(busy);
+    port.postMessage(message, handedOver);
+  };
+  let session: ModelSession;
+  try {
+    session = await openSession(settings.path, { outputs: settings.outputs });
+  } catch (error) {
+    return reply({ kind: 'refused', error: toPlainError(error) });
+  }
+  const close = async (): Promise<void> => {
+    await session.release();
+    markIdle(busy);
+    port.close();
+  };
+  port.on('message', (request: WorkerRequest) => {
+    void (request.kind === 'run' ? answer(session, request.inputs, reply) : close());
+  });
+  reply({ kind: 'opened', inputs: session.inputs, outputs: session.outputs });
+}
+
+async function answer(
+  session: ModelSession,
+  inputs: readonly TensorValue[],
+  reply: (message: WorkerReply, handedOver: readonly ArrayBuffer[]) => void,
+): Promise<void> {
+  const spent = inputs.map(({ data }) => data);
+  try {
+    const results = await session.run(inputs);
+    // Tensors of the runtime are objects with methods, which cannot be sent.
+    const outputs = results.map(({ data, dims }) => ({ data, dims }));
+    reply(
+      { kind: 'answered', outputs, spent },
+      transferables([...spent, ...outputs.map(({ data }) => data)]),
+    );
+  } catch (error) {
+    reply({ kind: 'failed', error: toPlainError(error), spent }, transferables(spent));
+  }
+}
+
+if (parentPort === null) throw new Error('session-worker.js runs in a worker thread only');
+await serve(parentPort, workerData as WorkerSettings);

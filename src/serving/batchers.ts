@@ -1,0 +1,112 @@
+/** The batchers of a project, one for each model version and way of filling it, and what they count. */
+import { createBatcher } from '../inference/batcher.ts';
+import type { Batcher, RefusalReason } from '../inference/batcher.ts';
+import type { ModelRepository } from '../inference/model-repository.ts';
+import type { ModelVersion, Project } from '../project/project.ts';
+import { latencyBoundsSeconds, rowBounds } from '../telemetry/metrics.ts';
+import type { Counter, Labels, Metrics } from '../telemetry/metrics.ts';
+import type { ServedVariant } from './compile-project.ts';
+import { batchKey } from './warm-variants.ts';
+
+export interface Batchers {
+  /**
+   * Endpoints that fill the same model version equally wide share its batches.
+   * @param runMs time of a run of a full batch, if it is known
+   */
+  for(served: ServedVariant, runMs: number | undefined): Batcher;
+  /** Those whose runs block the event loop. */
+  onLoop(): readonly Batcher[];
+  /** Settles all that was submitted. */
+  close(): Promise<void>;
+}
+
+interface Kept {
+  readonly batcher: Batcher;
+  readonly labels: Labels;
+  readonly isOnLoop: boolean;
+}
+
+/** @param repository whose models are where they are going to run */
+export function createBatchers(
+  { project, metrics }: { readonly project: Project; readonly metrics: Metrics },
+  repository: ModelRepository,
+): Batchers {
+  const kept = new Map<string, Kept>();
+  metrics.gauge('millrace_queue_rows', 'Rows that wait for a run of the model.', () =>
+    queueRows([...kept.values()]),
+  );
+  return {
+    for({ loaded: { version }, compiled }, runMs) {
+      const { widths } = compiled.transforms;
+      const key = batchKey(version, widths);
+      const known = kept.get(key);
+      if (known !== undefined) return known.batcher;
+      const { session } = repository.loaded(version);
+      const labels = { model: version.model, version: version.version };
+      const batcher = createBatcher(session, {
+        ...version.batching,
+        ...limitsOf(version, project.limits.timeoutMs),
+        ...observers(metrics, labels),
+        runMs,
+        widths,
+        outputWidthsMin: compiled.outputWidthsMin,
+      });
+      kept.set(key, { batcher, labels, isOnLoop: session.threads === 0 });
+      return batcher;
+    },
+    onLoop: () => [...kept.values()].filter(({ isOnLoop }) => isOnLoop).map(({ batcher }) => batcher),
+    close: async () => {
+      await Promise.all([...kept.values()].map(async ({ batcher }) => batcher.close()));
+    },
+  };
+}
+
+/** One value for each model version, however many ways there are to fill it. */
+function queueRows(kept: readonly Kept[]): { labels: Labels; value: number }[] {
+  const values = new Map<string, { labels: Labels; value: number }>();
+  for (const { labels, batcher } of kept) {
+    const key = JSON.stringify(labels);
+    const value = (values.get(key)?.value ?? 0) + batcher.queueRows;
+    values.set(key, { labels, value });
+  }
+  return [...values.values()];
+}
+
+/** The server watches its own limit; the model's deadline counts where it is shorter. */
+function limitsOf(
+  { queueRowsMax, timeoutMs }: ModelVersion,
+  serverMs: number,
+): { queueRowsMax: number; answerMsMax: number; timeoutMs: number | undefined } {
+  const isShorter = timeoutMs !== undefined && timeoutMs < serverMs;
+  return {
+    queueRowsMax,
+    answerMsMax: isShorter ? timeoutMs : serverMs,
+    timeoutMs: isShorter ? timeoutMs : undefined,
+  };
+}
+
+function observers(
+  metrics: Metrics,
+  labels: Labels,
+): { onRun(rows: number, durationMs: number): void; onRefuse(reason: RefusalReason): void } {
+  const rows = metrics.histogram('millrace_batch_rows', 'Rows of a run of a model.', rowBounds, labels);
+  const durations = metrics.histogram(
+    'millrace_run_duration_seconds',
+    'Time of a run of a model.',
+    latencyBoundsSeconds,
+    labels,
+  );
+  const refused = (reason: RefusalReason): Counter =>
+    metrics.counter('millrace_queue_refused_total', 'Requests that the queue of a model did not take.', {
+      ...labels,
+      reason,
+    });
+  const refusals = { queue_full: refused('queue_full'), too_late: refused('too_late') };
+  return {
+    onRun(count, durationMs) {
+      rows.observe(count);
+      durations.observe(durationMs / 1000);
+    },
+    onRefuse: (reason) => refusals[reason].add(1),
+  };
+}
