@@ -1,11 +1,11 @@
 /**
- * `npm run bench`: all benchmarks, as one table of rates and ratios in Markdown. Takes about two minutes.
+ * `npm run bench`: all benchmarks, as one table of rates and ratios in Markdown. Takes about a minute.
  *
- *     npx tsx bench/run.ts store http    # only these parts
+ *     npx tsx bench/run.ts store inference    # only these parts
  */
 import { cpus } from 'node:os';
+import { markdownTable } from '../loadtest/peers/markdown-table.ts';
 import type { BenchRow } from './bench-row.ts';
-import { benchHttp } from './http.ts';
 import { benchInference } from './inference.ts';
 import { benchStore } from './store.ts';
 import { benchTransforms } from './transforms.ts';
@@ -14,7 +14,6 @@ const parts: readonly { readonly name: string; run(): Promise<readonly BenchRow[
   { name: 'transforms', run: benchTransforms },
   { name: 'inference', run: inferenceRows },
   { name: 'store', run: benchStore },
-  { name: 'http', run: benchHttp },
 ];
 const head = ['what', 'per second', 'ratio', 'rounds', 'to', 'target'];
 const NUMERIC_COLUMNS = 3;
@@ -42,22 +41,6 @@ function cellsOf({ name, perSecond, ratio, ratioSpread, ratioTo = '', target = '
   ];
 }
 
-function isNumeric(column: number): boolean {
-  return column > 0 && column < NUMERIC_COLUMNS;
-}
-
-function markdownTable(rows: readonly (readonly string[])[]): string {
-  const widths = head.map((_, c) => Math.max(3, ...rows.map((row) => row[c]?.length ?? 0)));
-  const rule = widths.map((width, c) => (isNumeric(c) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
-  const lines = rows.map((row) =>
-    widths.map((width, c) => (isNumeric(c) ? row[c]?.padStart(width) : row[c]?.padEnd(width))),
-  );
-  return lines
-    .toSpliced(1, 0, rule)
-    .map((cells) => `| ${cells.join(' | ')} |`)
-    .join('\n');
-}
-
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !parts.some((part) => part.name === name));
 if (unknown.length > 0) {
@@ -75,4 +58,4 @@ for (const part of parts) {
 const [cpu] = cpus();
 const date = new Date().toISOString().slice(0, 10);
 console.log(`${date}, ${cpus().length} x ${cpu?.model ?? 'CPU'}, Node ${process.version}\n`);
-console.log(markdownTable([head, ...rows.map(cellsOf)]));
+console.log(markdownTable(head, rows.map(cellsOf), NUMERIC_COLUMNS - 1));

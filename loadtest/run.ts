@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { writeBenchProject } from '../bench/http/bench-project.ts';
+import { writeBenchProject } from './bench-project.ts';
 import { runScenarios } from '../src/cli/loadtest/run-scenarios.ts';
 import { MillraceError } from '../src/errors.ts';
 import { resolveAddress } from '../src/loadtest/address.ts';

@@ -1,5 +1,5 @@
 /** What `npm run loadtest` asks the server for. */
-import { CONNECTIONS, USERS } from '../bench/http/shape.ts';
+import { CONNECTIONS, USERS } from './shape.ts';
 import type { Protocol } from '../src/loadtest/caller.ts';
 import type { LoadRequest } from '../src/loadtest/load-request.ts';
 import { predictRequest } from '../src/loadtest/load-request.ts';

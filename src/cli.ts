@@ -7,6 +7,7 @@ import { demoCommand } from './cli/demo.ts';
 import { loadCommand } from './cli/load.ts';
 import { loadTestCommand } from './cli/loadtest.ts';
 import { serveCommand } from './cli/serve.ts';
+import { workerCommand } from './cli/workers/worker.ts';
 import { MillraceError } from './errors.ts';
 
 const EXIT_FAILED = 1;
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
   for (const command of [serveCommand(), checkCommand(), loadCommand(), loadTestCommand(), demoCommand()]) {
     program.addCommand(command.exitOverride().showHelpAfterError('(--help shows the options)'));
   }
+  program.addCommand(workerCommand(), { hidden: true });
   try {
     await program.exitOverride().parseAsync();
   } catch (error) {

@@ -12,6 +12,10 @@ export interface ErrorKind {
 
 export const errorCatalogue = {
   MALFORMED_JSON: { status: 400, meaning: 'The body is not valid JSON. The message names the position.' },
+  MALFORMED_MESSAGE_PACK: {
+    status: 400,
+    meaning: 'The message is not valid MessagePack, or uses a type that has no meaning in a request.',
+  },
   INVALID_ENCODING: { status: 400, meaning: 'The body is not valid UTF-8.' },
   EMPTY_BODY: { status: 400, meaning: 'The call needs a JSON body and got none.' },
   DUPLICATE_FIELD: { status: 400, meaning: 'A JSON object names the same field twice.' },
@@ -22,6 +26,11 @@ export const errorCatalogue = {
   },
   TOO_MANY_ROWS: { status: 400, meaning: 'The request has more rows than `limits.rows_max`. Split it.' },
   KEY_TOO_LONG: { status: 400, meaning: 'The join keys of one entity are longer than a store key may be.' },
+  ORIGIN_REFUSED: {
+    status: 403,
+    meaning:
+      'A web page of another host asked for a WebSocket. Pages may only use the server they come from.',
+  },
   UNKNOWN_ENDPOINT: { status: 404, meaning: 'No endpoint of this name is in the project file.' },
   UNKNOWN_ROUTE: { status: 404, meaning: 'No call has this path.' },
   UNKNOWN_FEATURE: {
@@ -32,9 +41,11 @@ export const errorCatalogue = {
   REQUEST_TIMEOUT: { status: 408, meaning: 'The body did not arrive within `limits.body_timeout`.' },
   BODY_TOO_LARGE: { status: 413, meaning: 'The body is larger than `limits.body_bytes_max`.' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: 'The content type is not `application/json`.' },
+  UPGRADE_REQUIRED: { status: 426, meaning: 'The path takes WebSocket connections only.' },
   OVERLOADED: {
     status: 429,
-    meaning: 'Too many requests are in flight. Retry after the `Retry-After` seconds.',
+    meaning:
+      'Too many requests are in flight, or too many sockets open. Retry after the `Retry-After` seconds.',
   },
   INTERNAL: { status: 500, meaning: 'A fault in the server. The log has the cause under the request id.' },
   MODEL_FAILED: {

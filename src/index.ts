@@ -19,6 +19,7 @@ export type {
   Variant,
 } from './project/project.ts';
 export { createServer } from './server/server.ts';
-export type { Server, ServerOptions } from './server/server.ts';
+export type { CloseOptions, Server, ServerOptions } from './server/server.ts';
+export type { PortSharing } from './server/transport.ts';
 export { createLog } from './telemetry/log.ts';
 export type { Log, LogLevel } from './telemetry/log.ts';

@@ -1,12 +1,15 @@
 /** `millrace serve`: the server as a process of its own. */
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { MillraceError } from '../errors.ts';
 import { loadProject } from '../project/read-project.ts';
 import { PORT_MAX, createServer, defaultHost, defaultPort } from '../server/server.ts';
 import type { Server } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
 import type { LogLevel } from '../telemetry/log.ts';
 import { unlessStopped, untilStopped } from './until-stopped.ts';
+import { serveWithWorkers } from './workers/serve-workers.ts';
 
 interface ServeOptions {
   readonly project: string;
@@ -14,7 +17,11 @@ interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly logLevel: LogLevel;
+  readonly workers: number;
 }
+
+const WORKERS_MAX = 256;
+const spreadsConnections = process.platform === 'linux';
 
 export function serveCommand(): Command {
   return new Command('serve')
@@ -26,6 +33,12 @@ export function serveCommand(): Command {
     )
     .option('--host <address>', 'the address to listen on', defaultHost)
     .option('--port <number>', 'the port to listen on; 0 takes any free one', parsePort, defaultPort)
+    .option(
+      '--workers <count>',
+      'processes that share the port and the store, or auto for one a core; with several, SIGHUP restarts them one by one',
+      parseWorkers,
+      1,
+    )
     .addOption(
       new Option('--log-level <level>', 'least level that is logged').choices(logLevels).default('info'),
     )
@@ -33,7 +46,17 @@ export function serveCommand(): Command {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const stop = untilStopped();
+  if (options.workers > 1) {
+    if (!spreadsConnections) {
+      throw new MillraceError(
+        'STARTUP_FAILED',
+        '--workers needs Linux: no other system spreads connections over the processes that share a port',
+      );
+    }
+    return serveWithWorkers(options);
+  }
+  // One process has nothing that could take over from it: SIGHUP stops it as well.
+  const stop = untilStopped(['SIGTERM', 'SIGINT', 'SIGHUP']);
   const server = await unlessStopped(startServer(options), stop);
   await stop;
   // What did not close in time may never end by itself.
@@ -54,4 +77,11 @@ export function parsePort(text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= PORT_MAX) return port;
   throw new InvalidArgumentError(`A port is a number from 0 to ${PORT_MAX}.`);
+}
+
+function parseWorkers(text: string): number {
+  if (text === 'auto') return spreadsConnections ? Math.min(WORKERS_MAX, availableParallelism()) : 1;
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= WORKERS_MAX) return count;
+  throw new InvalidArgumentError(`The count is a number from 1 to ${WORKERS_MAX}, or auto.`);
 }

@@ -1,15 +1,16 @@
-/** Resolves at the first SIGTERM or SIGINT. A second one ends the process at once. */
-export async function untilStopped(): Promise<NodeJS.Signals> {
+/** Resolves at the first of the signals. A second one ends the process at once. */
+export async function untilStopped(
+  signals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'],
+): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     const stop = (signal: NodeJS.Signals): void => {
-      for (const name of ['SIGTERM', 'SIGINT'] as const) {
+      for (const name of signals) {
         process.removeListener(name, stop);
         process.once(name, () => process.exit(1));
       }
       resolve(signal);
     };
-    process.on('SIGTERM', stop);
-    process.on('SIGINT', stop);
+    for (const name of signals) process.on(name, stop);
   });
 }
 

@@ -46,6 +46,12 @@ export interface Batcher {
    * @throws MillraceError NOT_READY after `close`
    */
   submit(caller: BatchCaller, rowCount: number): void;
+  /**
+   * How long rows wait for their run by now: as long as the oldest that wait have waited, or as the batches in line
+   * take by the time of the last runs, whichever is more. 0 = nobody waits.
+   * @param nowMs of `performance.now`
+   */
+  waitMs(nowMs: number): number;
   /** Runs the open batch and waits until everything submitted so far is settled. */
   drain(): Promise<void>;
   /** Refuses what comes from now on, then drains. The session stays open: it is its owner's. */
@@ -66,6 +72,8 @@ export interface BatcherOptions {
 }
 
 const FREE_BATCHES_MAX = 4;
+/** The measured time holds a turn of the event loop, in which requests are read: the least of it tells of the run. */
+const SLOWER_RUN_WEIGHT = 0.02;
 
 /** @throws Error if a width does not fit the session's inputs: the project's checks come first */
 export function createBatcher(session: ModelSession, options: BatcherOptions): Batcher {
@@ -117,6 +125,8 @@ interface Batch {
   readonly tensors: readonly TensorData[];
   rows: number;
   slices: Slice[];
+  /** When it is to run at the latest, by `performance.now`. */
+  dueMs: number;
   settled: Promise<void>;
 }
 
@@ -132,6 +142,8 @@ class TurnBatcher implements Batcher {
   private immediate: NodeJS.Immediate | undefined;
   private timer: NodeJS.Timeout | undefined;
   private last: Promise<void> = Promise.resolve();
+  /** Time of a run, near the least of the last ones; undefined before the first. */
+  private runMs: number | undefined;
   private closed = false;
 
   constructor(session: ModelSession, options: BatcherOptions) {
@@ -167,6 +179,13 @@ class TurnBatcher implements Batcher {
     }
   }
 
+  waitMs(nowMs: number): number {
+    // In the order in which they were opened; the first is the oldest.
+    for (const { dueMs } of this.running)
+      return Math.max(nowMs - dueMs, this.running.size * (this.runMs ?? 0));
+    return this.open === undefined ? 0 : nowMs - this.open.dueMs;
+  }
+
   async drain(): Promise<void> {
     this.flush();
     await Promise.all([...this.running].map((batch) => batch.settled));
@@ -183,6 +202,7 @@ class TurnBatcher implements Batcher {
     if (delayMsMax > 0) this.timer = setTimeout(this.flush, delayMsMax);
     else this.immediate = setImmediate(this.flush);
     this.open = this.free.pop() ?? this.createBatch();
+    this.open.dueMs = performance.now() + delayMsMax;
     return this.open;
   }
 
@@ -190,7 +210,7 @@ class TurnBatcher implements Batcher {
     const tensors = this.session.inputs.map(({ elementType }, i) =>
       createBuffer(elementType, this.rowsMax * (this.options.widths[i] as number)),
     );
-    return { tensors, rows: 0, slices: [], settled: Promise.resolve() };
+    return { tensors, rows: 0, slices: [], dueMs: 0, settled: Promise.resolve() };
   }
 
   /** Starts the run of the open batch. */
@@ -236,7 +256,10 @@ class TurnBatcher implements Batcher {
       for (let i = from; i < to; i++) failSlice(batch.slices[i] as Slice, failure);
       return;
     }
-    this.options.onRun?.(rows, performance.now() - startedMs);
+    const durationMs = performance.now() - startedMs;
+    const lastMs = this.runMs ?? durationMs;
+    this.runMs = Math.min(durationMs, lastMs + (durationMs - lastMs) * SLOWER_RUN_WEIGHT);
+    this.options.onRun?.(rows, durationMs);
     for (let i = from; i < to; i++) answerSlice(batch.slices[i] as Slice, outputs, first.at);
   }
 

@@ -17,7 +17,7 @@ export function formatPercent(share: number): string {
 }
 
 /** Requests without an answer with 200, except those that the server refused with 429. */
-export function errorCount({ outcomes }: Measurement): number {
+function errorCount({ outcomes }: Measurement): number {
   return outcomes.timedOut + outcomes.connectionErrors + outcomes.otherErrors;
 }
 

@@ -20,7 +20,7 @@ export interface LatencyQuantile {
 }
 
 /** Longer ones are recorded as this. */
-export const LATENCY_US_MAX = 120_000_000;
+const LATENCY_US_MAX = 120_000_000;
 
 /** Shares for a curve on an axis of "one in N requests": ten points for each factor of ten. */
 const curveQuantiles = Array.from({ length: 51 }, (_, i) => 1 - 10 ** (-i / 10));

@@ -9,7 +9,7 @@ export interface LoadRequest {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-export function predictPath(endpoint: string): string {
+function predictPath(endpoint: string): string {
   return `/v1/endpoints/${encodeURIComponent(endpoint)}/predict`;
 }
 

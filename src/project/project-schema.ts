@@ -51,6 +51,11 @@ export interface LimitsSpec {
   readonly timeout: number;
   readonly in_flight_max: number;
   readonly drain_timeout: number;
+  readonly memory_bytes_max: number;
+  readonly ws_sockets_max: number;
+  readonly ws_in_flight_max: number;
+  readonly ws_buffer_bytes_max: number;
+  readonly ws_idle_timeout: number;
 }
 
 export interface ProjectSpec {
@@ -84,6 +89,10 @@ export interface ModelSpec {
 const identifierPattern = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const LIMIT_TIMEOUT_MS_MAX = 86_400_000;
 const BODY_BYTES_MAX = 1024 ** 3;
+const MEMORY_BYTES_MAX = 1024 ** 4;
+// What uWebSockets.js takes.
+const WS_IDLE_MS_MIN = 8000;
+const WS_IDLE_MS_MAX = 960_000;
 
 /** Names that expressions use must read as identifiers. */
 const identifier = z
@@ -143,9 +152,9 @@ const timeout = duration.refine((durationMs) => durationMs <= LIMIT_TIMEOUT_MS_M
   error: 'must be at most 1d',
 });
 
-const byteSize = z
-  .union([z.int(), parsed(parseByteSize).meta({ pattern: '^[0-9]+([bB]|[kKmMgG][bB])$' })])
-  .pipe(z.int().min(1).max(BODY_BYTES_MAX));
+const byteSize = z.union([z.int(), parsed(parseByteSize).meta({ pattern: '^[0-9]+([bB]|[kKmMgG][bB])$' })]);
+const bodySize = byteSize.pipe(z.int().min(1).max(BODY_BYTES_MAX));
+const memorySize = byteSize.pipe(z.int().min(0).max(MEMORY_BYTES_MAX));
 
 const entity = z.strictObject({
   keys: notEmpty(
@@ -231,7 +240,7 @@ const endpoint = z.strictObject({
 });
 
 const limits = z.strictObject({
-  body_bytes_max: byteSize.prefault('1mb').describe('The largest body: bytes, or 512kb, 1mb.'),
+  body_bytes_max: bodySize.prefault('1mb').describe('The largest body: bytes, or 512kb, 1mb.'),
   body_timeout: timeout.prefault('10s').describe('Time for a body to arrive once its headers are there.'),
   rows_max: z.int().min(1).max(100_000).default(1000).describe('The most rows of one call.'),
   timeout: timeout.prefault('1s').describe('Time for an answer once the body is there.'),
@@ -242,6 +251,28 @@ const limits = z.strictObject({
     .default(10_000)
     .describe('The most requests that wait for an answer at once; more get OVERLOADED.'),
   drain_timeout: timeout.prefault('10s').describe('Time that SIGTERM leaves the requests in flight.'),
+  memory_bytes_max: memorySize
+    .prefault('256mb')
+    .describe('Memory for feature rows that were read lately, about: bytes, or 512mb; 0 = none.'),
+  ws_sockets_max: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(1000)
+    .describe('The most open WebSockets; more are refused with OVERLOADED.'),
+  ws_in_flight_max: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(1000)
+    .describe('The most requests of one WebSocket, or of one message, that wait for an answer at once.'),
+  ws_buffer_bytes_max: bodySize
+    .prefault('4mb')
+    .describe('Answers that a WebSocket may leave unread: bytes, or 4mb. With more it is closed (4008).'),
+  ws_idle_timeout: duration
+    .refine((ms) => ms >= WS_IDLE_MS_MIN && ms <= WS_IDLE_MS_MAX, { error: 'must be from 8s to 16m' })
+    .prefault('60s')
+    .describe('Time after which a WebSocket that answers no ping is closed.'),
 });
 
 /** JSON has no comments, so this key is how a JSON file tells an editor its schema. */

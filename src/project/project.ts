@@ -154,6 +154,16 @@ export interface Limits {
   readonly inFlightMax: number;
   /** Time that SIGTERM leaves the requests in flight. */
   readonly drainTimeoutMs: number;
+  /** Memory for feature rows that were read lately, about; 0 = none. */
+  readonly memoryBytesMax: number;
+  /** Most open WebSockets. */
+  readonly wsSocketsMax: number;
+  /** Most requests of one WebSocket, or of one message, that may wait for an answer at once. */
+  readonly wsInFlightMax: number;
+  /** Bytes of answers that a WebSocket may leave unread. */
+  readonly wsBufferBytesMax: number;
+  /** Time after which a WebSocket that answers no ping is closed. */
+  readonly wsIdleTimeoutMs: number;
 }
 
 export interface Project {

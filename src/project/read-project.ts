@@ -136,5 +136,10 @@ function toLimits(spec: LimitsSpec): Limits {
     timeoutMs: spec.timeout,
     inFlightMax: spec.in_flight_max,
     drainTimeoutMs: spec.drain_timeout,
+    memoryBytesMax: spec.memory_bytes_max,
+    wsSocketsMax: spec.ws_sockets_max,
+    wsInFlightMax: spec.ws_in_flight_max,
+    wsBufferBytesMax: spec.ws_buffer_bytes_max,
+    wsIdleTimeoutMs: spec.ws_idle_timeout,
   };
 }

@@ -3,11 +3,13 @@
  * the uWebSockets.js response, which must not be touched after the caller has hung up or been answered.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import { MillraceError, errorCatalogue } from '../errors.ts';
-import type { ErrorCode } from '../errors.ts';
+import { MillraceError } from '../errors.ts';
+import { overloaded } from '../serving/overloaded.ts';
+import type { Answer } from '../serving/answer.ts';
 import { jsonText } from '../serving/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
+import { bodyTooLarge, deadlineExceeded, errorBody, toKnownError } from './error-reply.ts';
 import { ARRIVING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -19,12 +21,14 @@ const statusLines = new Map<number, string>(
   Object.entries({
     200: 'OK',
     400: 'Bad Request',
+    403: 'Forbidden',
     404: 'Not Found',
     405: 'Method Not Allowed',
     408: 'Request Timeout',
     413: 'Content Too Large',
     415: 'Unsupported Media Type',
     422: 'Unprocessable Content',
+    426: 'Upgrade Required',
     429: 'Too Many Requests',
     500: 'Internal Server Error',
     503: 'Service Unavailable',
@@ -37,8 +41,6 @@ const JSON_TYPE = 'application/json';
 const WHOLE_ANSWER_CHARS_MAX = 65_536;
 const FIRST_BODY_BYTES = 16_384;
 const emptyBody: Buffer = Buffer.alloc(0);
-/** Errors that the server's own state explains; metrics count them, and a log of each would add to the load. */
-const expectedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NOT_READY', 'DEADLINE_EXCEEDED']);
 
 interface ReplyHead {
   readonly status: number;
@@ -107,9 +109,13 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     const { bodyTimeoutMs, timeoutMs } = this.state.limits;
     this.fail(
       this.bodyComplete
-        ? new MillraceError('DEADLINE_EXCEEDED', `The answer took longer than ${timeoutMs} ms.`)
+        ? deadlineExceeded(timeoutMs)
         : new MillraceError('REQUEST_TIMEOUT', `The body did not arrive within ${bodyTimeoutMs} ms.`),
     );
+  }
+
+  answer(answer: Answer): void {
+    if (!this.isDone) this.reply(answer.plan.jsonAnswer(answer, this.requestId, ''));
   }
 
   /** Answers 200 with JSON text. */
@@ -124,13 +130,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   /** Answers with the error's status and the error body that every call has. */
   fail(error: unknown, allow?: string): void {
     if (this.isDone) return;
-    const known = this.knownError(error);
-    const body = jsonText({
-      error: known.message,
-      code: known.code,
-      request_id: this.requestId,
-      ...(known.details === undefined ? {} : { details: known.details.map((detail) => ({ ...detail })) }),
-    });
+    const known = toKnownError(error, this.state.log, this.requestId, this.metrics.route);
+    const body = jsonText(errorBody(known, this.requestId));
     this.write({ status: known.status, contentType: JSON_TYPE, allow }, body);
   }
 
@@ -161,9 +162,11 @@ export class Exchange implements DeadlineEntry, PredictionSink {
 
   private writeHead({ status, contentType, allow }: ReplyHead, body: string): void {
     const { res } = this;
-    res.writeStatus(statusLines.get(status) ?? String(status));
+    // uWebSockets.js writes 200 by itself.
+    if (status !== 200) res.writeStatus(statusLines.get(status) ?? String(status));
     if (body !== '') res.writeHeader('content-type', contentType);
     if (status === 429 || status === 503) res.writeHeader('retry-after', RETRY_AFTER_SECONDS);
+    if (status === 426) res.writeHeader('upgrade', 'websocket');
     if (allow !== undefined) res.writeHeader('allow', allow);
   }
 
@@ -190,24 +193,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     return !this.bodyComplete || this.state.phase === 'draining';
   }
 
-  private knownError(error: unknown): MillraceError {
-    const isKnown = error instanceof MillraceError;
-    const known = isKnown
-      ? error
-      : new MillraceError('INTERNAL', errorCatalogue.INTERNAL.meaning, { cause: error });
-    const context = { request_id: this.requestId, route: this.metrics.route };
-    if (known.code === 'MODEL_FAILED')
-      this.state.log.warn({ ...context, cause: String(known.cause) }, known.message);
-    else if (known.status >= 500 && !expectedCodes.has(known.code)) {
-      this.state.log.error({ ...context, err: error }, 'request failed');
-    }
-    return known;
-  }
-
   private refuseBody(): void {
-    this.fail(
-      new MillraceError('BODY_TOO_LARGE', `The body is larger than ${this.state.limits.bodyBytesMax} bytes.`),
-    );
+    this.fail(bodyTooLarge(this.state.limits.bodyBytesMax));
   }
 
   /** The chunk is only lent until the callback returns, so it is copied, into memory that doubles when it is full. */
@@ -254,8 +241,4 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.isOpen = false;
     this.state.closeOne();
   }
-}
-
-function overloaded(): MillraceError {
-  return new MillraceError('OVERLOADED', 'Too many requests are waiting for an answer; retry later.');
 }

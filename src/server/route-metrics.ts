@@ -10,7 +10,7 @@ export interface RouteMetrics {
 
 /** @param endpoint name of the endpoint, or '' for routes that have none. */
 export function createRouteMetrics(metrics: Metrics, route: string, endpoint: string): RouteMetrics {
-  const byStatus = new Map<number, Counter>();
+  const byStatus: (Counter | undefined)[] = [];
   const createDurations = (): Histogram =>
     metrics.histogram(
       'millrace_request_duration_seconds',
@@ -29,10 +29,10 @@ export function createRouteMetrics(metrics: Metrics, route: string, endpoint: st
   return {
     route,
     count(status, seconds) {
-      let counter = byStatus.get(status);
+      let counter = byStatus[status];
       if (counter === undefined) {
         counter = counterFor(status);
-        byStatus.set(status, counter);
+        byStatus[status] = counter;
       }
       counter.add(1);
       durations ??= createDurations();

@@ -23,6 +23,7 @@ export interface Route {
 export interface RouteContext {
   readonly state: ServerState;
   readonly metrics: Metrics;
+  readonly endpointNames: readonly string[];
   serving: Serving | undefined;
 }
 
@@ -68,10 +69,10 @@ export function plainRoutes(context: RouteContext): readonly (Route & { readonly
 /** Answers a predict call of one endpoint. */
 export function predictHandler(context: RouteContext, endpointName: string): RouteHandler {
   return (exchange, body) => {
-    const serving = servingOf(context);
-    const endpoint = serving.endpoints.get(endpointName);
-    if (endpoint === undefined) throw unknownEndpoint(serving.endpoints, endpointName);
-    endpoint.predict(parseStrictJson(body), exchange);
+    const endpoint = endpointNamed(context, endpointName);
+    servingOf(context).admit();
+    const request = endpoint.read(body) ?? endpoint.decode(parseStrictJson(body));
+    endpoint.predict(request, exchange);
   };
 }
 
@@ -112,12 +113,17 @@ function answerReady(exchange: Exchange, context: RouteContext): void {
   else exchange.send(503, 'application/json', '{"ready":false}');
 }
 
-function servingOf(context: RouteContext): Serving {
+/** @throws MillraceError NOT_READY */
+export function servingOf(context: RouteContext): Serving {
   if (context.serving !== undefined) return context.serving;
   throw new MillraceError('NOT_READY', 'The server is still loading models; ask /v2/health/ready.');
 }
 
-function unknownEndpoint(endpoints: ReadonlyMap<string, ServedEndpoint>, name: string): MillraceError {
+/** @throws MillraceError NOT_READY, UNKNOWN_ENDPOINT */
+export function endpointNamed(context: RouteContext, name: string): ServedEndpoint {
+  const { endpoints } = servingOf(context);
+  const endpoint = endpoints.get(name);
+  if (endpoint !== undefined) return endpoint;
   const hint = suggestName(name, endpoints.keys(), 'endpoints');
-  return new MillraceError('UNKNOWN_ENDPOINT', `There is no endpoint "${shortName(name)}"; ${hint}`);
+  throw new MillraceError('UNKNOWN_ENDPOINT', `There is no endpoint "${shortName(name)}"; ${hint}`);
 }

@@ -12,13 +12,19 @@ export type Phase = 'starting' | 'ready' | 'draining';
 
 /** Most bytes of bodies that may be arriving at once. */
 export const ARRIVING_BYTES_MAX: number = 256 * 1024 * 1024;
+/** Most bytes of answers that WebSockets may leave unread at once. */
+export const SENDING_BYTES_MAX: number = 256 * 1024 * 1024;
 
 export class ServerState {
   phase: Phase = 'starting';
   /** Requests whose headers came in and that are not answered yet. */
   open = 0;
+  /** HTTP connections, idle ones as well. */
+  connections = 0;
   /** Bytes of bodies that are still arriving. */
   arrivingBytes = 0;
+  /** Bytes of answers that were sent to WebSockets and not read yet. */
+  sendingBytes = 0;
   readonly limits: Limits;
   readonly log: Log;
   /** Requests whose body is still arriving. */
@@ -27,6 +33,7 @@ export class ServerState {
   readonly answering: DeadlineQueue;
   private readonly idPrefix = randomBytes(6).toString('base64url');
   private idCount = 0;
+  private lingers = false;
   private onIdle: (() => void) | undefined = undefined;
 
   constructor(limits: Limits, log: Log) {
@@ -43,14 +50,25 @@ export class ServerState {
 
   closeOne(): void {
     this.open--;
-    if (this.open === 0) this.onIdle?.();
+    this.tellIdle();
   }
 
-  /** Resolves with true when no request is open, or with false after the time limit. */
+  disconnectOne(): void {
+    this.connections--;
+    this.tellIdle();
+  }
+
+  /** Whether a server counts as idle only when its callers have left their connections. */
+  linger(lingers: boolean): void {
+    this.lingers = lingers;
+    this.tellIdle();
+  }
+
+  /** Resolves when the server is idle, or after the time limit; with whether no request is open. */
   async whenIdle(limitMs: number): Promise<boolean> {
-    if (this.open === 0) return true;
+    if (this.isIdle) return true;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), limitMs);
+      const timer = setTimeout(() => resolve(this.open === 0), limitMs);
       this.onIdle = () => {
         clearTimeout(timer);
         resolve(true);
@@ -61,5 +79,12 @@ export class ServerState {
   close(): void {
     this.arriving.close();
     this.answering.close();
+  }
+  private get isIdle(): boolean {
+    return this.open === 0 && (!this.lingers || this.connections === 0);
+  }
+
+  private tellIdle(): void {
+    if (this.isIdle) this.onIdle?.();
   }
 }

@@ -15,8 +15,8 @@ import { createMetrics } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RouteContext } from './routes.ts';
 import { ServerState } from './server-state.ts';
-import { openTransport } from './transport.ts';
-import type { Transport } from './transport.ts';
+import { freePort, openTransport } from './transport.ts';
+import type { Address, PortSharing, Transport } from './transport.ts';
 
 export interface ServerOptions {
   /** Folder of the embedded store; made if it is not there. */
@@ -28,6 +28,13 @@ export interface ServerOptions {
   /** Default: structured logs on standard output from level info. */
   readonly log?: Log;
   readonly clock?: Clock;
+  /**
+   * Default alone. `first` and `join` are for a server that is one of several processes: it then listens only when it
+   * is ready, because the system gives it a part of the connections from that moment on.
+   */
+  readonly sharing?: PortSharing;
+  /** Default: metrics of this server and process. */
+  readonly metrics?: Metrics;
 }
 
 export interface Server {
@@ -40,7 +47,16 @@ export interface Server {
    * everything. Resolves with false if requests were cut off by that limit, or something did not close in time. May
    * be called more than once.
    */
-  close(): Promise<boolean>;
+  close(options?: CloseOptions): Promise<boolean>;
+}
+
+export interface CloseOptions {
+  /**
+   * Waits, within the same limit, also for the callers to leave their connections, which they are told with each
+   * answer. For a server that another one takes over from: no caller sends a request into a connection that is being
+   * closed. A later call without it ends the waiting.
+   */
+  readonly lingers?: boolean;
 }
 
 export const defaultHost = '127.0.0.1';
@@ -54,27 +70,41 @@ export const PORT_MAX = 65_535;
 export async function createServer(project: Project, options: ServerOptions): Promise<Server> {
   checkOptions(options);
   const log = options.log ?? createLog('info');
-  const metrics = createMetrics();
+  const metrics = options.metrics ?? createMetrics();
   const state = new ServerState(project.limits, log);
-  const context: RouteContext = { state, metrics, serving: undefined };
+  const context: RouteContext = {
+    state,
+    metrics,
+    endpointNames: [...project.endpoints.keys()],
+    serving: undefined,
+  };
   metrics.gauge('millrace_in_flight_requests', 'Requests that are not answered yet.', () => [
     { labels: {}, value: state.open },
   ]);
-  const host = options.host ?? defaultHost;
+  const { host = defaultHost, port = defaultPort, sharing = 'alone' } = options;
+  const address: Address = { host, port, sharing };
   const opened: Opened = { state, metrics, transport: undefined, store: undefined, serving: undefined };
   try {
-    opened.transport = await openTransport(host, options.port ?? defaultPort, context);
-    const { port } = opened.transport;
-    log.info({ host, port }, 'listening');
+    if (sharing === 'alone') {
+      opened.transport = await openTransport(address, context);
+      log.info({ host, port: opened.transport.port }, 'listening');
+    }
+    // A port in use should be known before models are loaded.
+    if (sharing === 'first') await freePort(host, port);
     const views = [...project.featureViews.values()];
-    const store = await openLmdbStore({ path: options.dataDir, views });
+    const store = await openLmdbStore({
+      path: options.dataDir,
+      views,
+      memoryBytesMax: project.limits.memoryBytesMax,
+    });
     opened.store = store;
     const clock = options.clock ?? systemClock;
     opened.serving = await openServing({ project, store, metrics, clock, log });
     context.serving = opened.serving;
     state.phase = 'ready';
-    log.info({ endpoints: [...project.endpoints.keys()] }, 'ready');
-    return createHandle(host, port, opened, log);
+    opened.transport ??= await openTransport(address, context);
+    log.info({ endpoints: [...project.endpoints.keys()] }, sharing === 'alone' ? 'ready' : 'worker ready');
+    return createHandle(host, opened.transport.port, opened, log);
   } catch (error) {
     await closeAll(opened);
     throw error;
@@ -107,7 +137,7 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
   const close = async (): Promise<boolean> => {
     const { state } = opened;
     state.phase = 'draining';
-    opened.transport?.stopListening();
+    await opened.transport?.stopListening();
     log.info({ open: state.open }, 'draining');
     const endMs = performance.now() + state.limits.drainTimeoutMs;
     const isIdle = await state.whenIdle(state.limits.drainTimeoutMs);
@@ -121,7 +151,10 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
     host,
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    close: async () => (closing ??= close()),
+    close: async ({ lingers = false } = {}) => {
+      opened.state.linger(lingers);
+      return (closing ??= close());
+    },
   };
 }
 

@@ -26,7 +26,7 @@ import { requireSlot, slotCount } from '../transforms/slots.ts';
 import type { TransformInput } from '../transforms/slots.ts';
 import type { TypedExpression } from '../transforms/typed-expression.ts';
 import type { LeftOut } from './left-out.ts';
-import type { AnswerField } from './plan.ts';
+import type { AnswerField } from './answer.ts';
 
 export interface CompiledVariant {
   readonly transforms: CompiledTransforms;
@@ -89,7 +89,7 @@ export function compileVariant(
     return { compiled: undefined, mistakes };
   const transforms = compileTransforms(inputs);
   const answer = outputs.fields.map(({ field, output, column }) => ({
-    prefix: `${JSON.stringify(field)}:`,
+    name: field,
     output,
     column,
     isBool: session.outputs[output]?.elementType === 'bool',

@@ -13,6 +13,10 @@ import type { Scalar, Value } from '../project/value.ts';
 import type { Counter, Metrics } from '../telemetry/metrics.ts';
 import type { CompiledTransforms } from '../transforms/compile.ts';
 import type { CompiledVariant } from './compile-variant.ts';
+import { createJsonAnswer } from './json-answer.ts';
+import type { JsonAnswer } from './json-answer.ts';
+import { createMessagePackAnswer } from './message-pack-answer.ts';
+import type { MessagePackAnswer } from './message-pack-answer.ts';
 
 /** One row that every request row needs: a view of an entity, found by request fields. */
 export interface PlanRead {
@@ -28,27 +32,16 @@ export interface PlanRead {
   status(row: Row | null, asOfMs: number, explicitAsOf: boolean): RowStatus;
 }
 
-/** One field of the answer. */
-export interface AnswerField {
-  /** The field's name as JSON text with its colon: `"delayed":`. */
-  readonly prefix: string;
-  /** Position of the tensor among the model's outputs. */
-  readonly output: number;
-  /** One column of it, or undefined for all. */
-  readonly column: number | undefined;
-  readonly isBool: boolean;
-}
-
 export interface Plan {
   readonly store: OnlineStore;
   readonly batcher: Batcher;
   readonly reads: readonly PlanRead[];
   /** The model's inputs, for the trace: `width` values per row. */
   readonly inputs: readonly { readonly name: string; readonly width: number }[];
-  readonly answer: readonly AnswerField[];
   readonly transforms: CompiledTransforms;
-  /** `"endpoint":…,"model":…,"version":…,"variant":…`, the same in every reply. */
-  readonly replyHead: string;
+  /** Writes its answers, in each encoding. */
+  readonly jsonAnswer: JsonAnswer;
+  readonly messagePackAnswer: MessagePackAnswer;
   readonly metrics: { readonly rows: Counter };
 }
 
@@ -68,9 +61,9 @@ export function createPlan(
       createRead(endpoint, bindingNamed(variant, binding), view, parts.store, parts.metrics),
     ),
     inputs: compiled.inputs,
-    answer: compiled.answer,
     transforms: compiled.transforms,
-    replyHead: JSON.stringify(named).slice(1, -1),
+    jsonAnswer: createJsonAnswer(named, compiled.answer),
+    messagePackAnswer: createMessagePackAnswer(named, compiled.answer),
     metrics: { rows: parts.metrics.counter('millrace_rows_total', 'Rows that were asked for.', named) },
   };
 }

@@ -1,6 +1,6 @@
 /**
  * One prediction from request to reply: gathers the entities' rows, hands every row of the request to the model's
- * batcher, and writes the answer as JSON text. Nothing here waits while the store answers from memory.
+ * batcher, and keeps the outputs of its rows for the answer. Nothing here waits while the store answers from memory.
  */
 import type { RowStatus } from '../features/feature-status.ts';
 import type { EntityKey, Row } from '../features/online-store.ts';
@@ -8,19 +8,17 @@ import type { BatchCaller, OutputData, TensorData } from '../inference/batcher.t
 import type { MillraceError } from '../errors.ts';
 import type { Value } from '../project/value.ts';
 import type { Counter } from '../telemetry/metrics.ts';
-import { jsonText } from './json-text.ts';
-import type { AnswerField, Plan, PlanRead } from './plan.ts';
+import type { Answer, AnswerPart } from './answer.ts';
+import type { Plan, PlanRead } from './plan.ts';
 import type { PredictRequest } from './predict-request.ts';
 import { createTrace } from './trace.ts';
 import type { Trace } from './trace.ts';
 
 /** Takes the one answer of a prediction. */
 export interface PredictionSink {
-  readonly requestId: string;
   /** Whether the caller hung up, or has been answered because the time was over. */
   readonly isDone: boolean;
-  /** @param json the whole reply. */
-  reply(json: string): void;
+  answer(answer: Answer): void;
   fail(error: unknown): void;
 }
 
@@ -38,7 +36,7 @@ export class Prediction implements BatchCaller {
   private readonly asOfMs: number;
   /** Per request row, per read of the plan: the entity's row, or the view's row of nulls. */
   private readonly entityRows: Row[][];
-  private readonly answers: string[];
+  private readonly parts: AnswerPart[] = [];
   private unanswered: number;
   private failed = false;
   private readonly trace: Trace | undefined;
@@ -49,7 +47,6 @@ export class Prediction implements BatchCaller {
     this.sink = sink;
     this.asOfMs = request.asOfMs ?? nowMs;
     this.entityRows = new Array<Row[]>(request.rows.length);
-    this.answers = new Array<string>(request.rows.length);
     this.unanswered = request.rows.length;
     this.trace = request.trace ? createTrace(plan, request.rows.length, this.asOfMs) : undefined;
   }
@@ -77,7 +74,7 @@ export class Prediction implements BatchCaller {
   }
 
   answer(outputs: readonly OutputData[], at: number, row: number, count: number): void {
-    for (let i = 0; i < count; i++) this.answers[row + i] = answerText(this.plan.answer, outputs, at + i);
+    this.parts.push({ row, at, count, outputs });
     this.unanswered -= count;
     if (this.unanswered === 0 && !this.failed) this.reply();
   }
@@ -99,9 +96,10 @@ export class Prediction implements BatchCaller {
   private gather(): Miss[] {
     const misses: Miss[] = [];
     const { reads } = this.plan;
-    const lastKeys = new Array<EntityKey | undefined>(reads.length).fill(undefined);
-    const lastRows = new Array<Row>(reads.length);
-    const lastCounts = new Array<Counter>(reads.length);
+    const lastKeys: (EntityKey | undefined)[] = [];
+    const lastRows: Row[] = [];
+    const lastCounts: Counter[] = [];
+    const isMany = this.request.rows.length > 1 && this.trace === undefined;
     for (let r = 0; r < this.request.rows.length; r++) {
       const values = this.request.rows[r] as readonly Value[];
       const found = new Array<Row>(reads.length);
@@ -109,7 +107,7 @@ export class Prediction implements BatchCaller {
       for (let i = 0; i < reads.length; i++) {
         const read = reads[i] as PlanRead;
         const key = read.key(values);
-        if (key !== undefined && key === lastKeys[i] && this.trace === undefined) {
+        if (isMany && key !== undefined && key === lastKeys[i]) {
           found[i] = lastRows[i] as Row;
           (lastCounts[i] as Counter).add(1);
           continue;
@@ -121,6 +119,7 @@ export class Prediction implements BatchCaller {
         }
         const status = this.statusOf(read, row);
         found[i] = this.judge(read, row, status, i, r, key);
+        if (!isMany) continue;
         lastKeys[i] = key;
         lastRows[i] = found[i] as Row;
         lastCounts[i] = read.counts[status];
@@ -174,38 +173,12 @@ export class Prediction implements BatchCaller {
   }
 
   private reply(): void {
-    const trace = this.trace === undefined ? '' : `,"trace":${jsonText(this.trace.report())}`;
-    const { requestId } = this.sink;
-    this.sink.reply(
-      `{"request_id":"${requestId}",${this.plan.replyHead},"predictions":[${this.answers.join(',')}]${trace}}`,
-    );
+    if (this.parts.length > 1) this.parts.sort((a, b) => a.row - b.row);
+    this.sink.answer({
+      plan: this.plan,
+      rowCount: this.request.rows.length,
+      parts: this.parts,
+      trace: this.trace?.report(),
+    });
   }
-}
-
-/** The answer of one row: `{"delayed":0.25}`. */
-function answerText(fields: readonly AnswerField[], outputs: readonly OutputData[], at: number): string {
-  let text = '';
-  for (const field of fields) {
-    const { data, width } = outputs[field.output] as OutputData;
-    text += text === '' ? `{${field.prefix}` : `,${field.prefix}`;
-    if (field.column !== undefined) text += valueText(data, at * width + field.column, field.isBool);
-    else if (width === 1) text += valueText(data, at, field.isBool);
-    else text += rowText(data, at * width, width, field.isBool);
-  }
-  return `${text}}`;
-}
-
-function rowText(data: TensorData, from: number, width: number, isBool: boolean): string {
-  let text = '[';
-  for (let i = 0; i < width; i++) text += `${i === 0 ? '' : ','}${valueText(data, from + i, isBool)}`;
-  return `${text}]`;
-}
-
-function valueText(data: TensorData, index: number, isBool: boolean): string {
-  const value = data[index] as number | bigint | string;
-  if (typeof value === 'number') {
-    if (isBool) return value === 0 ? 'false' : 'true';
-    return Number.isFinite(value) ? String(value) : 'null';
-  }
-  return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
 }

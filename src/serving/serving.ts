@@ -1,5 +1,6 @@
 /** A project ready to answer: its models are loaded and warmed up, and every endpoint has its plan. */
 import type { Clock } from '../clock.ts';
+import { overloaded } from './overloaded.ts';
 import type { OnlineStore } from '../features/online-store.ts';
 import { createBatcher } from '../inference/batcher.ts';
 import type { Batcher } from '../inference/batcher.ts';
@@ -12,17 +13,34 @@ import { compileProject, servedVersions } from './compile-project.ts';
 import type { ServedVariant } from './compile-project.ts';
 import { createPlan } from './plan.ts';
 import type { Plan } from './plan.ts';
+import { createPackedRequestReader } from './packed-request-reader.ts';
+import type { PackedRequestReader } from './packed-request-reader.ts';
 import { decodePredictRequest } from './predict-request.ts';
+import type { PredictRequest } from './predict-request.ts';
 import { Prediction } from './prediction.ts';
 import type { PredictionSink } from './prediction.ts';
+import { createRequestReader } from './request-reader.ts';
+import type { RequestReader } from './request-reader.ts';
 import { batchKey, warmVariants } from './warm-variants.ts';
 
+/** Reading the requests that were let in and answering them takes time too, so the wait may be a part of the limit. */
+const WAIT_DIVISOR = 4;
+
 export interface ServedEndpoint {
+  /** Reads the usual JSON body at once; undefined = parse it, and let `decode` judge. */
+  readonly read: RequestReader;
+  /** Reads the usual MessagePack message likewise, from behind its envelope. */
+  readonly readPacked: PackedRequestReader;
   /**
-   * Answers a decoded JSON body through the sink.
-   * @throws MillraceError INVALID_REQUEST, TOO_MANY_ROWS, KEY_TOO_LONG, STORE_FAILED
+   * Checks a parsed body.
+   * @throws MillraceError INVALID_REQUEST, TOO_MANY_ROWS
    */
-  predict(body: unknown, sink: PredictionSink): void;
+  decode(body: unknown): PredictRequest;
+  /**
+   * Answers a request through the sink.
+   * @throws MillraceError KEY_TOO_LONG, STORE_FAILED
+   */
+  predict(request: PredictRequest, sink: PredictionSink): void;
 }
 
 export interface Serving {
@@ -30,6 +48,12 @@ export interface Serving {
   readonly store: OnlineStore;
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
+  /**
+   * To be asked before a request is read. What would be answered too late anyway is refused while that costs little;
+   * taking it would delay the requests that are waiting until they, too, are late.
+   * @throws MillraceError OVERLOADED if rows wait for their run longer than a quarter of `limits.timeout`
+   */
+  admit(): void;
   /** Waits for the batches in flight, then frees the models. The store stays open: it is its owner's. */
   close(): Promise<void>;
 }
@@ -60,11 +84,20 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
       const plan = createPlan(served.endpoint, served.variant, served.compiled, { ...parts, batcher });
       endpoints.set(served.endpoint.name, createEndpoint(served.endpoint, plan, project, clock));
     }
-    return { project, store, clock, endpoints, close };
+    const admit = createAdmission([...batchers.values()], project.limits.timeoutMs / WAIT_DIVISOR);
+    return { project, store, clock, endpoints, admit, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** All models run on one event loop, so whoever waits for one of them waits for all. */
+function createAdmission(batchers: readonly Batcher[], waitMsMax: number): () => void {
+  return () => {
+    const nowMs = performance.now();
+    for (const batcher of batchers) if (batcher.waitMs(nowMs) > waitMsMax) throw overloaded();
+  };
 }
 
 /** @throws MillraceError INVALID_PROJECT */
@@ -83,8 +116,10 @@ async function warm(variants: readonly ServedVariant[], log: Log): Promise<void>
 
 function createEndpoint(endpoint: Endpoint, plan: Plan, project: Project, clock: Clock): ServedEndpoint {
   return {
-    predict(body, sink) {
-      const request = decodePredictRequest(body, endpoint, project.limits);
+    read: createRequestReader(endpoint, project.limits),
+    readPacked: createPackedRequestReader(endpoint, project.limits),
+    decode: (body) => decodePredictRequest(body, endpoint, project.limits),
+    predict(request, sink) {
       new Prediction(plan, request, clock.nowMs(), sink).start();
     },
   };

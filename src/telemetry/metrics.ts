@@ -7,6 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { IntervalHistogram } from 'node:perf_hooks';
 import { Registry, collectDefaultMetrics, register as processRegistry } from 'prom-client';
 import type { Metric } from 'prom-client';
+import type { AcrossProcesses, MetricFamily, MetricSample } from './merge-families.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -24,14 +25,23 @@ export interface Metrics {
   /** A counter of the family `name`, bound to its label values; the same labels give the same counter. */
   counter(name: string, help: string, labels: Labels): Counter;
   histogram(name: string, help: string, bounds: readonly number[], labels: Labels): Histogram;
-  /** A value that is read when the metrics are asked for. */
+  /**
+   * A value that is read when the metrics are asked for.
+   * @param across how the values of several processes become one; default sum
+   */
   gauge(
     name: string,
     help: string,
     read: () => readonly { readonly labels: Labels; readonly value: number }[],
+    across?: AcrossProcesses,
   ): void;
   /** All metrics in the Prometheus text format. */
   render(): Promise<string>;
+  /**
+   * The metrics as plain data, to be merged with those of other processes. `counts` leaves out the gauges and what
+   * the process itself is measured by: some of those begin anew whenever they are asked for.
+   */
+  families(part: 'all' | 'counts'): Promise<MetricFamily[]>;
   close(): void;
 }
 
@@ -45,14 +55,8 @@ export const rowBounds: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 5
 
 const LOOP_SAMPLE_MS = 10;
 
-interface Sample {
-  readonly labels: Labels;
-  readonly value: number;
-  readonly metricName?: string;
-}
-
 interface Child {
-  samples(name: string): Sample[];
+  samples(name: string): MetricSample[];
 }
 
 interface Family {
@@ -73,6 +77,7 @@ export function createMetrics(): Metrics {
     'Delay of the event loop since the last scrape.',
     'gauge',
     () => loopDelaySamples(loopDelay),
+    'max',
   );
   return {
     contentType: registry.contentType,
@@ -80,8 +85,15 @@ export function createMetrics(): Metrics {
       families.child(name, help, 'counter', labels, () => new PlainCounter(labels)),
     histogram: (name, help, bounds, labels) =>
       families.child(name, help, 'histogram', labels, () => new PlainHistogram(labels, bounds)),
-    gauge: (name, help, read) => register(registry, name, help, 'gauge', () => [...read()]),
+    gauge: (name, help, read, across) => register(registry, name, help, 'gauge', () => [...read()], across),
     render: async () => `${await registry.metrics()}${await processRegistry.metrics()}`,
+    families: async (part) => {
+      const own = registry.getMetricsAsArray() as unknown as RegisteredMetric[];
+      const asked = part === 'all' ? own : own.filter(({ type }) => type !== 'gauge');
+      const found = await Promise.all(asked.map(async (metric) => metric.get()));
+      if (part === 'counts') return found;
+      return [...found, ...((await processRegistry.getMetricsAsJSON()) as unknown as MetricFamily[])];
+    },
     close: () => {
       loopDelay.disable();
       registry.clear();
@@ -89,19 +101,34 @@ export function createMetrics(): Metrics {
   };
 }
 
+/** Families, such as those that were merged, in the Prometheus text format. */
+export async function renderFamilies(families: readonly MetricFamily[]): Promise<string> {
+  const registry = new Registry();
+  for (const { name, help, type, values, aggregator } of families)
+    register(registry, name, help, type, () => [...values], aggregator);
+  return registry.metrics();
+}
+
+/** What the registry asks of a metric. */
+interface RegisteredMetric {
+  readonly type: MetricFamily['type'];
+  get(): Promise<MetricFamily>;
+}
+
 function register(
   registry: Registry,
   name: string,
   help: string,
-  type: Family['type'],
-  samples: () => Sample[],
+  type: MetricFamily['type'],
+  samples: () => MetricSample[],
+  aggregator: AcrossProcesses = 'sum',
 ): void {
   const metric = {
     name,
     help,
     type,
-    aggregator: 'sum',
-    get: async () => ({ name, help, type, aggregator: 'sum', values: samples() }),
+    aggregator,
+    get: async (): Promise<MetricFamily> => ({ name, help, type, aggregator, values: samples() }),
   };
   // prom-client calls nothing but `get`, yet its type asks for one of its own classes.
   registry.registerMetric(metric as unknown as Metric);
@@ -112,7 +139,7 @@ interface Families {
   child<T extends Child>(
     name: string,
     help: string,
-    type: Family['type'],
+    type: MetricFamily['type'],
     labels: Labels,
     create: () => T,
   ): T;
@@ -120,7 +147,7 @@ interface Families {
 
 function createFamilies(registry: Registry): Families {
   const families = new Map<string, Family>();
-  const family = (name: string, help: string, type: Family['type']): Family => {
+  const family = (name: string, help: string, type: MetricFamily['type']): Family => {
     const known = families.get(name);
     if (known !== undefined) return known;
     const created: Family = { type, children: new Map() };
@@ -134,7 +161,7 @@ function createFamilies(registry: Registry): Families {
     child<T extends Child>(
       name: string,
       help: string,
-      type: Family['type'],
+      type: MetricFamily['type'],
       labels: Labels,
       create: () => T,
     ): T {
@@ -149,8 +176,8 @@ function createFamilies(registry: Registry): Families {
   };
 }
 
-function loopDelaySamples(loopDelay: IntervalHistogram): Sample[] {
-  const samples: Sample[] = [
+function loopDelaySamples(loopDelay: IntervalHistogram): MetricSample[] {
+  const samples: MetricSample[] = [
     { labels: { quantile: '0.5' }, value: secondsOf(loopDelay.percentile(50)) },
     { labels: { quantile: '0.99' }, value: secondsOf(loopDelay.percentile(99)) },
     { labels: { quantile: '1' }, value: loopDelay.count === 0 ? 0 : secondsOf(loopDelay.max) },
@@ -177,7 +204,7 @@ class PlainCounter implements Counter {
     this.total += count;
   }
 
-  samples(): Sample[] {
+  samples(): MetricSample[] {
     return [{ labels: this.labels, value: this.total }];
   }
 }
@@ -202,8 +229,8 @@ class PlainHistogram implements Histogram {
     this.sum += value;
   }
 
-  samples(name: string): Sample[] {
-    const samples: Sample[] = [];
+  samples(name: string): MetricSample[] {
+    const samples: MetricSample[] = [];
     let cumulated = 0;
     this.counts.forEach((count, bucket) => {
       cumulated += count;

@@ -37,10 +37,12 @@ export function start(
     new Promise((resolve, reject) => {
       const look = (): void => {
         const match = pattern.exec(stdout);
-        if (match !== null) resolve(match);
+        if (match === null) return;
+        child.stdout.removeListener('data', look);
+        resolve(match);
       };
-      look();
       child.stdout.on('data', look);
+      look();
       void finished.then((end) =>
         reject(new Error(`ended before ${String(pattern)}: ${JSON.stringify(end)}`)),
       );

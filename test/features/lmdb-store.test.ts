@@ -8,6 +8,7 @@ import { openLmdbStore } from '../../src/features/lmdb-store.ts';
 import type { OnlineStore, Row } from '../../src/features/online-store.ts';
 import type { FeatureView } from '../../src/project/project.ts';
 import { contractViews, describeOnlineStore } from '../contract/online-store.ts';
+import type { OpenedStore } from '../contract/online-store.ts';
 import { entityOf, viewOf } from './sample-project.ts';
 
 const run = promisify(execFile);
@@ -22,8 +23,15 @@ afterEach(() => {
   rmSync(path, { recursive: true });
 });
 
-describeOnlineStore('the LMDB store', async () => {
-  const open = (): Promise<OnlineStore> => openLmdbStore({ path, views: contractViews });
+describe.each([
+  ['the LMDB store', 0],
+  ['the LMDB store with rows in memory', 1_000_000],
+])('%s', (name, memoryBytesMax) => {
+  describeOnlineStore(name, async () => openContractStore(memoryBytesMax));
+});
+
+async function openContractStore(memoryBytesMax: number): Promise<OpenedStore> {
+  const open = (): Promise<OnlineStore> => openLmdbStore({ path, views: contractViews, memoryBytesMax });
   let store = await open();
   return {
     store,
@@ -34,7 +42,7 @@ describeOnlineStore('the LMDB store', async () => {
     },
     close: () => store.close(),
   };
-});
+}
 
 describe('a view whose features changed', () => {
   async function writeAs(view: FeatureView, row: Row, key = 'a'): Promise<void> {
@@ -115,9 +123,12 @@ describe('a view whose features changed', () => {
 });
 
 describe('two processes with one store', () => {
-  it('both write, each with its own features, and the latest event time wins', async () => {
+  it.each([
+    ['without memory', 0],
+    ['with rows in memory', 1_000_000],
+  ])('both write, each with its own features, and the latest wins, %s', async (_memory, memoryBytesMax) => {
     const seen = viewOf('counters', entity, { count: 'int64' });
-    const store = await openLmdbStore({ path, views: [seen] });
+    const store = await openLmdbStore({ path, views: [seen], memoryBytesMax });
     const writers = Promise.all(
       [0, 1].map((first) => run('node', [...writerArgs, 'counters', path, String(first)])),
     );
@@ -133,6 +144,19 @@ describe('two processes with one store', () => {
     await writers;
     const keys = Array.from({ length: 10 }, (_, i) => ({ view: seen, key: `k${i}` }));
     expect(await store.read(keys)).toEqual(keys.map(() => [199, 199]));
+    await store.close();
+  });
+
+  it('does not answer from memory what the other process has replaced', async () => {
+    const counters = viewOf('counters', entity, { count: 'int64' });
+    const store = await openLmdbStore({ path, views: [counters], memoryBytesMax: 1_000_000 });
+    const row = { view: counters, key: 'k0', row: [0, 0] as const };
+    await store.write([row, { ...row, key: 'other' }]);
+    const kept = store.get(counters, 'other');
+    expect(store.get(counters, 'k0')).toEqual([0, 0]);
+    await run('node', [...writerArgs, 'counters', path, '1']);
+    expect(store.get(counters, 'k0')).toEqual([199, 199]);
+    expect(store.get(counters, 'other')).toBe(kept);
     await store.close();
   });
 });

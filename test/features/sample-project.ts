@@ -45,6 +45,11 @@ export function projectOf(
       timeoutMs: 1000,
       inFlightMax: 100,
       drainTimeoutMs: 1000,
+      memoryBytesMax: 1_000_000,
+      wsSocketsMax: 10,
+      wsInFlightMax: 10,
+      wsBufferBytesMax: 1e6,
+      wsIdleTimeoutMs: 60_000,
     },
   };
 }

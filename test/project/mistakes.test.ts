@@ -81,7 +81,8 @@ test('a project file with many mistakes has each of them, in order', async () =>
   const identifier = 'is not a valid name: use letters, digits and "_", and start with a letter or "_"';
   const types = 'types are float32, float64, int64, string, bool, timestamp and vectors such as float32[64]';
   const splitting = 'splitting traffic between variants is not available yet';
-  const limits = 'body_bytes_max, body_timeout, rows_max, timeout, in_flight_max, drain_timeout';
+  const limits =
+    'body_bytes_max, body_timeout, rows_max, timeout, in_flight_max, drain_timeout, memory_bytes_max, ws_sockets_max, ws_in_flight_max, ws_buffer_bytes_max, ws_idle_timeout';
   expect(await mistakesIn(files)).toEqual([
     `millrace.yaml:1  project  is not a valid name: ${name}`,
     'millrace.yaml:3  entities.user.keys.id  must be string or int64: join keys have no other type',

@@ -102,6 +102,11 @@ describe('a sound project', () => {
       timeoutMs: 1000,
       inFlightMax: 10_000,
       drainTimeoutMs: 10_000,
+      memoryBytesMax: 268_435_456,
+      wsSocketsMax: 1000,
+      wsInFlightMax: 1000,
+      wsBufferBytesMax: 4_194_304,
+      wsIdleTimeoutMs: 60_000,
     });
     const limits = 'limits: { body_bytes_max: 512kb, timeout: 50ms, rows_max: 7 }';
     const { project, mistakes } = await readFiles({ 'millrace.yaml': `project: p\n${limits}\n` });

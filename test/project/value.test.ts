@@ -172,6 +172,8 @@ describe('timestamp', () => {
     fc.assert(
       fc.property(fc.date({ min: year(1000), max: year(9999), noInvalidDate: true }), (date) => {
         expect(decode('timestamp', date.toISOString())).toBe(date.getTime());
+        const whole = `${date.toISOString().slice(0, 19)}Z`;
+        expect(decode('timestamp', whole)).toBe(Date.parse(whole));
       }),
     );
   });
@@ -182,6 +184,25 @@ describe('timestamp', () => {
     expect(decode('timestamp', 8.64e15)).toBe(8.64e15);
     expect(reason('timestamp', 8.64e15 + 1)).toMatch(/within the range of a date/);
     expect(reason('timestamp', Number.NaN)).toMatch(/within the range of a date/);
+  });
+
+  test('reads the usual form as Date.parse does, whatever the digits', () => {
+    const two = fc.oneof(fc.integer({ min: 0, max: 31 }), fc.integer({ min: 0, max: 99 }));
+    const parts = fc.tuple(fc.integer({ min: 0, max: 9999 }), two, two, two, two, two);
+    fc.assert(
+      fc.property(parts, (numbers) => {
+        const [year, ...others] = numbers.map((number, i) => String(number).padStart(i === 0 ? 4 : 2, '0'));
+        const [month, day, hour, minute, second] = others;
+        const text = `${year}-${month}-${day}T${hour}:${minute}:${second}Z`;
+        const ms = Date.parse(text);
+        const exists =
+          !Number.isNaN(ms) &&
+          new Date(Date.parse(`${text.slice(0, 10)}T00:00Z`)).getUTCDate() === Number(day);
+        const found = decode('timestamp', text);
+        expect(found instanceof Refusal ? undefined : found).toBe(exists ? ms : undefined);
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   test.each(['2001-02-29', '2001-02-30T10:00Z', '2001-13-01', '2001-04-31', '2001-00-10', '2001-01-00'])(

@@ -55,6 +55,24 @@ it('answers 429 with Retry-After when too many requests wait, and health and met
   expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200]);
 });
 
+it('refuses what would wait too long for its run, and answers in time what it lets in', async () => {
+  const server = await serverOf({
+    model: 'slow',
+    inputs: { x: ['request.a'] },
+    batching: { rows_max: 1 },
+    limits: { timeoutMs: 1000 },
+  });
+  // The time of a run is known once there was one.
+  const alone = await predict(server, 'm', { rows });
+  expect(alone.status).toBe(200);
+  const replies = await Promise.all(Array.from({ length: 400 }, async () => predict(server, 'm', { rows })));
+  const counts = new Map<number, number>();
+  for (const { status } of replies) counts.set(status, (counts.get(status) ?? 0) + 1);
+  expect(new Set(counts.keys())).toEqual(new Set([200, 429]));
+  expect(counts.get(200)).toBeGreaterThan(3);
+  expect((await predict(server, 'm', { rows })).status).toBe(200);
+});
+
 it('keeps answering others while a request of many runs is worked on, and gives it up at its deadline', async () => {
   const server = await serverOf({
     model: 'slow',

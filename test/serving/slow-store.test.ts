@@ -8,6 +8,7 @@ import { openLmdbStore } from '../../src/features/lmdb-store.ts';
 import type { OnlineStore } from '../../src/features/online-store.ts';
 import type { FeatureView } from '../../src/project/project.ts';
 import { openServing } from '../../src/serving/serving.ts';
+import type { Answer } from '../../src/serving/answer.ts';
 import type { Serving } from '../../src/serving/serving.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
@@ -57,12 +58,16 @@ async function serve(): Promise<{ serving: Serving; reads: string[][] }> {
   return { serving, reads };
 }
 
+function textOf(answer: Answer): string {
+  return answer.plan.jsonAnswer(answer, 'r', '');
+}
+
 async function predict(serving: Serving, body: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    serving.endpoints.get('m')?.predict(body, {
-      requestId: 'r',
+    const endpoint = serving.endpoints.get('m');
+    endpoint?.predict(endpoint.decode(body), {
       isDone: false,
-      reply: (json) => resolve((JSON.parse(json) as { predictions: unknown }).predictions),
+      answer: (answer) => resolve((JSON.parse(textOf(answer)) as { predictions: unknown }).predictions),
       fail: reject,
     });
   });
@@ -92,17 +97,13 @@ it('does not read when memory has all', async () => {
 it('shows misses in the trace as they were read', async () => {
   const { serving } = await serve();
   const text = await new Promise<string>((resolve, reject) => {
-    const sink = { requestId: 'r', isDone: false, reply: resolve, fail: reject };
-    serving.endpoints.get('m')?.predict(
-      {
-        rows: [
-          { id: 'y', a: 0 },
-          { id: 'no', a: 0 },
-        ],
-        trace: true,
-      },
-      sink,
-    );
+    const sink = { isDone: false, answer: (answer: Answer) => resolve(textOf(answer)), fail: reject };
+    const endpoint = serving.endpoints.get('m');
+    const rows = [
+      { id: 'y', a: 0 },
+      { id: 'no', a: 0 },
+    ];
+    endpoint?.predict(endpoint.decode({ rows, trace: true }), sink);
   });
   const { trace } = JSON.parse(text) as {
     trace: { rows: { features: Record<string, { status: string }> }[] };

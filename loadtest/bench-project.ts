@@ -1,12 +1,12 @@
 /** The project that Millrace serves in the benchmark: 32 float features a user in the LMDB store, a 32-64-32-1 network. */
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeEntityKey } from '../../src/features/entity-key.ts';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
-import type { RowWrite } from '../../src/features/online-store.ts';
-import type { FeatureView } from '../../src/project/project.ts';
-import { loadProject } from '../../src/project/read-project.ts';
-import { FEATURES, USERS } from './shape.ts';
+import { encodeEntityKey } from '../src/features/entity-key.ts';
+import { openLmdbStore } from '../src/features/lmdb-store.ts';
+import type { RowWrite } from '../src/features/online-store.ts';
+import type { FeatureView } from '../src/project/project.ts';
+import { loadProject } from '../src/project/read-project.ts';
+import { FEATURES, USERS, featuresOf } from './shape.ts';
 
 const names = Array.from({ length: FEATURES }, (_, i) => `f${i}`);
 
@@ -44,7 +44,7 @@ export async function writeBenchProject(
 
 async function writeModel(dir: string): Promise<void> {
   await mkdir(join(dir, '1'), { recursive: true });
-  await cp(new URL('../../test/cases/models/mlp.onnx', import.meta.url), join(dir, '1', 'model.onnx'));
+  await cp(new URL('../test/cases/models/mlp.onnx', import.meta.url), join(dir, '1', 'model.onnx'));
   await writeFile(
     join(dir, 'model.json'),
     JSON.stringify({
@@ -69,6 +69,6 @@ function rowOf(view: FeatureView, user: number): RowWrite {
   return {
     view,
     key: encodeEntityKey(view.entity, [`user-${user}`]),
-    row: [1, ...names.map((_name, f) => Math.sin(user * FEATURES + f))],
+    row: [1, ...featuresOf(user)],
   };
 }

@@ -1,5 +1,6 @@
 /** The shape of the load that both servers get. */
 export const FEATURES = 32;
+/** Entities with features; the cold-key bodies ask for others as well. */
 export const USERS = 1000;
 export const CONNECTIONS = 64;
 
@@ -18,4 +19,9 @@ export function manyRowBodies(): string[] {
       rows: Array.from({ length: 32 }, (_row, i) => ({ item: `item-${i}` })),
     }),
   );
+}
+
+/** The 32 features of a user. Every peer holds the same. */
+export function featuresOf(user: number): number[] {
+  return Array.from({ length: FEATURES }, (_, f) => Math.sin(user * FEATURES + f));
 }

@@ -1,0 +1,155 @@
+/** What is measured of a peer in one round, and that all peers answer the same. */
+import { Packr } from 'msgpackr';
+import autocannon from 'autocannon';
+import { resolveAddress } from '../../src/loadtest/address.ts';
+import { openHttpCaller } from '../../src/loadtest/http-caller.ts';
+import { runOpenLoop } from '../../src/loadtest/open-loop.ts';
+import { CONNECTIONS, USERS, manyRowBodies, oneRowBodies } from '../shape.ts';
+import { requestRate } from './http-load.ts';
+import type { Peer, PeerProcess } from './peer-process.ts';
+import { webSocketRate } from './web-socket-load.ts';
+
+export interface Reading {
+  /** Answers per second. */
+  readonly perSecond: number;
+  /** CPU time of the server for each, in microseconds; undefined where the system does not tell. */
+  readonly serverUs: number | undefined;
+  /** Share of one core that the server, and the load generator, were busy. */
+  readonly serverShare: number | undefined;
+  readonly loadShare: number;
+}
+
+export type Measure = (peer: Peer, process: PeerProcess) => Promise<Reading>;
+
+export interface RoundTimes {
+  readonly warmUpMs: number;
+  readonly roundMs: number;
+}
+
+const SOCKETS = 8;
+
+export function oneRow(times: RoundTimes): Measure {
+  return overHttp(oneRowBodies(), times);
+}
+
+export function manyRows(times: RoundTimes): Measure {
+  return overHttp(manyRowBodies(), times);
+}
+
+function overHttp(bodies: readonly string[], { warmUpMs, roundMs }: RoundTimes): Measure {
+  return async ({ path }, process) => {
+    const load = { port: process.port, path, bodies, connections: CONNECTIONS };
+    await requestRate({ ...load, warmUpMs: 0, roundMs: warmUpMs });
+    return read(process, async () => requestRate({ ...load, warmUpMs: 0, roundMs }));
+  };
+}
+
+/** autocannon needs more CPU time for a request than a bare server does: it is its own limit on two cores. */
+export function oneRowUnderAutocannon({ roundMs }: RoundTimes): Measure {
+  const requests = oneRowBodies().map((body) => ({ method: 'POST' as const, body }));
+  return async ({ path }, process) =>
+    read(process, async () => {
+      const result = await autocannon({
+        url: `http://127.0.0.1:${process.port}${path}`,
+        connections: CONNECTIONS,
+        duration: roundMs / 1000,
+        headers: { 'content-type': 'application/json' },
+        requests,
+      });
+      if (result.non2xx > 0 || result.errors > 0) throw new Error('autocannon was not answered with 200');
+      return result['2xx'] / result.duration;
+    });
+}
+
+/** As many requests in flight as over HTTP, on fewer connections. */
+export function oneRowOverWebSocket(format: 'json' | 'msgpack', times: RoundTimes): Measure {
+  const packr = new Packr({ useRecords: false });
+  const messages = Array.from({ length: USERS }, (_, id) => {
+    const request = { id, endpoint: 'm', rows: [{ user_id: `user-${id}`, item: `item-${id}` }] };
+    return format === 'json' ? JSON.stringify(request) : Buffer.from(packr.pack(request));
+  });
+  return async (_peer, process) => {
+    const load = {
+      port: process.port,
+      path: '/v1/ws',
+      messages,
+      sockets: SOCKETS,
+      inFlight: CONNECTIONS / SOCKETS,
+      isAnswer: (message: Buffer) => message.includes('predictions'),
+    };
+    await webSocketRate({ ...load, warmUpMs: 0, roundMs: times.warmUpMs });
+    return read(process, async () => webSocketRate({ ...load, warmUpMs: 0, roundMs: times.roundMs }));
+  };
+}
+
+async function read(server: PeerProcess, load: () => Promise<number>): Promise<Reading> {
+  const [serverBefore, ownBefore, startedMs] = [server.cpuMs(), process.cpuUsage(), performance.now()];
+  const perSecond = await load();
+  const tookMs = performance.now() - startedMs;
+  const serverAfter = server.cpuMs();
+  const own = process.cpuUsage(ownBefore);
+  const serverShare =
+    serverAfter === undefined || serverBefore === undefined
+      ? undefined
+      : (serverAfter - serverBefore) / tookMs;
+  return {
+    perSecond,
+    serverUs: serverShare === undefined ? undefined : (serverShare * 1e6) / perSecond,
+    serverShare,
+    loadShare: (own.user + own.system) / 1000 / tookMs,
+  };
+}
+
+/** The 99th percentile in microseconds at a fixed rate, counted from the intended times. */
+export async function p99Us(
+  peer: Peer,
+  server: PeerProcess,
+  ratePerSecond: number,
+  times: RoundTimes,
+): Promise<number> {
+  const address = await resolveAddress(`http://127.0.0.1:${server.port}`);
+  const requests = oneRowBodies().map((body) => ({
+    endpoint: 'm',
+    path: peer.path,
+    body: JSON.parse(body) as Record<string, unknown>,
+  }));
+  const target = { address, protocol: 'http' as const, connections: CONNECTIONS, requests };
+  const { latency, outcomes } = await runOpenLoop(async (events) => openHttpCaller(target, events), {
+    ratePerSecond,
+    arrivals: 'poisson',
+    seed: 1,
+    warmUpMs: times.warmUpMs,
+    durationMs: times.roundMs,
+    timeoutMs: 1000,
+  });
+  // A timeout counts with its whole time. Anything else is not a measure of latency.
+  const answered = outcomes.ok + outcomes.timedOut;
+  if (answered === 0 || outcomes.otherErrors + outcomes.connectionErrors + outcomes.rejected > 0) {
+    throw new Error(`${peer.name}: ${JSON.stringify(outcomes.failures)}`);
+  }
+  return latency.p99Us;
+}
+
+/**
+ * Asks for some users and compares with what another peer has answered.
+ * @throws Error if the scores differ by more than 1e-5
+ */
+export async function checkAnswers(
+  peer: Peer,
+  server: PeerProcess,
+  known: Map<number, number>,
+): Promise<void> {
+  for (const user of [0, 1, 17, USERS - 1]) {
+    const response = await fetch(`http://127.0.0.1:${server.port}${peer.path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: oneRowBodies()[user] as string,
+    });
+    const { predictions } = (await response.json()) as { predictions: { score: number }[] };
+    const score = predictions[0]?.score ?? NaN;
+    const expected = known.get(user) ?? score;
+    if (!(Math.abs(score - expected) <= 1e-5))
+      throw new Error(`${peer.name} answers ${score} for user ${user}, another peer ${expected}`);
+    known.set(user, score);
+  }
+}

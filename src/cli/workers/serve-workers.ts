@@ -1,0 +1,46 @@
+/** `millrace serve --workers`: the supervisor as a process of its own, led by signals. */
+import { loadProject } from '../../project/read-project.ts';
+import type { LogLevel } from '../../telemetry/log.ts';
+import { createLog } from '../../telemetry/log.ts';
+import { unlessStopped, untilStopped } from '../until-stopped.ts';
+import { Supervisor } from './supervisor.ts';
+import { workerArgs } from './worker.ts';
+
+export interface ServeWorkersOptions {
+  readonly project: string;
+  readonly data?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: LogLevel;
+  readonly workers: number;
+}
+
+/** Serves until SIGTERM or SIGINT; SIGHUP restarts the workers one by one. */
+export async function serveWithWorkers(options: ServeWorkersOptions): Promise<void> {
+  const stop = untilStopped();
+  const { workers, host } = options;
+  const log = createLog(options.logLevel);
+  const supervisor = new Supervisor({
+    workerCount: workers,
+    port: options.port,
+    log,
+    workerArgs: (number, port, sharing) => ['worker', ...workerArgs({ ...options, number, port, sharing })],
+    checkProject: async () => loadProject(options.project),
+  });
+  // However this process ends, no worker outlives it. One that is killed cannot see to it; its workers then do.
+  process.once('exit', () => supervisor.kill());
+  let isReady = false;
+  process.on('SIGHUP', () => {
+    if (isReady) void supervisor.reload();
+  });
+  await unlessStopped(loadProject(options.project), stop);
+  const port = await unlessStopped(supervisor.start(), stop);
+  isReady = true;
+  log.info({ host, port }, 'listening');
+  log.info({ workers }, 'ready');
+  await stop;
+  log.info({ workers }, 'draining');
+  const isClean = await supervisor.stop();
+  log.info('stopped');
+  process.exit(isClean ? 0 : 1);
+}

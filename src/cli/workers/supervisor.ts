@@ -1,0 +1,222 @@
+/**
+ * Keeps a number of worker processes serving one port: starts them, replaces those that end by themselves, restarts
+ * them one by one with the project as it is now, and lets them finish. It serves nothing itself and keeps no
+ * connection, so a request costs it nothing.
+ *
+ * Each slot has at most one worker that is meant to serve. A worker that was replaced drains beside it and belongs to
+ * no slot any more, so that its end starts nothing.
+ */
+import { MillraceError } from '../../errors.ts';
+import type { PortSharing } from '../../server/transport.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { failuresInRow, restartDelayMs } from './restart-delay.ts';
+import { createWorkerMetrics } from './worker-metrics.ts';
+import type { WorkerMetrics } from './worker-metrics.ts';
+import { WorkerProcess } from './worker-process.ts';
+import type { WorkerEnd } from './worker-process.ts';
+
+export interface SupervisorOptions {
+  readonly workerCount: number;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly log: Log;
+  /** Arguments of the command line that make a process a worker. */
+  workerArgs(number: number, port: number, sharing: PortSharing): string[];
+  /** @throws MillraceError if the project as it is now has mistakes */
+  checkProject(): Promise<unknown>;
+}
+
+interface Slot {
+  readonly number: number;
+  worker: WorkerProcess | undefined;
+  /** Ends by itself, in a row. */
+  failures: number;
+  restart: NodeJS.Timeout | undefined;
+}
+
+const HEARTBEAT_MS = 1000;
+/** A worker that is silent for this many heartbeats keeps its part of the connections waiting for nothing. */
+const SILENT_HEARTBEATS_MAX = 30;
+
+export class Supervisor {
+  private readonly options: SupervisorOptions;
+  private readonly slots: readonly Slot[];
+  /** Every process that has not ended. */
+  private readonly workers = new Set<WorkerProcess>();
+  private readonly silences = new Map<WorkerProcess, number>();
+  private readonly metrics: WorkerMetrics;
+  private readonly reloads = { done: 0, failed: 0 };
+  private restarts = 0;
+  private port: number;
+  private phase: 'starting' | 'serving' | 'stopping' = 'starting';
+  private heartbeat: NodeJS.Timeout | undefined;
+  private reloading: Promise<void> | undefined;
+  private isReloadAsked = false;
+  /** Whether every worker that was told to drain ended in time. */
+  private isClean = true;
+
+  constructor(options: SupervisorOptions) {
+    this.options = options;
+    this.port = options.port;
+    this.slots = Array.from({ length: options.workerCount }, (_, i) => ({
+      number: i + 1,
+      worker: undefined,
+      failures: 0,
+      restart: undefined,
+    }));
+    this.metrics = createWorkerMetrics(this.workers, () => ({
+      waiting: this.slots.filter(({ worker }) => worker === undefined).length,
+      restarts: this.restarts,
+      reloads: this.reloads,
+    }));
+  }
+
+  /**
+   * Resolves with the port once all workers serve. The first one is alone until it is ready: it finds out whether the
+   * port is free and the models load, so that a mistake is told once.
+   * @throws MillraceError if a worker ends before all are ready; the others are ended too
+   */
+  async start(): Promise<number> {
+    try {
+      for (const slots of [this.slots.slice(0, 1), this.slots.slice(1)]) {
+        const started = slots.map((slot) => this.launch(slot));
+        const ports = await Promise.all(started.map(async (worker) => worker.ready));
+        this.port = ports[0] ?? this.port;
+      }
+      const lost = this.slots.find(({ worker }) => worker === undefined);
+      if (lost !== undefined) {
+        throw new MillraceError(
+          'STARTUP_FAILED',
+          `worker ${lost.number} ended while the others were starting`,
+        );
+      }
+    } catch (error) {
+      this.kill();
+      throw error;
+    }
+    this.phase = 'serving';
+    this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
+    return this.port;
+  }
+
+  /** Replaces the workers one by one. One that is asked for meanwhile follows. */
+  async reload(): Promise<void> {
+    this.isReloadAsked = true;
+    this.reloading ??= this.reloadWhileAsked().finally(() => (this.reloading = undefined));
+    return this.reloading;
+  }
+
+  /** Lets all workers finish; resolves with whether they all ended in time. */
+  async stop(): Promise<boolean> {
+    this.phase = 'stopping';
+    clearInterval(this.heartbeat);
+    for (const { restart } of this.slots) clearTimeout(restart);
+    await Promise.all(
+      [...this.workers].map(async (worker) => {
+        worker.drain(false);
+        return worker.ended;
+      }),
+    );
+    return this.isClean;
+  }
+
+  /** Ends all workers at once. */
+  kill(): void {
+    this.phase = 'stopping';
+    for (const worker of this.workers) worker.kill();
+  }
+
+  private launch(slot: Slot): WorkerProcess {
+    slot.worker = this.startProcess(slot);
+    return slot.worker;
+  }
+
+  private startProcess(slot: Slot): WorkerProcess {
+    const sharing = this.phase === 'starting' && slot.number === 1 ? 'first' : 'join';
+    const args = this.options.workerArgs(slot.number, this.port, sharing);
+    const worker = new WorkerProcess(slot.number, args, async () => this.metrics.collect());
+    this.workers.add(worker);
+    void worker.ended.then((end) => this.onEnd(slot, worker, end));
+    return worker;
+  }
+
+  private onEnd(slot: Slot, worker: WorkerProcess, end: WorkerEnd): void {
+    this.workers.delete(worker);
+    this.silences.delete(worker);
+    this.metrics.keep(worker);
+    if (worker.state === 'draining' && end.code !== 0) this.isClean = false;
+    if (slot.worker !== worker) return;
+    slot.worker = undefined;
+    if (this.phase === 'serving') this.scheduleRestart(slot, worker, end);
+  }
+
+  private scheduleRestart(slot: Slot, worker: WorkerProcess, { code, signal, servedMs }: WorkerEnd): void {
+    slot.failures = failuresInRow(slot.failures, servedMs);
+    const delayMs = restartDelayMs(slot.failures);
+    this.restarts++;
+    this.options.log.error(
+      { worker: slot.number, worker_pid: worker.pid, code, signal, restart_in_ms: delayMs },
+      'a worker ended; it is started again',
+    );
+    slot.restart = setTimeout(() => {
+      // A reload may have filled the slot.
+      if (slot.worker !== undefined) return;
+      this.launch(slot).ready.catch((error: unknown) => {
+        if (this.phase === 'serving')
+          this.options.log.error({ worker: slot.number }, (error as Error).message);
+      });
+    }, delayMs);
+  }
+
+  private beat(): void {
+    for (const worker of this.workers) void this.askForLife(worker);
+  }
+
+  private async askForLife(worker: WorkerProcess): Promise<void> {
+    if (worker.state !== 'ready') return;
+    const isAlive = await worker.report('counts', HEARTBEAT_MS);
+    if (!this.workers.has(worker)) return;
+    const silence = isAlive ? 0 : (this.silences.get(worker) ?? 0) + 1;
+    this.silences.set(worker, silence);
+    if (silence !== SILENT_HEARTBEATS_MAX) return;
+    this.options.log.error({ worker: worker.number, worker_pid: worker.pid }, 'a worker hangs; it is killed');
+    worker.kill();
+  }
+
+  private async reloadWhileAsked(): Promise<void> {
+    while (this.isReloadAsked && this.phase === 'serving') {
+      this.isReloadAsked = false;
+      const { log } = this.options;
+      try {
+        await this.reloadOnce();
+        if (this.phase !== 'serving') return;
+        this.reloads.done++;
+        log.info('reloaded');
+      } catch (error) {
+        if (this.phase !== 'serving') return;
+        this.reloads.failed++;
+        log.error(
+          { reason: (error as Error).message },
+          'the reload failed; the workers not yet replaced go on as they are',
+        );
+      }
+    }
+  }
+
+  private async reloadOnce(): Promise<void> {
+    this.options.log.info({ workers: this.slots.length }, 'reloading');
+    await this.options.checkProject();
+    for (const slot of this.slots) {
+      if (this.phase !== 'serving') return;
+      const next = this.startProcess(slot);
+      await next.ready;
+      const old = slot.worker;
+      clearTimeout(slot.restart);
+      slot.worker = next;
+      slot.failures = 0;
+      // The next one waits until this one has ended, so that the memory holds one worker more than usual, not more.
+      old?.drain(true);
+      await old?.ended;
+    }
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * One worker as the supervisor sees it: a forked process, from its start to its end. `ready` and `ended` settle once
+ * each; the last metrics that it reported outlive it.
+ */
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { MillraceError } from '../../errors.ts';
+import type { MetricFamily } from '../../telemetry/merge-families.ts';
+import type { FromWorker, ReportPart, ToWorker } from './messages.ts';
+
+export interface WorkerEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** How long it had been ready. */
+  readonly servedMs: number;
+}
+
+/** Beyond the time in which a draining worker ends by itself. */
+const KILL_AFTER_MS = 5000;
+
+export class WorkerProcess {
+  readonly number: number;
+  state: 'starting' | 'ready' | 'draining' = 'starting';
+  /** Resolves with the port when it serves; rejects with a MillraceError if it ends before that. */
+  readonly ready: Promise<number>;
+  readonly ended: Promise<WorkerEnd>;
+  /** By name, as last reported. */
+  readonly families: Map<string, MetricFamily> = new Map();
+  private readonly child: ChildProcess;
+  private readonly questions = new Map<number, () => void>();
+  private questionCount = 0;
+  private readyAtMs = Infinity;
+  private drainTimeoutMs = 0;
+  private killTimer: NodeJS.Timeout | undefined;
+
+  /**
+   * @param args of the command line that make a process a worker
+   * @param collect gives the metrics of all workers, for a caller who asked this one
+   */
+  constructor(number: number, args: readonly string[], collect: () => Promise<string>) {
+    this.number = number;
+    // Infinity and NaN are values of metrics, and JSON has neither.
+    this.child = fork(process.argv[1] as string, [...args], { serialization: 'advanced' });
+    this.child.on('message', (message) => this.receive(message as FromWorker, collect));
+    this.ended = this.whenEnded();
+    this.ready = this.whenReady();
+    // Whoever starts it may have been told to stop meanwhile, and wait for it no more.
+    this.ready.catch(() => undefined);
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  /** Asks for its metrics; resolves with whether it answered within the limit. */
+  async report(part: ReportPart, limitMs: number): Promise<boolean> {
+    const id = ++this.questionCount;
+    return new Promise((resolve) => {
+      const settle = (isAnswered: boolean): void => {
+        clearTimeout(timer);
+        this.questions.delete(id);
+        resolve(isAnswered);
+      };
+      const timer = setTimeout(settle, limitMs, false);
+      this.questions.set(id, () => settle(true));
+      this.send({ type: 'report', id, part });
+    });
+  }
+
+  /** Lets it finish and end; it is killed if that takes longer than its project allows. May be called again. */
+  drain(lingers: boolean): void {
+    // One that serves nobody has nothing to finish.
+    if (this.state === 'starting') return this.kill();
+    this.state = 'draining';
+    this.send({ type: 'drain', lingers });
+    this.killTimer ??= setTimeout(() => this.kill(), this.drainTimeoutMs + KILL_AFTER_MS);
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+
+  private send(message: ToWorker): void {
+    // It may be gone already; `ended` tells.
+    if (this.child.connected) this.child.send(message, () => undefined);
+  }
+
+  private receive(message: FromWorker, collect: () => Promise<string>): void {
+    if (message.type === 'report') {
+      for (const family of message.families) this.families.set(family.name, family);
+      this.questions.get(message.id)?.();
+    } else if (message.type === 'collect') {
+      void collect().then((text) => this.send({ type: 'collected', text }));
+    }
+  }
+
+  private async whenEnded(): Promise<WorkerEnd> {
+    return new Promise((resolve) => {
+      const settle = (code: number | null, signal: NodeJS.Signals | null): void => {
+        clearTimeout(this.killTimer);
+        resolve({ code, signal, servedMs: Math.max(0, performance.now() - this.readyAtMs) });
+      };
+      // Not `exit`, which may overtake the last message.
+      this.child.once('close', settle);
+      this.child.on('error', () => {
+        if (this.child.pid === undefined) settle(null, null);
+      });
+    });
+  }
+
+  private async whenReady(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const receive = (message: FromWorker): void => {
+        if (message.type === 'failed') reject(new MillraceError(message.code, message.message));
+        if (message.type !== 'ready') return;
+        this.state = 'ready';
+        this.readyAtMs = performance.now();
+        this.drainTimeoutMs = message.drainTimeoutMs;
+        resolve(message.port);
+      };
+      this.child.on('message', (message) => receive(message as FromWorker));
+      void this.ended.then((end) => reject(endedEarly(this.number, end)));
+    });
+  }
+}
+
+function endedEarly(number: number, { code, signal }: WorkerEnd): MillraceError {
+  const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
+  return new MillraceError('STARTUP_FAILED', `worker ${number} ended ${how} before it was ready`);
+}

@@ -1,0 +1,120 @@
+/** `millrace worker`: a server that is one of several processes. The supervisor starts it and speaks with it. */
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { MillraceError } from '../../errors.ts';
+import { loadProject } from '../../project/read-project.ts';
+import { createServer } from '../../server/server.ts';
+import type { Server } from '../../server/server.ts';
+import type { PortSharing } from '../../server/transport.ts';
+import { createLog } from '../../telemetry/log.ts';
+import type { LogLevel } from '../../telemetry/log.ts';
+import { createMetrics } from '../../telemetry/metrics.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
+
+interface WorkerOptions {
+  readonly number: number;
+  readonly project: string;
+  readonly data?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly sharing: PortSharing;
+  readonly logLevel: LogLevel;
+}
+
+/** Not in the help: it is not for people. */
+export function workerCommand(): Command {
+  return new Command('worker')
+    .description('One of the processes of `millrace serve --workers`.')
+    .requiredOption('--number <number>', 'its place among the workers', Number)
+    .requiredOption('--project <dir>', 'as for serve')
+    .option('--data <dir>', 'as for serve')
+    .requiredOption('--host <address>', 'as for serve')
+    .requiredOption('--port <number>', 'as for serve', Number)
+    .addOption(new Option('--sharing <how>', 'who else may listen on the port').choices(['first', 'join']))
+    .requiredOption('--log-level <level>', 'as for serve')
+    .action(work);
+}
+
+/** The arguments of `millrace worker`. */
+export function workerArgs(options: WorkerOptions): string[] {
+  const { number, project, data, host, port, sharing, logLevel } = options;
+  const pairs = { number, project, data, host, port, sharing, 'log-level': logLevel };
+  // One word each, so that a value may begin with a dash.
+  return Object.entries(pairs).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}=${value}`],
+  );
+}
+
+async function work(options: WorkerOptions): Promise<void> {
+  if (process.send === undefined) {
+    throw new MillraceError('STARTUP_FAILED', 'a worker is started by `millrace serve --workers`');
+  }
+  // A terminal sends these to every process that runs in it; what they mean is the supervisor's to decide.
+  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  const metrics = createMetrics();
+  let server: Server | undefined;
+  let ending: Promise<void> | undefined;
+  const drain = (lingers: boolean): void => {
+    if (server === undefined) process.exit(0);
+    const closed = server.close({ lingers });
+    ending ??= end(closed, metrics);
+  };
+  process.once('SIGTERM', () => drain(false));
+  // The supervisor is gone, and nobody would end this process any more.
+  process.once('disconnect', () => drain(false));
+  const render = answerSupervisor(metrics, drain);
+  try {
+    const project = await loadProject(options.project);
+    const { project: dir, data = join(dir, '.millrace'), host, port, sharing } = options;
+    const log = createLog(options.logLevel).child({ worker: options.number });
+    const shared: Metrics = { ...metrics, render, close: () => undefined };
+    server = await createServer(project, { dataDir: data, host, port, sharing, log, metrics: shared });
+    await tell({ type: 'ready', port: server.port, drainTimeoutMs: project.limits.drainTimeoutMs });
+  } catch (error) {
+    if (error instanceof MillraceError) {
+      await tell({ type: 'failed', code: error.code, message: error.message });
+    } else console.error(error);
+    // The open channel to the supervisor would keep it running.
+    process.exit(1);
+  }
+}
+
+/** Answers the supervisor's messages; gives a function that asks it for the metrics of all. */
+function answerSupervisor(metrics: Metrics, drain: (lingers: boolean) => void): () => Promise<string> {
+  let collecting: Promise<string> | undefined;
+  let onCollected: ((text: string) => void) | undefined;
+  process.on('message', (message: ToWorker) => {
+    if (message.type === 'drain') drain(message.lingers);
+    else if (message.type === 'report') void report(metrics, message.id, message.part);
+    else {
+      collecting = undefined;
+      onCollected?.(message.text);
+    }
+  });
+  return async () => {
+    collecting ??= new Promise((resolve) => {
+      onCollected = resolve;
+      void tell({ type: 'collect' });
+    });
+    return collecting;
+  };
+}
+
+async function report(metrics: Metrics, id: number, part: 'all' | 'counts'): Promise<void> {
+  await tell({ type: 'report', id, families: await metrics.families(part) });
+}
+
+async function end(closed: Promise<boolean>, metrics: Metrics): Promise<void> {
+  const isClean = await closed;
+  await report(metrics, 0, 'all');
+  process.exit(isClean ? 0 : 1);
+}
+
+/** Resolves when the message is on its way, or cannot be sent because the supervisor is gone. */
+async function tell(message: FromWorker): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
+    else resolve();
+  });
+}

@@ -1,0 +1,40 @@
+/** Errors as callers are told of them, over HTTP and WebSocket alike. */
+import { MillraceError, errorCatalogue } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { JsonObject } from '../serving/json-text.ts';
+import type { Log } from '../telemetry/log.ts';
+
+/** Errors that the server's own state explains; metrics count them, and a log of each would add to the load. */
+const expectedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NOT_READY', 'DEADLINE_EXCEEDED']);
+
+/** The error as the caller may see it. The log gets what the caller does not: the cause. */
+export function toKnownError(error: unknown, log: Log, requestId: string, route: string): MillraceError {
+  const known =
+    error instanceof MillraceError
+      ? error
+      : new MillraceError('INTERNAL', errorCatalogue.INTERNAL.meaning, { cause: error });
+  const context = { request_id: requestId, route };
+  if (known.code === 'MODEL_FAILED') log.warn({ ...context, cause: String(known.cause) }, known.message);
+  else if (known.status >= 500 && !expectedCodes.has(known.code)) {
+    log.error({ ...context, err: error }, 'request failed');
+  }
+  return known;
+}
+
+/** The body that every error has. */
+export function errorBody(error: MillraceError, requestId: string): JsonObject {
+  return {
+    error: error.message,
+    code: error.code,
+    request_id: requestId,
+    details: error.details?.map((detail) => ({ ...detail })),
+  };
+}
+
+export function deadlineExceeded(timeoutMs: number): MillraceError {
+  return new MillraceError('DEADLINE_EXCEEDED', `The answer took longer than ${timeoutMs} ms.`);
+}
+
+export function bodyTooLarge(bytesMax: number): MillraceError {
+  return new MillraceError('BODY_TOO_LARGE', `The body is larger than ${bytesMax} bytes.`);
+}

@@ -1,0 +1,87 @@
+/** One request that came over a WebSocket. It is answered exactly once, unless the socket closes before. */
+import type { Answer } from '../serving/answer.ts';
+import { jsonText } from '../serving/json-text.ts';
+import type { PredictionSink } from '../serving/prediction.ts';
+import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
+import { deadlineExceeded, errorBody, toKnownError } from './error-reply.ts';
+import type { RouteMetrics } from './route-metrics.ts';
+import type { Socket } from './socket.ts';
+
+/** What the caller knows a request by; null = the message had no usable one. */
+export type MessageId = string | number | null;
+
+const OK = 200;
+const HUNG_UP = 0;
+
+export class SocketRequest implements DeadlineEntry, PredictionSink {
+  enteredMs = 0;
+  previous: DeadlineEntry | undefined = undefined;
+  next: DeadlineEntry | undefined = undefined;
+  queue: DeadlineQueue | undefined = undefined;
+
+  isDone = false;
+  private readonly socket: Socket;
+  private readonly id: MessageId;
+  private readonly isBinary: boolean;
+  private readonly metrics: RouteMetrics;
+  private readonly requestId: string;
+
+  constructor(socket: Socket, id: MessageId, isBinary: boolean, metrics: RouteMetrics) {
+    this.socket = socket;
+    this.id = id;
+    this.isBinary = isBinary;
+    this.metrics = metrics;
+    const { state } = socket.parts;
+    this.requestId = state.nextRequestId();
+    state.open++;
+    state.answering.enter(this);
+    socket.requests.add(this);
+  }
+
+  answer(answer: Answer): void {
+    if (this.isDone) return;
+    const writer = this.socket.parts.outbox.begin();
+    const { id, requestId } = this;
+    if (this.isBinary) {
+      answer.plan.messagePackAnswer(writer, answer, requestId, id);
+    } else {
+      writer.text(answer.plan.jsonAnswer(answer, requestId, `"id":${jsonText(id)},`));
+    }
+    this.finish(OK);
+  }
+
+  fail(error: unknown): void {
+    if (this.isDone) return;
+    const { outbox, state } = this.socket.parts;
+    const known = toKnownError(error, state.log, this.requestId, this.metrics.route);
+    const body = { id: this.id, ...errorBody(known, this.requestId) };
+    const writer = outbox.begin();
+    if (this.isBinary) writer.value(body);
+    else writer.text(jsonText(body));
+    this.finish(known.status);
+  }
+
+  expire(): void {
+    this.fail(deadlineExceeded(this.socket.parts.state.limits.timeoutMs));
+  }
+
+  /** The socket is closed. */
+  abort(): void {
+    this.isDone = true;
+    this.leave(HUNG_UP);
+    this.socket.parts.state.closeOne();
+  }
+
+  private finish(status: number): void {
+    this.isDone = true;
+    this.leave(status);
+    this.socket.requests.delete(this);
+    this.socket.queueAnswer(this.isBinary);
+  }
+
+  private leave(status: number): void {
+    // The queue notes when an entry enters it; leaving does not change that.
+    this.metrics.count(status, (performance.now() - this.enteredMs) / 1000);
+    this.queue?.leave(this);
+  }
+}

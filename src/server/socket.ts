@@ -1,0 +1,225 @@
+/**
+ * One open WebSocket: takes messages apart into requests, and sends the answers. It keeps a slow reader from filling
+ * the memory, and a stopping server from cutting off what it still has to send.
+ */
+import type { WebSocket } from 'uWebSockets.js';
+import { MillraceError } from '../errors.ts';
+import { overloaded } from '../serving/overloaded.ts';
+import { isRecord } from '../project/json-record.ts';
+import { bodyTooLarge } from './error-reply.ts';
+import type { Outbox, OutboxPiece } from './outbox.ts';
+import type { UsualMessage } from './packed-envelope.ts';
+import type { RouteMetrics } from './route-metrics.ts';
+import { endpointNamed } from './routes.ts';
+import type { RouteContext } from './routes.ts';
+import { SENDING_BYTES_MAX } from './server-state.ts';
+import type { ServerState } from './server-state.ts';
+import { SocketRequest } from './socket-request.ts';
+import type { MessageId } from './socket-request.ts';
+import { parseStrictJson } from './strict-json.ts';
+import { parseStrictMessagePack } from './strict-message-pack.ts';
+
+/** What the sockets of a server share. */
+export interface SocketParts {
+  readonly context: RouteContext;
+  readonly state: ServerState;
+  readonly outbox: Outbox;
+  readonly readEnvelope: (body: Buffer) => UsualMessage | undefined;
+  /** By endpoint; that of '' counts requests that name no endpoint of the project. */
+  readonly metrics: ReadonlyMap<string, RouteMetrics>;
+}
+
+/** With 4000 and up, the codes that RFC 6455 leaves to applications. */
+export const closeCodes = { stopping: 1001, slowConsumer: 4008 } as const;
+
+const ID_LENGTH_MAX = 128;
+/** What `send` returns when all bytes went to the operating system, or to the cork. */
+const SENT = 1;
+
+export class Socket {
+  readonly parts: SocketParts;
+  /** Those that are not answered yet. */
+  readonly requests: Set<SocketRequest> = new Set();
+  private readonly ws: WebSocket<unknown>;
+  private pieces: OutboxPiece[] = [];
+  /** Sent, and not taken by the operating system, when it was last asked. */
+  private bufferedBytes = 0;
+  private isOpen = true;
+  private isTooSlow = false;
+
+  constructor(ws: WebSocket<unknown>, parts: SocketParts) {
+    this.ws = ws;
+    this.parts = parts;
+  }
+
+  /** @param message lent until this returns */
+  receive(message: ArrayBuffer, isBinary: boolean): void {
+    const { bodyBytesMax } = this.parts.state.limits;
+    try {
+      if (message.byteLength > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
+      const body = Buffer.from(message);
+      if (isBinary && this.receiveUsual(body)) return;
+      const value = isBinary ? parseStrictMessagePack(body) : parseStrictJson(body);
+      if (Array.isArray(value)) this.receiveMany(value, isBinary);
+      else this.receiveOne(value, isBinary);
+    } catch (error) {
+      this.refuse(null, isBinary, error);
+    }
+  }
+
+  /** Queues the answer that was put into the outbox. */
+  queueAnswer(isBinary: boolean): void {
+    const { outbox } = this.parts;
+    if (this.pieces.push(outbox.commit(isBinary)) === 1) outbox.schedule(this);
+    outbox.flushIfFull();
+  }
+
+  sendQueued(): void {
+    const { pieces } = this;
+    if (this.isOpen) {
+      this.ws.cork(this.sendPieces);
+      if (this.isTooSlow) this.closeSlow();
+      else this.noteBuffered();
+    }
+    this.pieces = [];
+    this.closeIfDone();
+    for (let i = 0; i < pieces.length; i++) this.parts.state.closeOne();
+  }
+
+  /** The operating system took some of what was left. */
+  drained(): void {
+    this.noteBuffered();
+    this.closeIfDone();
+  }
+
+  /** Says goodbye if the server is stopping and nothing is left to be sent. */
+  closeIfDone(): void {
+    if (!this.isOpen || this.parts.state.phase !== 'draining') return;
+    if (this.requests.size > 0 || this.pieces.length > 0 || this.bufferedBytes > 0) return;
+    this.ws.end(closeCodes.stopping, 'STOPPING');
+  }
+
+  /** The socket is closed, by whomever. */
+  closed(): void {
+    this.isOpen = false;
+    for (const request of this.requests) request.abort();
+    this.requests.clear();
+    this.setBuffered(0);
+  }
+
+  private receiveMany(messages: readonly unknown[], isBinary: boolean): void {
+    const { wsInFlightMax } = this.parts.state.limits;
+    if (messages.length > wsInFlightMax) {
+      const sentence = `The message holds ${messages.length} requests; at most ${wsInFlightMax} are allowed. Split it.`;
+      throw new MillraceError('INVALID_REQUEST', sentence);
+    }
+    for (const message of messages) {
+      if (!this.isOpen) return;
+      this.receiveOne(message, isBinary);
+    }
+  }
+
+  private receiveOne(message: unknown, isBinary: boolean): void {
+    if (!isRecord(message)) {
+      const sentence = 'A message must be an object with `id`, `endpoint` and `rows`, or an array of them.';
+      return this.refuse(null, isBinary, new MillraceError('INVALID_REQUEST', sentence));
+    }
+    const { id, endpoint, ...body } = message;
+    if (!isMessageId(id)) {
+      const sentence = `\`id\` must be a whole number, or a string of at most ${ID_LENGTH_MAX} characters.`;
+      return this.refuse(null, isBinary, new MillraceError('INVALID_REQUEST', sentence));
+    }
+    if (typeof endpoint !== 'string') {
+      const sentence = '`endpoint` must be a string that names an endpoint.';
+      return this.refuse(id, isBinary, new MillraceError('INVALID_REQUEST', sentence));
+    }
+    this.predict(id, isBinary, endpoint, () => {
+      const served = endpointNamed(this.parts.context, endpoint);
+      return { endpoint: served, request: served.decode(body) };
+    });
+  }
+
+  /** The shortest way; false = the message has to go the long one. */
+  private receiveUsual(body: Buffer): boolean {
+    const usual = this.parts.readEnvelope(body);
+    if (usual === undefined) return false;
+    this.predict(usual.id, true, usual.endpointName, () => usual);
+    return true;
+  }
+
+  private predict(
+    id: MessageId,
+    isBinary: boolean,
+    endpointName: string,
+    decode: () => Pick<UsualMessage, 'endpoint' | 'request'>,
+  ): void {
+    const { metrics, state } = this.parts;
+    const isFull =
+      this.requests.size >= state.limits.wsInFlightMax || state.answering.size >= state.limits.inFlightMax;
+    const request = new SocketRequest(this, id, isBinary, metrics.get(endpointName) ?? this.otherMetrics);
+    try {
+      if (isFull) throw overloaded();
+      if (state.phase === 'draining') throw new MillraceError('NOT_READY', 'The server is stopping.');
+      this.parts.context.serving?.admit();
+      const decoded = decode();
+      decoded.endpoint.predict(decoded.request, request);
+    } catch (error) {
+      request.fail(error);
+    }
+  }
+
+  private refuse(id: MessageId, isBinary: boolean, error: unknown): void {
+    new SocketRequest(this, id, isBinary, this.otherMetrics).fail(error);
+  }
+
+  private get otherMetrics(): RouteMetrics {
+    return this.parts.metrics.get('') as RouteMetrics;
+  }
+
+  private readonly sendPieces = (): void => {
+    const { outbox, state } = this.parts;
+    for (const { from, to, isBinary } of this.pieces) {
+      if (this.bufferedBytes > 0) this.noteBuffered();
+      // An answer larger than the limit passes if the one before it was read.
+      const isTooMuch =
+        this.bufferedBytes > state.limits.wsBufferBytesMax || state.sendingBytes > SENDING_BYTES_MAX;
+      this.isTooSlow = isTooMuch && this.bufferedBytes > 0;
+      if (this.isTooSlow) return;
+      if (this.ws.send(outbox.bytes.subarray(from, to), isBinary) !== SENT) this.noteBuffered();
+    }
+  };
+
+  /**
+   * The close frame stands behind the answers that were not read. uWebSockets.js keeps them until they are, or until
+   * the idle timeout; so long they count. Where that is too much, the socket is cut off without a frame.
+   */
+  private closeSlow(): void {
+    const { state } = this.parts;
+    const { bufferedBytes } = this;
+    if (state.sendingBytes > SENDING_BYTES_MAX) {
+      this.ws.close();
+      return;
+    }
+    this.ws.end(closeCodes.slowConsumer, 'SLOW_CONSUMER');
+    state.sendingBytes += bufferedBytes;
+    setTimeout(() => (state.sendingBytes -= bufferedBytes), state.limits.wsIdleTimeoutMs).unref();
+  }
+
+  private noteBuffered(): void {
+    if (this.isOpen) this.setBuffered(this.ws.getBufferedAmount());
+  }
+
+  /** A socket with something left to send counts as open work, so that a stopping server waits for it. */
+  private setBuffered(bufferedBytes: number): void {
+    const { state } = this.parts;
+    const before = this.bufferedBytes;
+    this.bufferedBytes = bufferedBytes;
+    state.sendingBytes += bufferedBytes - before;
+    if (before === 0 && bufferedBytes > 0) state.open++;
+    if (before > 0 && bufferedBytes === 0) state.closeOne();
+  }
+}
+
+function isMessageId(id: unknown): id is string | number {
+  return typeof id === 'string' ? id.length <= ID_LENGTH_MAX : Number.isSafeInteger(id);
+}

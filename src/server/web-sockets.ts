@@ -1,0 +1,139 @@
+/** `/v1/ws` bound to uWebSockets.js: who may open a socket, and what happens on it. */
+import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_socket_context_t } from 'uWebSockets.js';
+import { MillraceError } from '../errors.ts';
+import { overloaded } from '../serving/overloaded.ts';
+import { shortName } from '../project/problem-list.ts';
+import type { Counter } from '../telemetry/metrics.ts';
+
+import { Exchange } from './exchange.ts';
+import { Outbox } from './outbox.ts';
+import { PackedEnvelopeReader } from './packed-envelope.ts';
+import { createRouteMetrics } from './route-metrics.ts';
+import type { RouteMetrics } from './route-metrics.ts';
+import { servingOf } from './routes.ts';
+import type { RouteContext } from './routes.ts';
+import { Socket, closeCodes } from './socket.ts';
+import type { SocketParts } from './socket.ts';
+
+export const webSocketRoute = { path: '/v1/ws', name: 'ws' } as const;
+
+export interface WebSockets {
+  /** Says goodbye to every socket as soon as its requests are answered. */
+  drain(): void;
+}
+
+/** What uWebSockets.js keeps with a socket. */
+interface UserData {
+  socket: Socket | undefined;
+}
+
+export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSockets {
+  const { state, metrics } = context;
+  const sockets = new Set<Socket>();
+  const names = ['', ...context.endpointNames];
+  const parts = {
+    context,
+    state,
+    outbox: new Outbox(),
+    readEnvelope: envelopeReader(context),
+    metrics: new Map(names.map((name) => [name, createRouteMetrics(metrics, webSocketRoute.name, name)])),
+  };
+  metrics.gauge('millrace_ws_sockets', 'Open WebSockets.', () => [{ labels: {}, value: sockets.size }]);
+  const messagesIn = (encoding: string): Counter =>
+    metrics.counter('millrace_ws_messages_total', 'Messages that came over WebSockets.', { encoding });
+  const [jsonMessages, packedMessages] = [messagesIn('json'), messagesIn('messagepack')];
+  const socketOf = (ws: WebSocket<UserData>): Socket => ws.getUserData().socket as Socket;
+  const { bodyBytesMax, wsIdleTimeoutMs } = state.limits;
+  app.ws<UserData>(webSocketRoute.path, {
+    // A message that is somewhat too large gets an error; at a larger one the socket is cut off.
+    maxPayloadLength: 2 * bodyBytesMax,
+    idleTimeout: Math.round(wsIdleTimeoutMs / 1000),
+    sendPingsAutomatically: true,
+    // Without a limit of its own: the socket looks itself what was not taken yet, to close with a code.
+    maxBackpressure: 0,
+    upgrade: (res, req, socketContext) => {
+      const refusal = refusalOf(req, context, sockets.size);
+      if (refusal === undefined) return upgrade(res, req, socketContext);
+      const exchange = new Exchange(res, state, parts.metrics.get('') as RouteMetrics, false);
+      exchange.handle(() => exchange.fail(refusal));
+    },
+    open(ws) {
+      // uWebSockets.js does not tell that an HTTP connection has become another one.
+      state.disconnectOne();
+      const socket = new Socket(ws, parts);
+      ws.getUserData().socket = socket;
+      sockets.add(socket);
+    },
+    message(ws, message, isBinary) {
+      (isBinary ? packedMessages : jsonMessages).add(1);
+      socketOf(ws).receive(message, isBinary);
+    },
+    drain: (ws) => socketOf(ws).drained(),
+    close(ws, code, message) {
+      const socket = socketOf(ws);
+      sockets.delete(socket);
+      socket.closed();
+      const reason = closeReason(code, Buffer.from(message).toString('latin1'));
+      metrics
+        .counter('millrace_ws_closes_total', 'WebSockets that were closed, by reason.', { reason })
+        .add(1);
+    },
+  });
+  return {
+    drain() {
+      for (const socket of sockets) socket.closeIfDone();
+    },
+  };
+}
+
+/** Sockets are only opened once there is something to serve. */
+function envelopeReader(context: RouteContext): SocketParts['readEnvelope'] {
+  let reader: PackedEnvelopeReader | undefined;
+  return (body) => (reader ??= new PackedEnvelopeReader(servingOf(context).endpoints)).read(body);
+}
+
+function upgrade(res: HttpResponse, req: HttpRequest, socketContext: us_socket_context_t): void {
+  const userData: UserData = { socket: undefined };
+  const [key, extensions] = [req.getHeader('sec-websocket-key'), req.getHeader('sec-websocket-extensions')];
+  // No subprotocol is offered, so none is chosen.
+  res.upgrade(userData, key, '', extensions, socketContext);
+}
+
+/** Why a socket may not be opened; undefined = it may. */
+function refusalOf(req: HttpRequest, context: RouteContext, openCount: number): MillraceError | undefined {
+  const { state } = context;
+  const origin = req.getHeader('origin');
+  // Browsers let any page open a socket to any server, so the server must ask where the page is from.
+  if (origin !== '' && hostOf(origin) !== req.getHeader('host').toLowerCase()) {
+    const sentence = `A page of ${shortName(origin)} may not open a WebSocket here, only one of this host.`;
+    return new MillraceError('ORIGIN_REFUSED', sentence);
+  }
+  if (state.phase === 'draining') return new MillraceError('NOT_READY', 'The server is stopping.');
+  if (openCount >= state.limits.wsSocketsMax) return overloaded();
+  try {
+    servingOf(context);
+  } catch (error) {
+    return error as MillraceError;
+  }
+  return undefined;
+}
+
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined;
+}
+
+const lossReasons: Readonly<Record<string, string>> = {
+  'Received too big message': 'too_large',
+  'Received invalid UTF-8': 'invalid_utf8',
+  'WebSocket timed out from inactivity': 'idle',
+};
+
+/** @param message the reason that was sent, or what uWebSockets.js says of a socket that it cut off */
+function closeReason(code: number, message: string): string {
+  if (code === closeCodes.slowConsumer) return 'slow_consumer';
+  if (code === closeCodes.stopping && message === 'STOPPING') return 'stopping';
+  return code === LOST ? (lossReasons[message] ?? 'lost') : 'client';
+}
+
+/** Stands for a socket that ended without a close frame. */
+const LOST = 1006;
