@@ -18,10 +18,11 @@ export async function runAutocannon(
   options: ClosedLoopOptions,
 ): Promise<Omit<Measurement, 'batchRows'>> {
   const { warmUpMs, durationMs, timeoutMs, signal } = options;
-  const startedMs = performance.now();
+  // Until autocannon has prepared its requests, which may take seconds.
+  let startedMs = performance.now();
+  let cpuBefore = process.cpuUsage();
   const nowUs = (): number => (performance.now() - startedMs) * 1000;
   const tally = new Tally(warmUpMs * 1000, (warmUpMs + durationMs) * 1000);
-  const cpuBefore = process.cpuUsage();
   const shares = shareOut(requests, connections);
   await new Promise<void>((resolve, reject) => {
     let clients = 0;
@@ -36,6 +37,10 @@ export async function runAutocannon(
       },
       (error: Error | null) => (error === null ? resolve() : reject(error)),
     );
+    run.on('start', () => {
+      startedMs = performance.now();
+      cpuBefore = process.cpuUsage();
+    });
     run.on('response', (_client, status, _bytes, responseMs) => {
       const answeredUs = nowUs();
       const sentUs = answeredUs - responseMs * 1000;

@@ -49,13 +49,15 @@ export async function startKnownServer(options: KnownServerOptions): Promise<Kno
     );
   });
   server.keepAliveTimeout = 60_000;
-  answerWebSockets(new WebSocketServer({ server, path: '/v1/ws' }), answerLater);
+  const webSockets = new WebSocketServer({ server, path: '/v1/ws' });
+  answerWebSockets(webSockets, answerLater);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     received: () => received,
     stall: (stallMs) => (stalledUntilMs = performance.now() + stallMs),
     close: async () => {
+      for (const socket of webSockets.clients) socket.terminate();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
