@@ -8,9 +8,9 @@
  * - What one caller does wrong harms no other. A batch that the model rejects is halved and run again until only the
  *   guilty slices fail: about 2 log2(n) runs more for one of n callers.
  * - A batch's tensors are written by nobody from the start of its run until all its slices are settled. Then they
- *   are kept for the next batch (at most FREE_BATCHES_MAX).
- * - Batches run in the order in which they were opened: one in each worker thread, or one at a time on the event loop,
- *   each in a turn of its own.
+ *   are kept for the next batch.
+ * - Batches run in the order in which they were opened: one in each worker thread, or on the event loop, as many in a
+ *   turn of it as take about RUNS_MS_MAX_PER_TURN together.
  * - Nothing is run for rows that nobody waits for any more, and what would wait too long is refused.
  *
  * Cost: one object per slice and one promise per run; nothing per row. A model with a deadline of its own has one timer
@@ -75,7 +75,12 @@ export interface BatcherOptions {
   readonly onRun?: (rows: number, durationMs: number) => void;
 }
 
-const FREE_BATCHES_MAX = 4;
+/**
+ * Of the runs on the event loop in one turn of it. A turn under load reads thousands of requests: with one run in each,
+ * the model would idle while they wait.
+ */
+const RUNS_MS_MAX_PER_TURN = 2;
+const RUNS_MAX_PER_TURN = 16;
 
 /** @throws Error if a width does not fit the session's inputs: the project's checks come first */
 export function createBatcher(session: ModelSession, options: BatcherOptions): Batcher {
@@ -127,12 +132,13 @@ class TurnBatcher implements Batcher {
   private immediate: NodeJS.Immediate | undefined;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
+  private refusal: MillraceError | undefined;
 
   constructor(session: ModelSession, options: BatcherOptions) {
     this.session = session;
     this.options = options;
     this.rowsMax = batchRowsMax(session.inputs, options.rowsMax);
-    this.runsMax = Math.max(1, session.threads);
+    this.runsMax = session.threads > 0 ? session.threads : runsPerTurn(options.runMs);
     this.estimate = createRunEstimate(session.threads, options.runMs);
     this.shapes = session.inputs.map((spec, i) => {
       const expected = expectedInput(spec);
@@ -200,9 +206,13 @@ class TurnBatcher implements Batcher {
 
   private refuse(reason: RefusalReason): never {
     this.options.onRefuse?.(reason);
-    throw new MillraceError('OVERLOADED', 'Too many rows are waiting for the model; retry later.', {
-      retryAfterMs: this.waitMs(performance.now()),
-    });
+    const retryAfterMs = Math.ceil(this.waitMs(performance.now()) / 1000) * 1000;
+    // Kept while it says the same: its stack trace costs more than all else that a refusal takes.
+    if (this.refusal?.retryAfterMs !== retryAfterMs) {
+      const sentence = 'Too many rows are waiting for the model; retry later.';
+      this.refusal = new MillraceError('OVERLOADED', sentence, { retryAfterMs });
+    }
+    throw this.refusal;
   }
 
   private openBatch(): Batch {
@@ -255,8 +265,8 @@ class TurnBatcher implements Batcher {
     this.estimate.end(batch);
     this.running.delete(batch);
     this.recycle(batch);
-    // Not all at once: ONNX Runtime would make runs that are started together on the event loop in one piece, and
-    // nothing else, health checks and deadlines included, would get its turn in between.
+    // Not all at once: ONNX Runtime makes runs that are started together on the event loop in one piece, and nothing
+    // else, health checks and deadlines included, gets its turn in between.
     this.startDue();
   }
 
@@ -296,8 +306,13 @@ class TurnBatcher implements Batcher {
 
   private recycle(batch: Batch): void {
     batch.reset();
-    if (this.free.length < FREE_BATCHES_MAX) this.free.push(batch);
+    if (this.free.length < 2 * (this.runsMax + 1)) this.free.push(batch);
   }
+}
+
+function runsPerTurn(runMs: number | undefined): number {
+  if (runMs === undefined) return 1;
+  return Math.max(1, Math.min(RUNS_MAX_PER_TURN, Math.floor(RUNS_MS_MAX_PER_TURN / runMs)));
 }
 
 function asFailure(error: unknown, path: string): MillraceError {

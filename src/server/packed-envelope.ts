@@ -1,16 +1,18 @@
 /**
- * Reads the usual MessagePack message straight from its bytes: `id`, then `endpoint`, then what the endpoint's own
- * reader takes. Anything else is undefined, and left to the strict decoder, which finds the same in it, or what is wrong.
+ * Reads the start of the usual MessagePack message straight from its bytes: `id`, then `endpoint`. The endpoint's own
+ * reader takes the rest. Anything else is undefined, and left to the strict decoder, which finds the same in it, or
+ * what is wrong.
  */
 import { hasBytes, packedName } from '../serving/packed-request-reader.ts';
-import type { PredictRequest } from '../serving/predict-request.ts';
+import type { PackedMessage } from '../serving/packed-request-reader.ts';
 import type { ServedEndpoint } from '../serving/serving.ts';
 
 export interface UsualMessage {
   readonly id: string | number;
   readonly endpointName: string;
   readonly endpoint: ServedEndpoint;
-  readonly request: PredictRequest;
+  /** For the endpoint's reader. */
+  readonly rest: PackedMessage;
 }
 
 const MAP = 0x80;
@@ -53,9 +55,8 @@ export class PackedEnvelopeReader {
     const id = this.readId();
     const named = id === undefined ? undefined : this.readEndpoint();
     if (id === undefined || named === undefined) return undefined;
-    const request = named.endpoint.readPacked({ body, text: this.text, at: this.at, fieldCount });
-    if (request === undefined) return undefined;
-    return { id, endpointName: named.endpointName, endpoint: named.endpoint, request };
+    const rest = { body, text: this.text, at: this.at, fieldCount };
+    return { id, endpointName: named.endpointName, endpoint: named.endpoint, rest };
   }
 
   private readId(): string | number | undefined {

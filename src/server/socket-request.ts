@@ -1,6 +1,8 @@
 /** One request that came over a WebSocket. It is answered exactly once, unless the socket closes before. */
+import type { MillraceError } from '../errors.ts';
 import type { Answer } from '../serving/answer.ts';
 import { jsonText } from '../serving/json-text.ts';
+import type { MessagePackWriter } from '../serving/message-pack-writer.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { deadlineExceeded, errorBody, toKnownError } from './error-reply.ts';
@@ -9,6 +11,13 @@ import type { Socket } from './socket.ts';
 
 /** What the caller knows a request by; null = the message had no usable one. */
 export type MessageId = string | number | null;
+
+interface ErrorAnswer {
+  readonly id: MessageId;
+  readonly requestId: string;
+  readonly isBinary: boolean;
+  readonly error: MillraceError;
+}
 
 const OK = 200;
 const HUNG_UP = 0;
@@ -54,10 +63,8 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     if (this.isDone) return;
     const { outbox, state } = this.socket.parts;
     const known = toKnownError(error, state.log, this.requestId, this.metrics.route);
-    const body = { id: this.id, ...errorBody(known, this.requestId) };
-    const writer = outbox.begin();
-    if (this.isBinary) writer.value(body);
-    else writer.text(jsonText(body));
+    const { id, requestId, isBinary } = this;
+    writeError(outbox.begin(), { id, requestId, isBinary, error: known });
     this.finish(known.status);
   }
 
@@ -84,4 +91,11 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     this.metrics.count(status, (performance.now() - this.enteredMs) / 1000);
     this.queue?.leave(this);
   }
+}
+
+/** Writes the error as the message with this id is answered. */
+export function writeError(writer: MessagePackWriter, { id, requestId, isBinary, error }: ErrorAnswer): void {
+  const body = { id, ...errorBody(error, requestId) };
+  if (isBinary) writer.value(body);
+  else writer.text(jsonText(body));
 }

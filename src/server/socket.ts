@@ -6,7 +6,7 @@ import type { WebSocket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import { isRecord } from '../project/json-record.ts';
-import { bodyTooLarge } from './error-reply.ts';
+import { bodyTooLarge, toKnownError } from './error-reply.ts';
 import type { Outbox, OutboxPiece } from './outbox.ts';
 import type { UsualMessage } from './packed-envelope.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -14,7 +14,7 @@ import { endpointNamed } from './routes.ts';
 import type { RouteContext } from './routes.ts';
 import { SENDING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
-import { SocketRequest } from './socket-request.ts';
+import { SocketRequest, writeError } from './socket-request.ts';
 import type { MessageId } from './socket-request.ts';
 import { parseStrictJson } from './strict-json.ts';
 import { parseStrictMessagePack } from './strict-message-pack.ts';
@@ -133,47 +133,68 @@ export class Socket {
       const sentence = '`endpoint` must be a string that names an endpoint.';
       return this.refuse(id, isBinary, new MillraceError('INVALID_REQUEST', sentence));
     }
-    this.predict(id, isBinary, endpoint, () => {
+    if (this.isRefused(id, isBinary, endpoint)) return;
+    const request = this.open(id, isBinary, endpoint);
+    try {
       const served = endpointNamed(this.parts.context, endpoint);
-      return { endpoint: served, request: served.decode(body) };
-    });
+      served.predict(served.decode(body), request);
+    } catch (error) {
+      request.fail(error);
+    }
   }
 
   /** The shortest way; false = the message has to go the long one. */
   private receiveUsual(body: Buffer): boolean {
     const usual = this.parts.readEnvelope(body);
     if (usual === undefined) return false;
-    this.predict(usual.id, true, usual.endpointName, () => usual);
-    return true;
-  }
-
-  private predict(
-    id: MessageId,
-    isBinary: boolean,
-    endpointName: string,
-    decode: () => Pick<UsualMessage, 'endpoint' | 'request'>,
-  ): void {
-    const { metrics, state } = this.parts;
-    const isFull =
-      this.requests.size >= state.limits.wsInFlightMax || state.answering.size >= state.limits.inFlightMax;
-    const request = new SocketRequest(this, id, isBinary, metrics.get(endpointName) ?? this.otherMetrics);
+    const { id, endpointName, endpoint } = usual;
+    // Before the rest is read: what is refused must cost little.
+    if (this.isRefused(id, true, endpointName)) return true;
+    const decoded = endpoint.readPacked(usual.rest);
+    if (decoded === undefined) return false;
+    const request = this.open(id, true, endpointName);
     try {
-      if (isFull) throw overloaded();
-      if (state.phase === 'draining') throw new MillraceError('NOT_READY', 'The server is stopping.');
-      this.parts.context.serving?.admit();
-      const decoded = decode();
-      decoded.endpoint.predict(decoded.request, request);
+      endpoint.predict(decoded, request);
     } catch (error) {
       request.fail(error);
     }
+    return true;
   }
 
-  private refuse(id: MessageId, isBinary: boolean, error: unknown): void {
-    new SocketRequest(this, id, isBinary, this.otherMetrics).fail(error);
+  private open(id: MessageId, isBinary: boolean, endpointName: string): SocketRequest {
+    return new SocketRequest(this, id, isBinary, this.metricsOf(endpointName));
   }
 
-  private get otherMetrics(): RouteMetrics {
-    return this.parts.metrics.get('') as RouteMetrics;
+  /** Whether there is no room for another request; if so, the caller has been told. */
+  private isRefused(id: MessageId, isBinary: boolean, endpointName: string): boolean {
+    const { context, state } = this.parts;
+    try {
+      if (this.requests.size >= state.limits.wsInFlightMax) throw overloaded();
+      if (state.answering.size >= state.limits.inFlightMax) throw overloaded();
+      if (state.phase === 'draining') throw new MillraceError('NOT_READY', 'The server is stopping.');
+      context.serving?.admit();
+    } catch (error) {
+      this.refuse(id, isBinary, error, endpointName);
+      return true;
+    }
+    return false;
+  }
+
+  /** Answers at once, with nothing kept of the request. */
+  private refuse(id: MessageId, isBinary: boolean, error: unknown, endpointName: string = ''): void {
+    const { outbox, state } = this.parts;
+    const metrics = this.metricsOf(endpointName);
+    const requestId = state.nextRequestId();
+    const known = toKnownError(error, state.log, requestId, metrics.route);
+    state.open++;
+    writeError(outbox.begin(), { id, requestId, isBinary, error: known });
+    metrics.count(known.status, 0);
+    this.queueAnswer(isBinary);
+  }
+
+  private metricsOf(endpointName: string): RouteMetrics {
+    const { metrics } = this.parts;
+    return metrics.get(endpointName) ?? (metrics.get('') as RouteMetrics);
   }
 
   private readonly sendPieces = (): void => {

@@ -25,9 +25,9 @@ interface Read {
 
 function read(body: Buffer): Read | undefined {
   const usual = reader.read(body);
-  return usual === undefined
-    ? undefined
-    : { id: usual.id, endpoint: usual.endpointName, request: usual.request };
+  const request = usual?.endpoint.readPacked(usual.rest);
+  if (usual === undefined || request === undefined) return undefined;
+  return { id: usual.id, endpoint: usual.endpointName, request };
 }
 
 function decodeStrictly(message: Buffer): Read {
