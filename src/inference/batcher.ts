@@ -8,9 +8,9 @@
  * - What one caller does wrong harms no other. A batch that the model rejects is halved and run again until only the
  *   guilty slices fail: about 2 log2(n) runs more for one of n callers.
  * - A batch's tensors are written by nobody from the start of its run until all its slices are settled. Then they
- *   are kept for the next batch.
+ *   are kept for the next batch (at most FREE_BATCHES_MAX).
  * - Batches run in the order in which they were opened: one in each worker thread, or on the event loop, as many in a
- *   turn of it as take about RUNS_MS_MAX_PER_TURN together.
+ *   turn of it as take TURN_RUNS_MS together.
  * - Nothing is run for rows that nobody waits for any more, and what would wait too long is refused.
  *
  * Cost: one object per slice and one promise per run; nothing per row. A model with a deadline of its own has one timer
@@ -71,16 +71,16 @@ export interface BatcherOptions {
   /** The model's own deadline: rows fail with DEADLINE_EXCEEDED after it. undefined = callers watch the time. */
   readonly timeoutMs?: number | undefined;
   readonly onRefuse?: (reason: RefusalReason) => void;
-  /** After each run: its rows, and the time from its start to its outputs (a turn of the event loop included). */
+  /** After each run: its rows, and the time from its start to its outputs. */
   readonly onRun?: (rows: number, durationMs: number) => void;
 }
 
 /**
- * Of the runs on the event loop in one turn of it. A turn under load reads thousands of requests: with one run in each,
- * the model would idle while they wait.
+ * Of the runs on the event loop, with their answers, in one turn of it. A turn under load reads thousands of requests:
+ * with one run in each, the model would idle while they wait.
  */
-const RUNS_MS_MAX_PER_TURN = 2;
-const RUNS_MAX_PER_TURN = 16;
+const TURN_RUNS_MS = 20;
+const FREE_BATCHES_MAX = 8;
 
 /** @throws Error if a width does not fit the session's inputs: the project's checks come first */
 export function createBatcher(session: ModelSession, options: BatcherOptions): Batcher {
@@ -121,7 +121,6 @@ class TurnBatcher implements Batcher {
   private readonly session: ModelSession;
   private readonly options: BatcherOptions;
   private readonly rowsMax: number;
-  private readonly runsMax: number;
   private readonly shapes: readonly InputShape[];
   private readonly estimate: RunEstimate;
   private readonly free: Batch[] = [];
@@ -138,7 +137,6 @@ class TurnBatcher implements Batcher {
     this.session = session;
     this.options = options;
     this.rowsMax = batchRowsMax(session.inputs, options.rowsMax);
-    this.runsMax = session.threads > 0 ? session.threads : runsPerTurn(options.runMs);
     this.estimate = createRunEstimate(session.threads, options.runMs);
     this.shapes = session.inputs.map((spec, i) => {
       const expected = expectedInput(spec);
@@ -150,11 +148,11 @@ class TurnBatcher implements Batcher {
   }
 
   submit(caller: BatchCaller, rowCount: number): void {
-    const { path, threads } = this.session;
-    if (this.closed) throw new MillraceError('NOT_READY', `The model ${path} is being unloaded.`);
+    if (this.closed)
+      throw new MillraceError('NOT_READY', `The model ${this.session.path} is being unloaded.`);
     const { timeoutMs, queueRowsMax = Infinity } = this.options;
     if (this.queueRows > 0 && this.queueRows + rowCount > queueRowsMax) this.refuse('queue_full');
-    if (threads > 0 && this.isTooLate()) this.refuse('too_late');
+    if (this.isTooLate()) this.refuse('too_late');
     const deadlineMs = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
     let row = 0;
     while (row < rowCount) {
@@ -174,7 +172,9 @@ class TurnBatcher implements Batcher {
   }
 
   waitMs(nowMs: number): number {
-    return this.estimate.waitMs(nowMs, this.oldestDueMs(), this.running.size, this.waiting.length);
+    // The run of the open batch is that of the rows that come now.
+    const waiting = this.waiting.length - (this.open === undefined ? 0 : 1);
+    return this.estimate.waitMs(nowMs, this.oldestDueMs(), this.running.size, waiting);
   }
 
   async drain(): Promise<void> {
@@ -188,6 +188,14 @@ class TurnBatcher implements Batcher {
   close(): Promise<void> {
     this.closed = true;
     return this.drain();
+  }
+
+  /** Batches that may be run at the same time. */
+  private runsMax(): number {
+    const { threads } = this.session;
+    if (threads > 0) return threads;
+    const { runMs } = this.estimate;
+    return runMs === 0 ? 1 : Math.max(1, Math.floor(TURN_RUNS_MS / runMs));
   }
 
   /** When the oldest batch that has not been run was due. On the event loop, one that was started may not run yet. */
@@ -247,7 +255,8 @@ class TurnBatcher implements Batcher {
 
   /** Starts the batches that are due, as far as the model has room. */
   private startDue(): void {
-    while (this.running.size < this.runsMax) {
+    const runsMax = this.runsMax();
+    while (this.running.size < runsMax) {
       const batch = this.waiting[0];
       if (batch === undefined || !batch.isDue) return;
       this.waiting.shift();
@@ -273,7 +282,10 @@ class TurnBatcher implements Batcher {
   /** Runs the slices [from, to) and settles them; where the model rejects several together, each half by itself. */
   private async runSlices(batch: Batch, from: number, to: number): Promise<void> {
     const rows = batch.rowsOf(from, to);
-    const startedMs = performance.now();
+    const isOnLoop = this.session.threads === 0;
+    let startedMs = performance.now();
+    // The run comes next behind this, when the event loop has done what stands before both.
+    if (isOnLoop) setImmediate(() => (startedMs = performance.now()));
     let outputs: OutputData[];
     try {
       const results = await this.session.run(batch.inputs(from, to));
@@ -288,9 +300,9 @@ class TurnBatcher implements Batcher {
       return batch.fail(from, to, failure);
     }
     const durationMs = performance.now() - startedMs;
-    this.estimate.learn(durationMs);
     this.options.onRun?.(rows, durationMs);
     batch.answer(from, to, outputs);
+    this.estimate.learn(isOnLoop ? performance.now() - startedMs : durationMs);
   }
 
   private expireIn(batch: Batch, delayMs: number): NodeJS.Timeout {
@@ -306,13 +318,8 @@ class TurnBatcher implements Batcher {
 
   private recycle(batch: Batch): void {
     batch.reset();
-    if (this.free.length < 2 * (this.runsMax + 1)) this.free.push(batch);
+    if (this.free.length < FREE_BATCHES_MAX) this.free.push(batch);
   }
-}
-
-function runsPerTurn(runMs: number | undefined): number {
-  if (runMs === undefined) return 1;
-  return Math.max(1, Math.min(RUNS_MAX_PER_TURN, Math.floor(RUNS_MS_MAX_PER_TURN / runMs)));
 }
 
 function asFailure(error: unknown, path: string): MillraceError {

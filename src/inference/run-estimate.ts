@@ -1,6 +1,6 @@
 /** How long a model's runs take, and so how long rows that come now would wait for theirs. */
 export interface RunEstimate {
-  /** Time of a run; 0 before the first. */
+  /** Time of a run, with that of its answers if the event loop makes both; 0 before the first. */
   readonly runMs: number;
   learn(durationMs: number): void;
   /** A batch is being run; it is only told apart from the others. */
@@ -16,8 +16,6 @@ export interface RunEstimate {
 
 /** Of the latest run in the time of a run. */
 const RUN_WEIGHT = 0.2;
-/** On the event loop the measured time holds a turn, in which requests are read: the least of it tells of the run. */
-const SLOWER_RUN_WEIGHT = 0.02;
 
 /**
  * @param threads that run the model; 0 = the event loop does
@@ -39,8 +37,7 @@ class LoopEstimate implements RunEstimate {
   }
 
   learn(durationMs: number): void {
-    const lastMs = this.knownMs ?? durationMs;
-    this.knownMs = Math.min(durationMs, lastMs + (durationMs - lastMs) * SLOWER_RUN_WEIGHT);
+    this.knownMs = smoothed(this.knownMs, durationMs);
   }
 
   start(): void {}
@@ -49,7 +46,7 @@ class LoopEstimate implements RunEstimate {
 
   waitMs(nowMs: number, oldestDueMs: number | undefined, running: number, waiting: number): number {
     if (oldestDueMs === undefined) return 0;
-    return Math.max(nowMs - oldestDueMs, running === 0 ? 0 : (running + waiting) * this.runMs);
+    return Math.max(nowMs - oldestDueMs, (running + waiting) * this.runMs);
   }
 }
 
@@ -68,8 +65,7 @@ class ThreadsEstimate implements RunEstimate {
   }
 
   learn(durationMs: number): void {
-    const lastMs = this.knownMs ?? durationMs;
-    this.knownMs = lastMs + (durationMs - lastMs) * RUN_WEIGHT;
+    this.knownMs = smoothed(this.knownMs, durationMs);
   }
 
   start(batch: object): void {
@@ -86,4 +82,9 @@ class ThreadsEstimate implements RunEstimate {
     for (const startMs of this.startsMs.values()) workMs += Math.max(0, this.runMs - (nowMs - startMs));
     return Math.max(nowMs - (oldestDueMs ?? nowMs), workMs / this.threads);
   }
+}
+
+function smoothed(knownMs: number | undefined, durationMs: number): number {
+  const lastMs = knownMs ?? durationMs;
+  return lastMs + (durationMs - lastMs) * RUN_WEIGHT;
 }
