@@ -125,7 +125,8 @@ async function ask(
     };
     const timer = setTimeout(() => settle('LATE'), patienceMs);
     try {
-      serving.admit();
+      const refusal = serving.refusal();
+      if (refusal !== undefined) throw refusal;
       endpoint.predict(endpoint.decode({ rows: [{ x: 1 }] }), sink);
     } catch (error) {
       sink.fail(error);

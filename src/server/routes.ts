@@ -70,7 +70,8 @@ export function plainRoutes(context: RouteContext): readonly (Route & { readonly
 export function predictHandler(context: RouteContext, endpointName: string): RouteHandler {
   return (exchange, body) => {
     const endpoint = endpointNamed(context, endpointName);
-    servingOf(context).admit();
+    const refusal = servingOf(context).refusal();
+    if (refusal !== undefined) return exchange.fail(refusal);
     const request = endpoint.read(body) ?? endpoint.decode(parseStrictJson(body));
     endpoint.predict(request, exchange);
   };

@@ -167,17 +167,17 @@ export class Socket {
 
   /** Whether there is no room for another request; if so, the caller has been told. */
   private isRefused(id: MessageId, isBinary: boolean, endpointName: string): boolean {
+    const refusal = this.refusal();
+    if (refusal !== undefined) this.refuse(id, isBinary, refusal, endpointName);
+    return refusal !== undefined;
+  }
+
+  private refusal(): MillraceError | undefined {
     const { context, state } = this.parts;
-    try {
-      if (this.requests.size >= state.limits.wsInFlightMax) throw overloaded();
-      if (state.answering.size >= state.limits.inFlightMax) throw overloaded();
-      if (state.phase === 'draining') throw new MillraceError('NOT_READY', 'The server is stopping.');
-      context.serving?.admit();
-    } catch (error) {
-      this.refuse(id, isBinary, error, endpointName);
-      return true;
-    }
-    return false;
+    if (this.requests.size >= state.limits.wsInFlightMax) return overloaded();
+    if (state.answering.size >= state.limits.inFlightMax) return overloaded();
+    if (state.phase === 'draining') return new MillraceError('NOT_READY', 'The server is stopping.');
+    return context.serving?.refusal();
   }
 
   /** Answers at once, with nothing kept of the request. */

@@ -1,5 +1,6 @@
 /** A project ready to answer: its models are loaded and warmed up, and every endpoint has its plan. */
 import type { Clock } from '../clock.ts';
+import type { MillraceError } from '../errors.ts';
 import { overloaded } from './overloaded.ts';
 import type { OnlineStore } from '../features/online-store.ts';
 import type { Batcher } from '../inference/batcher.ts';
@@ -48,10 +49,11 @@ export interface Serving {
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
   /**
    * To be asked before a request is read. What would be answered too late anyway is refused while that costs little;
-   * taking it would delay the requests that are waiting until they, too, are late.
-   * @throws MillraceError OVERLOADED if rows wait for their run longer than a quarter of `limits.timeout`
+   * taking it would delay the requests that are waiting until they, too, are late. Given, not thrown: a throw costs
+   * more than all else that a refusal takes.
+   * @returns OVERLOADED if rows wait for their run longer than a quarter of `limits.timeout`; undefined = go on
    */
-  admit(): void;
+  refusal(): MillraceError | undefined;
   /** Waits for the batches in flight, then frees the models. The store stays open: it is its owner's. */
   close(): Promise<void>;
 }
@@ -82,8 +84,8 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
       const plan = createPlan(served.endpoint, served.variant, served.compiled, { ...parts, batcher });
       endpoints.set(served.endpoint.name, createEndpoint(served.endpoint, plan, project, clock));
     }
-    const admit = createAdmission(batchers.onLoop(), project.limits.timeoutMs / WAIT_DIVISOR);
-    return { project, store, clock, endpoints, admit, close };
+    const refusal = createAdmission(batchers.onLoop(), project.limits.timeoutMs / WAIT_DIVISOR);
+    return { project, store, clock, endpoints, refusal, close };
   } catch (error) {
     await close();
     throw error;
@@ -91,10 +93,10 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
 }
 
 /** Models without threads share the event loop, so whoever waits for one of them waits for all. */
-function createAdmission(batchers: readonly Batcher[], waitMsMax: number): () => void {
+function createAdmission(batchers: readonly Batcher[], waitMsMax: number): Serving['refusal'] {
   return () => {
     const nowMs = performance.now();
-    for (const batcher of batchers) if (batcher.waitMs(nowMs) > waitMsMax) throw overloaded();
+    return batchers.some((batcher) => batcher.waitMs(nowMs) > waitMsMax) ? overloaded() : undefined;
   };
 }
 
