@@ -10,7 +10,7 @@ import { protocols } from '../loadtest/caller.ts';
 import { readRequests } from '../loadtest/load-request.ts';
 import type { LoadRequest } from '../loadtest/load-request.ts';
 import type { LoadPlan } from '../loadtest/scenario.ts';
-import { parseDuration } from '../project/duration.ts';
+import { durationArgument } from './duration-argument.ts';
 import { defaultHost, defaultPort } from '../server/server.ts';
 import { runScenarios } from './loadtest/run-scenarios.ts';
 import { untilStopped } from './until-stopped.ts';
@@ -74,7 +74,7 @@ export function loadTestCommand(): Command {
 
 function addPlanOptions(command: Command): void {
   const duration = (flags: string, text: string, ms: number, words: string): Option =>
-    new Option(flags, text).argParser(parseDurationMs).default(ms, words);
+    new Option(flags, text).argParser(durationArgument).default(ms, words);
   command
     .option('--rate <number>', 'requests per second (default: 1000, unless --saturate or --sweep)', parseRate)
     .option('--saturate', 'find the highest throughput: each answer sends the next request')
@@ -101,7 +101,7 @@ function addPlanOptions(command: Command): void {
     .option(
       '--p99-max <time>',
       'p99 of a rate that is served well (default: 10 times the median of the lowest rate, at least 10ms)',
-      parseDurationMs,
+      durationArgument,
     );
 }
 
@@ -188,14 +188,6 @@ function parseRate(text: string): number {
   const rate = Number(text);
   if (/^\d+(\.\d+)?$/.test(text) && rate > 0 && rate <= RATE_MAX) return rate;
   throw new InvalidArgumentError(`Write requests per second, up to ${RATE_MAX.toLocaleString('en-US')}.`);
-}
-
-function parseDurationMs(text: string): number {
-  const durationMs = parseDuration(text);
-  if (typeof durationMs === 'number') return durationMs;
-  throw new InvalidArgumentError(
-    `It ${durationMs.startsWith('must') ? durationMs : `is wrong: ${durationMs}`}.`,
-  );
 }
 
 function quoted(argument: string): string {

@@ -11,4 +11,5 @@ export interface ServeOptions {
 
 export interface ServeGroupOptions extends ServeOptions {
   readonly workers: number;
+  readonly startTimeout: number;
 }

@@ -3,15 +3,19 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { MillraceError } from '../errors.ts';
+import { formatDuration } from '../project/duration.ts';
 import { loadProject } from '../project/read-project.ts';
 import { PORT_MAX, createServer, defaultHost, defaultPort } from '../server/server.ts';
 import type { Server } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
+import { durationArgument } from './duration-argument.ts';
 import type { ServeGroupOptions, ServeOptions } from './serve-options.ts';
 import { unlessStopped, untilStopped } from './until-stopped.ts';
 import { serveWithWorkers } from './workers/serve-workers.ts';
 
 const WORKERS_MAX = 256;
+/** Models that take longer to load are rare; a start that hangs would hold up every reload. */
+const START_TIMEOUT_MS = 300_000;
 const spreadsConnections = process.platform === 'linux';
 
 export function serveCommand(): Command {
@@ -29,6 +33,11 @@ export function serveCommand(): Command {
       'processes that share the port and the store, or auto for one a core; with several, SIGHUP restarts them one by one',
       parseWorkers,
       1,
+    )
+    .addOption(
+      new Option('--start-timeout <duration>', 'time for a worker to be ready; then it is killed')
+        .argParser(durationArgument)
+        .default(START_TIMEOUT_MS, formatDuration(START_TIMEOUT_MS)),
     )
     .addOption(
       new Option('--log-level <level>', 'least level that is logged').choices(logLevels).default('info'),

@@ -44,14 +44,19 @@ export function createRowMemory(
   };
 }
 
+/** An array of nothing but numbers holds them in place; one other value, and each number is an object of its own. */
 function rowBytes(row: Row, key: string): number {
+  const numberBytes = row.every(isNumber) ? NUMBER_BYTES : VALUE_BYTES;
   let bytes = ENTRY_BYTES + 2 * key.length;
-  for (const value of row) bytes += valueBytes(value);
+  for (const value of row) bytes += isNumber(value) ? numberBytes : valueBytes(value);
   return bytes;
+}
+
+function isNumber(value: Value): boolean {
+  return typeof value === 'number';
 }
 
 function valueBytes(value: Value): number {
   if (typeof value === 'string') return VALUE_BYTES + 2 * value.length;
-  if (Array.isArray(value)) return VALUE_BYTES + NUMBER_BYTES * value.length;
-  return typeof value === 'number' ? NUMBER_BYTES : VALUE_BYTES;
+  return Array.isArray(value) ? VALUE_BYTES + NUMBER_BYTES * value.length : VALUE_BYTES;
 }

@@ -143,7 +143,8 @@ class WorkerSession implements ModelSession {
       );
       return this.replace(error instanceof Error ? error.message : String(error));
     } finally {
-      this.starting.delete(thread);
+      // Of a session that is being released, whoever waits for its last run closes what is still in here.
+      if (this.released === undefined) this.starting.delete(thread);
     }
     if (this.released === undefined) this.add(thread);
   }

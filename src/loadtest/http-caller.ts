@@ -86,7 +86,8 @@ class HttpConnection {
 
   /** @returns false when the connection is not open */
   send(ticket: number, request: Buffer): boolean {
-    if (this.socket?.readyState !== 'open') return false;
+    // It stands twice among the idle ones when it was closed and opened again while it waited there.
+    if (this.ticket !== NO_TICKET || this.socket?.readyState !== 'open') return false;
     this.ticket = ticket;
     this.socket.write(request);
     return true;
@@ -140,7 +141,9 @@ class HttpConnection {
     }
     const { ticket } = this;
     this.ticket = NO_TICKET;
-    this.onIdle(this);
+    // `Connection: close`: it is opened again when the close is through.
+    if (this.answer.isLast) this.socket?.end();
+    else this.onIdle(this);
     const failure = this.answer.failure();
     if (failure === undefined) this.events.answered(ticket);
     else this.events.failed(ticket, failure);

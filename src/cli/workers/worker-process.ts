@@ -15,6 +15,13 @@ export interface WorkerEnd {
   readonly servedMs: number;
 }
 
+export interface WorkerProcessOptions {
+  /** A worker that is not ready by then is killed. */
+  readonly startTimeoutMs: number;
+  /** Gives the metrics of all workers, for a caller who asked this one. */
+  collect(): Promise<string>;
+}
+
 /** Beyond the time in which a draining worker ends by itself. */
 const KILL_AFTER_MS = 5000;
 
@@ -32,16 +39,21 @@ export class WorkerProcess {
   private readyAtMs = Infinity;
   private drainTimeoutMs = 0;
   private killTimer: NodeJS.Timeout | undefined;
+  private readonly startTimer: NodeJS.Timeout;
+  private readonly startTimeoutMs: number;
+  private isStartOver = false;
 
-  /**
-   * @param args of the command line that make a process a worker
-   * @param collect gives the metrics of all workers, for a caller who asked this one
-   */
-  constructor(number: number, args: readonly string[], collect: () => Promise<string>) {
+  /** @param args of the command line that make a process a worker */
+  constructor(number: number, args: readonly string[], options: WorkerProcessOptions) {
     this.number = number;
+    this.startTimeoutMs = options.startTimeoutMs;
     // Infinity and NaN are values of metrics, and JSON has neither.
     this.child = fork(process.argv[1] as string, [...args], { serialization: 'advanced' });
-    this.child.on('message', (message) => this.receive(message as FromWorker, collect));
+    this.child.on('message', (message) => this.receive(message as FromWorker, options));
+    this.startTimer = setTimeout(() => {
+      this.isStartOver = true;
+      this.kill();
+    }, options.startTimeoutMs);
     this.ended = this.whenEnded();
     this.ready = this.whenReady();
     // Whoever starts it may have been told to stop meanwhile, and wait for it no more.
@@ -86,7 +98,7 @@ export class WorkerProcess {
     if (this.child.connected) this.child.send(message, () => undefined);
   }
 
-  private receive(message: FromWorker, collect: () => Promise<string>): void {
+  private receive(message: FromWorker, { collect }: WorkerProcessOptions): void {
     if (message.type === 'report') {
       for (const family of message.families) this.families.set(family.name, family);
       this.questions.get(message.id)?.();
@@ -98,6 +110,7 @@ export class WorkerProcess {
   private async whenEnded(): Promise<WorkerEnd> {
     return new Promise((resolve) => {
       const settle = (code: number | null, signal: NodeJS.Signals | null): void => {
+        clearTimeout(this.startTimer);
         clearTimeout(this.killTimer);
         resolve({ code, signal, servedMs: Math.max(0, performance.now() - this.readyAtMs) });
       };
@@ -114,18 +127,21 @@ export class WorkerProcess {
       const receive = (message: FromWorker): void => {
         if (message.type === 'failed') reject(new MillraceError(message.code, message.message));
         if (message.type !== 'ready') return;
+        clearTimeout(this.startTimer);
         this.state = 'ready';
         this.readyAtMs = performance.now();
         this.drainTimeoutMs = message.drainTimeoutMs;
         resolve(message.port);
       };
       this.child.on('message', (message) => receive(message as FromWorker));
-      void this.ended.then((end) => reject(endedEarly(this.number, end)));
+      void this.ended.then((end) => reject(this.endedEarly(end)));
     });
   }
-}
 
-function endedEarly(number: number, { code, signal }: WorkerEnd): MillraceError {
-  const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
-  return new MillraceError('STARTUP_FAILED', `worker ${number} ended ${how} before it was ready`);
+  private endedEarly({ code, signal }: WorkerEnd): MillraceError {
+    const how = signal === null ? `ended with exit code ${code}` : `ended by ${signal}`;
+    const late = `was not ready after ${this.startTimeoutMs / 1000} s (--start-timeout), and was killed`;
+    const sentence = this.isStartOver ? late : `${how} before it was ready`;
+    return new MillraceError('STARTUP_FAILED', `worker ${this.number} ${sentence}`);
+  }
 }

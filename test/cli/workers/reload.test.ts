@@ -1,11 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ask, startCaller } from './caller.ts';
-import { callersOfBoth, flight, isRunning, metric, workerGroups } from './worker-group.ts';
+import { callersOfBoth, flight, isRunning, metric, until, workerGroups } from './worker-group.ts';
 
 const groups = workerGroups();
 const predicted = { route: 'predict', status: '200' };
+
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 
 describe('SIGHUP to several workers', () => {
   it('replaces each of them without a failed request, and totals go on', async () => {
@@ -56,5 +60,21 @@ describe('SIGHUP to several workers', () => {
     expect(new Set(statuses)).toEqual(new Set([200]));
     const { text } = await ask(`${url}/metrics`);
     expect(metric(text, 'millrace_reloads_total', { outcome: 'failed' })).toBe(1);
+  });
+
+  it('gives up on a worker that does not become ready in time, and can be repeated', async () => {
+    const { running, url, pids } = await groups.serve(undefined, ['--start-timeout', '10s']);
+    const old = await pids();
+    running.child.kill('SIGHUP');
+    await until(() => childrenOf(running.child.pid as number).length === 3);
+    const starting = childrenOf(running.child.pid as number).find((pid) => !old.includes(pid)) as number;
+    process.kill(starting, 'SIGSTOP');
+    await running.printed(/was not ready after 10 s.*the reload failed/);
+    expect(old.filter(isRunning)).toEqual(old);
+    expect(isRunning(starting)).toBe(false);
+    running.child.kill('SIGHUP');
+    await running.printed(/"msg":"reloaded"/);
+    expect((await ask(`${url}/v1/endpoints/flight-delay/predict`, flight)).status).toBe(200);
+    expect(old.filter(isRunning)).toEqual([]);
   });
 });

@@ -1,0 +1,12 @@
+import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../project/duration.ts';
+
+/**
+ * Milliseconds of an option such as `30s`.
+ * @throws InvalidArgumentError with what is wrong
+ */
+export function durationArgument(text: string): number {
+  const durationMs = parseDuration(text);
+  if (typeof durationMs === 'number') return durationMs;
+  throw new InvalidArgumentError(`${durationMs.startsWith('must') ? 'It ' : ''}${durationMs}.`);
+}
