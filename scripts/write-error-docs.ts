@@ -13,6 +13,7 @@ const intro = `# Errors
 
 Every error reply has the same form. \`error\` is a sentence for people, \`code\` is one of the codes below and is
 what a program may rely on. \`details\` lists the places in the request that are wrong, where there are any.
+\`retry_after_ms\` comes with 429 and 503: the time after which a retry has a chance.
 
 \`\`\`json
 {

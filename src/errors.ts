@@ -45,7 +45,7 @@ export const errorCatalogue = {
   OVERLOADED: {
     status: 429,
     meaning:
-      'Too many requests are in flight or wait for a model, or too many sockets are open. Retry after the `Retry-After` seconds.',
+      'Too many requests are in flight or wait for a model, or too many sockets are open. Retry after `retry_after_ms`, or the `Retry-After` seconds of HTTP.',
   },
   INTERNAL: { status: 500, meaning: 'A fault in the server. The log has the cause under the request id.' },
   MODEL_FAILED: {

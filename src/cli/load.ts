@@ -45,12 +45,7 @@ export function loadCommand(): Command {
       'the data folder of the embedded store (default: .millrace in the project folder)',
     )
     .option('--key <name=column>', 'the column that holds a join key (repeatable)', collectNames)
-    .option(
-      '--column <feature=column>',
-      'the column that holds a feature (repeatable)',
-      collectNames,
-      new Map(),
-    )
+    .option('--column <feature=column>', 'the column that holds a feature (repeatable)', collectNames)
     .option('--event-time <column>', 'the column that holds the event time')
     .addOption(
       new Option('--event-time-value <time>', 'one event time for all rows: ISO 8601, or now')

@@ -72,9 +72,11 @@ export function loadTestCommand(): Command {
     .action(loadTest);
 }
 
+function duration(flags: string, text: string, ms: number, words: string): Option {
+  return new Option(flags, text).argParser(durationArgument).default(ms, words);
+}
+
 function addPlanOptions(command: Command): void {
-  const duration = (flags: string, text: string, ms: number, words: string): Option =>
-    new Option(flags, text).argParser(durationArgument).default(ms, words);
   command
     .option('--rate <number>', 'requests per second (default: 1000, unless --saturate or --sweep)', parseRate)
     .option('--saturate', 'find the highest throughput: each answer sends the next request')

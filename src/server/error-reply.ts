@@ -7,6 +7,8 @@ import type { Log } from '../telemetry/log.ts';
 /** Errors that the server's own state explains; metrics count them, and a log of each would add to the load. */
 const expectedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NOT_READY', 'DEADLINE_EXCEEDED']);
 
+const RETRY_AFTER_MS_MIN = 1000;
+
 /** The error as the caller may see it. The log gets what the caller does not: the cause. */
 export function toKnownError(error: unknown, log: Log, requestId: string, route: string): MillraceError {
   const known =
@@ -27,8 +29,15 @@ export function errorBody(error: MillraceError, requestId: string): JsonObject {
     error: error.message,
     code: error.code,
     request_id: requestId,
+    retry_after_ms: retryAfterMsOf(error),
     details: error.details?.map((detail) => ({ ...detail })),
   };
+}
+
+/** As `Retry-After` says it over HTTP: undefined for errors that a retry does not mend. */
+export function retryAfterMsOf({ status, retryAfterMs = 0 }: MillraceError): number | undefined {
+  if (status !== 429 && status !== 503) return undefined;
+  return Math.max(RETRY_AFTER_MS_MIN, Math.ceil(retryAfterMs));
 }
 
 export function deadlineExceeded(timeoutMs: number): MillraceError {

@@ -9,7 +9,7 @@ import type { Answer } from '../serving/answer.ts';
 import { jsonText } from '../serving/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
-import { bodyTooLarge, deadlineExceeded, errorBody, toKnownError } from './error-reply.ts';
+import { bodyTooLarge, deadlineExceeded, errorBody, retryAfterMsOf, toKnownError } from './error-reply.ts';
 import { ARRIVING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -35,7 +35,6 @@ const statusLines = new Map<number, string>(
     504: 'Gateway Timeout',
   }).map(([status, text]) => [Number(status), `${status} ${text}`]),
 );
-const RETRY_AFTER_MS_MIN = 1000;
 const JSON_TYPE = 'application/json';
 /** Longer answers are handed over piece by piece, as fast as the caller reads. */
 const WHOLE_ANSWER_CHARS_MAX = 65_536;
@@ -133,8 +132,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (this.isDone) return;
     const known = toKnownError(error, this.state.log, this.requestId, this.metrics.route);
     const body = jsonText(errorBody(known, this.requestId));
-    const { status, retryAfterMs } = known;
-    this.write({ status, contentType: JSON_TYPE, allow, retryAfterMs }, body);
+    const { status } = known;
+    this.write({ status, contentType: JSON_TYPE, allow, retryAfterMs: retryAfterMsOf(known) }, body);
   }
 
   private run(handler: RouteHandler, body: Buffer): void {
@@ -162,15 +161,12 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (!isLong) this.close();
   }
 
-  private writeHead({ status, contentType, allow, retryAfterMs = 0 }: ReplyHead, body: string): void {
+  private writeHead({ status, contentType, allow, retryAfterMs }: ReplyHead, body: string): void {
     const { res } = this;
     // uWebSockets.js writes 200 by itself.
     if (status !== 200) res.writeStatus(statusLines.get(status) ?? String(status));
     if (body !== '') res.writeHeader('content-type', contentType);
-    if (status === 429 || status === 503) {
-      const waitMs = Math.max(RETRY_AFTER_MS_MIN, retryAfterMs);
-      res.writeHeader('retry-after', String(Math.ceil(waitMs / 1000)));
-    }
+    if (retryAfterMs !== undefined) res.writeHeader('retry-after', String(Math.ceil(retryAfterMs / 1000)));
     if (status === 426) res.writeHeader('upgrade', 'websocket');
     if (allow !== undefined) res.writeHeader('allow', allow);
   }

@@ -34,6 +34,7 @@ export class ServerState {
   private readonly idPrefix = randomBytes(6).toString('base64url');
   private idCount = 0;
   private lingers = false;
+  private messagesUntilMs = Infinity;
   private onIdle: (() => void) | undefined = undefined;
 
   constructor(limits: Limits, log: Log) {
@@ -41,6 +42,17 @@ export class ServerState {
     this.log = log;
     this.arriving = createDeadlineQueue(limits.bodyTimeoutMs, () => performance.now());
     this.answering = createDeadlineQueue(limits.timeoutMs, () => performance.now());
+  }
+
+  /** Whether open WebSockets may still ask. One that always asks would else keep a server from its end. */
+  get takesMessages(): boolean {
+    return this.phase !== 'draining' || performance.now() < this.messagesUntilMs;
+  }
+
+  /** Nothing new from now on. A server that lingers goes on with its open WebSockets for half of the time. */
+  drain(): void {
+    this.phase = 'draining';
+    this.messagesUntilMs = this.lingers ? performance.now() + this.limits.drainTimeoutMs / 2 : 0;
   }
 
   /** Unique among processes by the prefix, within one by the count; randomness once a process, not once a call. */
@@ -80,6 +92,7 @@ export class ServerState {
     this.arriving.close();
     this.answering.close();
   }
+
   private get isIdle(): boolean {
     return this.open === 0 && (!this.lingers || this.connections === 0);
   }

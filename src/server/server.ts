@@ -136,7 +136,7 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
   let closing: Promise<boolean> | undefined;
   const close = async (): Promise<boolean> => {
     const { state } = opened;
-    state.phase = 'draining';
+    state.drain();
     await opened.transport?.stopListening();
     log.info({ open: state.open }, 'draining');
     const endMs = performance.now() + state.limits.drainTimeoutMs;

@@ -176,7 +176,7 @@ export class Socket {
     const { context, state } = this.parts;
     if (this.requests.size >= state.limits.wsInFlightMax) return overloaded();
     if (state.answering.size >= state.limits.inFlightMax) return overloaded();
-    if (state.phase === 'draining') return new MillraceError('NOT_READY', 'The server is stopping.');
+    if (!state.takesMessages) return new MillraceError('NOT_READY', 'The server is stopping.');
     return context.serving?.refusal();
   }
 

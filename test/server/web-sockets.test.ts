@@ -283,6 +283,34 @@ describe('a stopping server', () => {
     expect(await closing).toBe(true);
   });
 
+  it('goes on with a socket that is in use while another server takes over', async () => {
+    const server = await serverOf({ batching: { delay_ms_max: 100 } });
+    const busy = await openSocket(server);
+    busy.send(pack({ id: 1, endpoint: 'm', rows }));
+    while (!((await countOf(server, 'millrace_in_flight_requests')) >= 2)) continue;
+    const closing = server.close({ lingers: true });
+    busy.send(pack({ id: 2, endpoint: 'm', rows }));
+    expect(codes(await busy.received(2))).toEqual([
+      [1, undefined],
+      [2, undefined],
+    ]);
+    expect(await busy.closed).toEqual([1001, 'STOPPING']);
+    expect(await closing).toBe(true);
+  });
+
+  it('ends also when a socket never stops asking', async () => {
+    const server = await serverOf({ limits: { drainTimeoutMs: 2000 } });
+    const busy = await openSocket(server);
+    let id = 0;
+    const asking = setInterval(() => {
+      for (let i = 0; i < 5; i++) busy.send(pack({ id: id++, endpoint: 'm', rows }));
+    }, 1);
+    await busy.received(10);
+    expect(await server.close({ lingers: true })).toBe(true);
+    clearInterval(asking);
+    expect(await busy.closed).toEqual([1001, 'STOPPING']);
+  });
+
   it('does not wait for sockets as it may for connections of HTTP', async () => {
     const server = await serverOf({ limits: { drainTimeoutMs: 20_000 } });
     const [gone, open] = [await openSocket(server), await openSocket(server)];

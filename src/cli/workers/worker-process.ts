@@ -19,7 +19,7 @@ export interface WorkerProcessOptions {
   /** A worker that is not ready by then is killed. */
   readonly startTimeoutMs: number;
   /** Gives the metrics of all workers, for a caller who asked this one. */
-  collect(): Promise<string>;
+  readonly collect: () => Promise<string>;
 }
 
 /** Beyond the time in which a draining worker ends by itself. */
