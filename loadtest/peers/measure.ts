@@ -105,17 +105,26 @@ async function read(server: PeerProcess, load: () => Promise<number>): Promise<R
   };
 }
 
-/** The 99th percentile in microseconds at a fixed rate, counted from the intended times. */
-export async function p99Us(
+export interface P99 {
+  readonly us: number;
+  /** How late the load generator itself was, likewise: where that is not far less, it is what was measured. */
+  readonly lagUs: number;
+}
+
+/** More than are ever needed at once: a request must not wait for a connection. */
+const P99_CONNECTIONS = 256;
+
+/** The 99th percentile at a fixed rate, counted from the intended times. */
+export async function measureP99(
   peer: Peer,
   server: PeerProcess,
   ratePerSecond: number,
   times: RoundTimes,
-): Promise<number> {
+): Promise<P99> {
   const address = await resolveAddress(`http://127.0.0.1:${server.port}`);
   const requests = bodiesOfUsers(oneRowBody).map((body) => ({ endpoint: 'm', path: peer.path, body }));
-  const target = { address, protocol: 'http' as const, connections: CONNECTIONS, requests };
-  const { latency, outcomes } = await runOpenLoop(async (events) => openHttpCaller(target, events), {
+  const target = { address, protocol: 'http' as const, connections: P99_CONNECTIONS, requests };
+  const { latency, outcomes, sender } = await runOpenLoop(async (events) => openHttpCaller(target, events), {
     ratePerSecond,
     arrivals: 'poisson',
     seed: 1,
@@ -128,7 +137,7 @@ export async function p99Us(
   if (answered === 0 || outcomes.otherErrors + outcomes.connectionErrors + outcomes.rejected > 0) {
     throw new Error(`${peer.name}: ${JSON.stringify(outcomes.failures)}`);
   }
-  return latency.p99Us;
+  return { us: latency.p99Us, lagUs: sender.lag?.p99Us ?? 0 };
 }
 
 /**

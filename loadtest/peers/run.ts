@@ -17,19 +17,19 @@ import { writeBenchProject } from '../bench-project.ts';
 import {
   checkAnswers,
   manyRows,
+  measureP99,
   oneRow,
   oneRowOverWebSocket,
   oneRowUnderAutocannon,
-  p99Us,
 } from './measure.ts';
-import type { Measure, Reading } from './measure.ts';
+import type { Measure, P99, Reading } from './measure.ts';
 import { startPeer } from './peer-process.ts';
 import type { Peer } from './peer-process.ts';
 import { barePeer, fastApiPeer, fastifyPeer, millracePeer } from './peers.ts';
 import { markdownTable } from './markdown-table.ts';
 import { plotRates } from './plot-rates.ts';
 import { ratioCells, summarize, summarizeRates } from './summarize.ts';
-import type { Case, Finding, Ratio } from './summarize.ts';
+import type { Case, Finding, P99Round, Ratio } from './summarize.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { values } = parseArgs({
@@ -88,7 +88,7 @@ async function main(millrace: Peer): Promise<void> {
   if (typeof fastApi === 'string') console.error(fastApi);
   const peers = [barePeer(), millrace, fastifyPeer(), ...(typeof fastApi === 'string' ? [] : [fastApi])];
   const cases = new Map<string, Case>();
-  const p99s: { readonly bare: number; readonly millrace: number; readonly rate: number }[] = [];
+  const p99s: P99Round[] = [];
   const known = new Map<number, number>();
   for (let round = 1; round <= rounds; round++) {
     for (const peer of peers) {
@@ -124,15 +124,12 @@ async function measurePeer(
   }
 }
 
-async function compareP99(
-  millrace: Peer,
-  rate: number,
-): Promise<{ bare: number; millrace: number; rate: number }> {
+async function compareP99(millrace: Peer, rate: number): Promise<P99Round> {
   process.stderr.write(`  latency at ${Math.round(rate)} requests a second …\n`);
-  const measure = async (peer: Peer): Promise<number> => {
+  const measure = async (peer: Peer): Promise<P99> => {
     const server = await startPeer(peer);
     try {
-      return await p99Us(peer, server, rate, times);
+      return await measureP99(peer, server, rate, times);
     } finally {
       await server.stop();
     }

@@ -1,6 +1,6 @@
 /** Medians and ratios of the rounds. */
 import { median } from '../../bench/median.ts';
-import type { Reading } from './measure.ts';
+import type { P99, Reading } from './measure.ts';
 
 export interface Case {
   /** `HTTP, 1 row: Fastify`. */
@@ -26,14 +26,18 @@ export interface Finding {
   readonly target: string;
 }
 
-export interface P99 {
-  readonly bare: number;
-  readonly millrace: number;
+export interface P99Round {
+  readonly bare: P99;
+  readonly millrace: P99;
   readonly rate: number;
 }
 
 /** A ratio is taken within each round, so that what slows the machine down for a while slows down both sides. */
-export function summarize(cases: readonly Case[], ratios: readonly Ratio[], p99s: readonly P99[]): Finding[] {
+export function summarize(
+  cases: readonly Case[],
+  ratios: readonly Ratio[],
+  p99s: readonly P99Round[],
+): Finding[] {
   const ratesOf = (name: string): number[] =>
     cases.find((found) => found.name === name)?.readings.map(({ perSecond }) => perSecond) ?? [];
   const findings = ratios.flatMap(({ of, to, target }) => {
@@ -43,10 +47,13 @@ export function summarize(cases: readonly Case[], ratios: readonly Ratio[], p99s
     return [findingOf(`${of} / ${to}`, values, target === undefined ? '' : `>= ${target}`)];
   });
   const rate = Math.round(median(p99s.map((found) => found.rate))).toLocaleString('en');
-  const us = (server: 'bare' | 'millrace'): number => median(p99s.map((found) => found[server]));
+  const us = (server: 'bare' | 'millrace', figure: keyof P99): number =>
+    median(p99s.map((found) => found[server][figure]));
+  const told = (server: 'bare' | 'millrace'): string =>
+    `${us(server, 'us')} us (load late by ${us(server, 'lagUs')} us)`;
   const latency = findingOf(
-    `p99 at half of saturation (${rate} a second): Millrace ${us('millrace')} us / bare ${us('bare')} us`,
-    p99s.map((found) => found.millrace / found.bare),
+    `p99 at half of saturation (${rate} a second): Millrace ${told('millrace')} / bare ${told('bare')}`,
+    p99s.map((found) => found.millrace.us / found.bare.us),
     '<= 1.5',
   );
   return [...findings, latency];

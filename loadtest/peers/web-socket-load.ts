@@ -1,6 +1,6 @@
 /**
  * Load over WebSocket from plain sockets: each keeps a number of requests in flight and sends the next one when one is
- * answered. Frames are made before; of an answer only the frame's head is read, and the last one in full at the end.
+ * answered. Frames are made before; of an answer the frame's head is read, and whether it is one.
  */
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
@@ -15,7 +15,7 @@ export interface WebSocketLoad {
   readonly messages: readonly (string | Uint8Array)[];
   readonly sockets: number;
   readonly inFlight: number;
-  /** Whether an answer is one to a prediction; each socket's last one is asked. */
+  /** Whether a message is the answer to a prediction, and no error. */
   isAnswer(message: Buffer): boolean;
 }
 
@@ -58,13 +58,13 @@ function openSocket(
       bytes = bytes.subarray(end + 4);
       send(load.inFlight);
     }
-    const { count, last, used } = countFrames(bytes);
+    const { messages, used } = wholeFrames(bytes);
     rest = bytes.subarray(used);
-    if (count === 0) return;
-    if (last === undefined || !load.isAnswer(last))
-      return failed(new Error(`not an answer: ${last?.toString('latin1', 0, 200)}`));
-    answered(count);
-    send(count);
+    const wrong = messages.find((message) => !load.isAnswer(message));
+    if (wrong !== undefined) return failed(new Error(`not an answer: ${wrong.toString('latin1', 0, 200)}`));
+    if (messages.length === 0) return;
+    answered(messages.length);
+    send(messages.length);
   };
   socket.on('data', receive);
   socket.once('connect', () => socket.write(upgradeRequest(load)));
@@ -85,10 +85,10 @@ function upgradeRequest({ port, path }: WebSocketLoad): string {
   ].join('\r\n');
 }
 
-/** Whole frames in these bytes: their number, the payload of the last, and the bytes that they take. */
-function countFrames(bytes: Buffer): { count: number; last: Buffer | undefined; used: number } {
-  let [count, used] = [0, 0];
-  let last: Buffer | undefined;
+/** The payloads of the whole frames in these bytes, and the bytes that the frames take. */
+function wholeFrames(bytes: Buffer): { messages: Buffer[]; used: number } {
+  let used = 0;
+  const messages: Buffer[] = [];
   while (used + 2 <= bytes.length) {
     const short = (bytes[used + 1] as number) & 0x7f;
     const headBytes = short < 126 ? 2 : 4;
@@ -97,11 +97,10 @@ function countFrames(bytes: Buffer): { count: number; last: Buffer | undefined; 
     const payloadBytes = short < 126 ? short : bytes.readUInt16BE(used + 2);
     const end = used + headBytes + payloadBytes;
     if (end > bytes.length) break;
-    last = bytes.subarray(used + headBytes, end);
+    messages.push(bytes.subarray(used + headBytes, end));
     used = end;
-    count++;
   }
-  return { count, last, used };
+  return { messages, used };
 }
 
 /** A masked frame, as RFC 6455 (5.2) wants it of a client; a mask of zeros leaves the payload as it is. */
