@@ -42,6 +42,10 @@ function cellsOf({ name, perSecond, ratio, ratioSpread, ratioTo = '', target = '
 }
 
 const wanted = process.argv.slice(2);
+if (wanted.includes('--help')) {
+  console.log(`npm run bench -- [PART]…; parts: ${parts.map(({ name }) => name).join(', ')}`);
+  process.exit(0);
+}
 const unknown = wanted.filter((name) => !parts.some((part) => part.name === name));
 if (unknown.length > 0) {
   console.error(

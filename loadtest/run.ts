@@ -11,7 +11,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { scriptOptions } from '../bench/script-options.ts';
 import { writeBenchProject } from './bench-project.ts';
 import { runScenarios } from '../src/cli/loadtest/run-scenarios.ts';
 import { MillraceError } from '../src/errors.ts';
@@ -27,16 +27,16 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const reportsDir = join(root, 'loadtest', 'reports');
 const EXIT_USAGE = 2;
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    scenario: { type: 'string', multiple: true, default: scenarioShapes.map(({ name }) => name) },
-    duration: { type: 'string' },
-    warmup: { type: 'string' },
-    serve: { type: 'string', default: '' },
-    json: { type: 'string', default: join(reportsDir, 'loadtest.json') },
-    html: { type: 'string', default: join(reportsDir, 'loadtest.html') },
-  },
+const usage = `npm run loadtest -- [--quick] [--scenario NAME]… [--duration 4s] [--warmup 1s] [--serve 'OPTIONS OF SERVE']
+  [--json FILE] [--html FILE]; scenarios: ${scenarioShapes.map(({ name }) => name).join(', ')}`;
+const options = scriptOptions(usage, {
+  quick: { type: 'boolean', default: false },
+  scenario: { type: 'string', multiple: true, default: scenarioShapes.map(({ name }) => name) },
+  duration: { type: 'string' },
+  warmup: { type: 'string' },
+  serve: { type: 'string', default: '' },
+  json: { type: 'string', default: join(reportsDir, 'loadtest.json') },
+  html: { type: 'string', default: join(reportsDir, 'loadtest.html') },
 });
 
 async function main(): Promise<void> {

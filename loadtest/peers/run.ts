@@ -11,7 +11,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { scriptOptions } from '../../bench/script-options.ts';
 import { benchTransforms } from '../../bench/transforms.ts';
 import { writeBenchProject } from '../bench-project.ts';
 import {
@@ -32,18 +32,12 @@ import { ratioCells, summarize, summarizeRates } from './summarize.ts';
 import type { Case, Finding, P99Round, Ratio } from './summarize.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '2' },
-    out: { type: 'string', default: join(root, 'loadtest', 'reports', 'peers') },
-    help: { type: 'boolean', default: false },
-  },
+const usage = 'npm run bench:peers -- [--rounds 5] [--seconds 2] [--out loadtest/reports/peers]';
+const values = scriptOptions(usage, {
+  rounds: { type: 'string', default: '5' },
+  seconds: { type: 'string', default: '2' },
+  out: { type: 'string', default: join(root, 'loadtest', 'reports', 'peers') },
 });
-if (values.help) {
-  console.log('npm run bench:peers -- [--rounds 5] [--seconds 2] [--out loadtest/reports/peers]');
-  process.exit(0);
-}
 const rounds = Number(values.rounds);
 const times = { warmUpMs: 1000, roundMs: Number(values.seconds) * 1000 };
 if (!(Number.isInteger(rounds) && rounds > 0 && times.roundMs > 0)) {

@@ -80,7 +80,7 @@ function addPlanOptions(command: Command): void {
   command
     .option('--rate <number>', 'requests per second (default: 1000, unless --saturate or --sweep)', parseRate)
     .option('--saturate', 'find the highest throughput: each answer sends the next request')
-    .option('--sweep', 'try rates from a tenth of saturation to three times of it, and find the knee')
+    .option('--sweep', 'try rates from a tenth of saturation to three times that, and find the knee')
     .option('--connections <number>', 'connections (default: 64; 8 for WebSocket)', counter(CONNECTIONS_MAX))
     .addOption(
       new Option('--pipelined <number>', 'WebSocket requests in flight on each connection, to saturate')
@@ -135,7 +135,7 @@ async function loadTest(options: LoadTestOptions, command: Command): Promise<voi
     },
     stop.signal,
   );
-  if (!isAnswered) process.exitCode = EXIT_FAILED;
+  if (!isAnswered && !stop.signal.aborted) process.exitCode = EXIT_FAILED;
 }
 
 async function requestsOf({ body, bodies, endpoint, path }: LoadTestOptions): Promise<LoadRequest[]> {

@@ -22,6 +22,8 @@ export async function runAutocannon(
   let startedMs = performance.now();
   let cpuBefore = process.cpuUsage();
   const nowUs = (): number => (performance.now() - startedMs) * 1000;
+  // It takes whole seconds.
+  const timeoutS = Math.max(1, Math.ceil(timeoutMs / 1000));
   const tally = new Tally(warmUpMs * 1000, (warmUpMs + durationMs) * 1000);
   const shares = shareOut(requests, connections);
   await new Promise<void>((resolve, reject) => {
@@ -31,7 +33,7 @@ export async function runAutocannon(
         url: `http://${address.ip.includes(':') ? `[${address.ip}]` : address.ip}:${address.port}`,
         connections,
         duration: Math.max(1, Math.ceil((warmUpMs + durationMs) / 1000)),
-        timeout: Math.max(1, Math.ceil(timeoutMs / 1000)),
+        timeout: timeoutS,
         headers: { host: address.host, 'content-type': 'application/json' },
         setupClient: (client) => client.setRequests(shares[clients++ % shares.length] as Request[]),
       },
@@ -49,6 +51,11 @@ export async function runAutocannon(
     });
     run.on('reqError', (error: NodeJS.ErrnoException) => {
       const { code = '', message } = error;
+      // Its only error without a code.
+      if (message === 'request timed out') {
+        tally.expired(nowUs() - timeoutS * 1e6, timeoutS * 1e6, 'no answer within the timeout');
+        return;
+      }
       tally.failed(nowUs(), nowUs(), { kind: 'connection', status: 0, code, message });
     });
     signal?.addEventListener('abort', () => run.stop(), { once: true });

@@ -155,6 +155,20 @@ describe('millrace loadtest', () => {
     expect(stdout).toContain('stopped before it was through');
     expect(code).toBe(0);
   });
+
+  it('ended by Ctrl-C in the warm-up says that nothing was measured', async () => {
+    const args = ['--endpoint', 'flight-delay', '--body', body, '--rate', '50', '--warmup', '1m'];
+    const running = start(['loadtest', '--url', url, ...args]);
+    const answered = async (): Promise<string> => (await fetch(`${url}/metrics`)).text();
+    const countOf = (text: string): number =>
+      Number(/millrace_rows_total\{[^}]*endpoint="flight-delay"[^}]*\} (\d+)/.exec(text)?.[1] ?? 0);
+    const before = countOf(await answered());
+    while (countOf(await answered()) - before < 10) await new Promise((resolve) => setImmediate(resolve));
+    running.child.kill('SIGINT');
+    const { code, stdout } = await running.finished;
+    expect(stdout).toContain('nothing was measured');
+    expect(code).toBe(0);
+  });
 });
 
 function lineOf(endpoint: string): string {

@@ -28,20 +28,25 @@ async function served(heavy: Readonly<Record<string, unknown>>): Promise<Serving
 /** p99 of the fast model while the heavy one is asked 40 times a second. */
 async function fastP99(execution: string): Promise<number> {
   const serving = await served({ execution, workers: 1, batching: { rows_max: 4 } });
-  const durationMs = 1500;
+  const durationMs = 1000;
   const [fast, heavy] = await Promise.all([
     sendLoad(serving, { endpoint: 'fast', perSecond: 300, durationMs }),
     sendLoad(serving, { endpoint: 'heavy', perSecond: 40, durationMs }),
   ]);
-  expect(fast.answersMs.length).toBeGreaterThan(400);
-  expect(heavy.answersMs.length).toBeGreaterThan(50);
+  expect(fast.answersMs.length).toBeGreaterThan(250);
+  expect(heavy.answersMs.length).toBeGreaterThan(30);
   return quantile(fast.answersMs, 0.99);
 }
 
 describe('a heavy model in worker threads', () => {
   it('does not slow down a fast one, as it does on the event loop', async () => {
-    const onLoop = await fastP99('inline');
-    const inThreads = await fastP99('worker');
+    const rounds: { onLoop: number; inThreads: number }[] = [];
+    for (let round = 0; round < 3; round++) {
+      rounds.push({ onLoop: await fastP99('inline'), inThreads: await fastP99('worker') });
+    }
+    // What else the machine does only adds to a p99, so the least of the rounds tells most.
+    const onLoop = Math.min(...rounds.map((round) => round.onLoop));
+    const inThreads = Math.min(...rounds.map((round) => round.inThreads));
     expect(onLoop).toBeGreaterThan(10);
     expect(inThreads).toBeLessThan(onLoop / 2);
   });

@@ -118,6 +118,7 @@ function resultLine({ load, offeredPerSecond, goodputPerSecond, latency }: Measu
 function reportText({ scenarios, endedEarly }: LoadTestReport): string {
   const blocks = scenarios.map(({ name, measurements, knee, problem }) => {
     if (problem !== undefined) return `${name}\n  could not run: ${problem}\n`;
+    if (measurements.length === 0) return `${name}\n  nothing was measured\n`;
     const table = formatTable([tableHead, ...measurements.map(tableCells)], '  ');
     const kneeLine =
       knee === null
