@@ -12,7 +12,6 @@ import type { LoadRequest } from '../loadtest/load-request.ts';
 import type { LoadPlan } from '../loadtest/scenario.ts';
 import { durationArgument } from './duration-argument.ts';
 import { defaultHost, defaultPort } from '../server/server.ts';
-import { runScenarios } from './loadtest/run-scenarios.ts';
 import { untilStopped } from './until-stopped.ts';
 
 interface LoadTestOptions {
@@ -124,6 +123,8 @@ async function loadTest(options: LoadTestOptions, command: Command): Promise<voi
   const stop = new AbortController();
   void untilStopped().then(() => stop.abort());
   const name = options.endpoint ?? options.path ?? options.bodies ?? options.url;
+  // Only here: the load generators take time and memory that no other command should spend.
+  const { runScenarios } = await import('./loadtest/run-scenarios.ts');
   const isAnswered = await runScenarios(
     {
       title: options.title,

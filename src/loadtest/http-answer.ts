@@ -5,6 +5,8 @@
 import type { Failure } from './caller.ts';
 
 const HEAD_BYTES_MAX = 16_384;
+/** Enough for any error body of Millrace; another server may send what it likes. */
+const KEPT_BYTES_MAX = 65_536;
 const STATUS_AT = 'HTTP/1.1 '.length;
 const HEAD_END = '\r\n\r\n';
 const contentLength = /\r\ncontent-length: *(\d+)/i;
@@ -21,6 +23,7 @@ export class HttpAnswerReader {
   private missing = -1;
   private head: Buffer = none;
   private kept: Buffer[] = [];
+  private keptBytes = 0;
 
   /**
    * @returns true when these bytes complete the answer
@@ -58,12 +61,16 @@ export class HttpAnswerReader {
     this.isLast = connectionClose.test(head);
     this.missing = Number(length);
     this.kept = [];
+    this.keptBytes = 0;
   }
 
   private readBody(bytes: Buffer): boolean {
     this.missing -= bytes.length;
     if (this.missing < 0) throw new Error('more bytes came than the answer has');
-    if (this.status !== OK) this.kept.push(Buffer.from(bytes));
+    if (this.status !== OK && this.keptBytes < KEPT_BYTES_MAX) {
+      this.kept.push(Buffer.from(bytes));
+      this.keptBytes += bytes.length;
+    }
     if (this.missing > 0) return false;
     this.missing = -1;
     return true;

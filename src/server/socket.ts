@@ -92,6 +92,12 @@ export class Socket {
     this.closeIfDone();
   }
 
+  /** uWebSockets.js has answered a ping by itself; a caller that reads none of these answers could fill the memory. */
+  pinged(): void {
+    this.noteBuffered();
+    if (this.isOpen && this.hasTooMuch()) this.closeSlow();
+  }
+
   /** Says goodbye if the server is stopping and nothing is left to be sent. */
   closeIfDone(): void {
     if (!this.isOpen || this.parts.state.phase !== 'draining') return;
@@ -198,17 +204,21 @@ export class Socket {
   }
 
   private readonly sendPieces = (): void => {
-    const { outbox, state } = this.parts;
+    const { outbox } = this.parts;
     for (const { from, to, isBinary } of this.pieces) {
       if (this.bufferedBytes > 0) this.noteBuffered();
-      // An answer larger than the limit passes if the one before it was read.
-      const isTooMuch =
-        this.bufferedBytes > state.limits.wsBufferBytesMax || state.sendingBytes > SENDING_BYTES_MAX;
-      this.isTooSlow = isTooMuch && this.bufferedBytes > 0;
+      this.isTooSlow = this.hasTooMuch();
       if (this.isTooSlow) return;
       if (this.ws.send(outbox.bytes.subarray(from, to), isBinary) !== SENT) this.noteBuffered();
     }
   };
+
+  /** Whether too much is unread. An answer larger than the limit passes if the one before it was read. */
+  private hasTooMuch(): boolean {
+    const { limits, sendingBytes } = this.parts.state;
+    if (this.bufferedBytes === 0) return false;
+    return this.bufferedBytes > limits.wsBufferBytesMax || sendingBytes > SENDING_BYTES_MAX;
+  }
 
   /**
    * The close frame stands behind the answers that were not read. uWebSockets.js keeps them until they are, or until

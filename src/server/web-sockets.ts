@@ -69,6 +69,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
       socketOf(ws).receive(message, isBinary);
     },
     drain: (ws) => socketOf(ws).drained(),
+    ping: (ws) => socketOf(ws).pinged(),
     close(ws, code, message) {
       const socket = socketOf(ws);
       sockets.delete(socket);

@@ -3,10 +3,13 @@
  * size that only a rare answer needed.
  *
  * Values keep what they are: a whole number takes the shortest integer, a fraction is float64, and what comes out of
- * a float32 tensor stays float32. What JSON does not have is written as JSON answers write it: NaN and infinities as nil.
+ * a float32 tensor stays float32. Whole numbers beyond 32 bits are float64, too, unless they come out of an int64
+ * tensor: decoders of JavaScript make BigInts of 64-bit integers, and would not know an `id` again. What JSON does not have is written as JSON answers write it: NaN and infinities as nil.
  */
 import type { JsonObject, JsonValue } from './json-text.ts';
 
+const INT32_MIN = -0x8000_0000;
+const UINT32_MAX = 0xffff_ffff;
 const FIRST_BYTES = 65_536;
 /** A larger buffer is given back once it is empty. */
 const KEPT_BYTES_MAX = 1_048_576;
@@ -60,7 +63,7 @@ export class MessagePackWriter {
   }
 
   number(value: number): void {
-    if (Number.isSafeInteger(value)) this.integer(value);
+    if (value >= INT32_MIN && value <= UINT32_MAX && Number.isInteger(value)) this.integer(value);
     else this.double(value);
   }
 
@@ -138,10 +141,10 @@ export class MessagePackWriter {
     if (value >= -32 && value <= 127) {
       bytes[length] = value & 0xff;
       this.length += 1;
-    } else if (value >= 0 && value <= 0xffff_ffff) {
+    } else if (value >= 0 && value <= UINT32_MAX) {
       bytes[length] = 0xce;
       this.length = bytes.writeUInt32BE(value, length + 1);
-    } else if (value < 0 && value >= -0x8000_0000) {
+    } else if (value < 0 && value >= INT32_MIN) {
       bytes[length] = 0xd2;
       this.length = bytes.writeInt32BE(value, length + 1);
     } else {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { unpack } from 'msgpackr';
 import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
+import { call } from '../e2e/demo-server.ts';
 import type { Server } from '../../src/server/server.ts';
 
 export interface SocketReply {
@@ -64,4 +65,15 @@ export async function openSocket(server: Server, options: ClientOptions = {}): P
       return replies.slice(0, count);
     },
   };
+}
+
+export function codes(replies: readonly SocketReply[]): readonly (readonly [unknown, string | undefined])[] {
+  return replies.map(({ id, code }) => [id, code] as const);
+}
+
+/** What `/metrics` says of one sample. */
+export async function countOf(server: Server, sample: string): Promise<number> {
+  const page = (await call(server, '/metrics')).text;
+  const line = page.split('\n').find((candidate) => candidate.startsWith(`${sample} `));
+  return Number(line?.slice(sample.length + 1));
 }

@@ -49,6 +49,16 @@ it('keeps whole numbers exact, in as few bytes as are usual', () => {
       expect(Number(reader.unpack(written((writer) => writer.number(number))))).toBe(number);
     }),
   );
+  for (const id of [
+    2 ** 32 - 1,
+    2 ** 32,
+    1_795_445_362_210,
+    Number.MAX_SAFE_INTEGER,
+    -(2 ** 31),
+    -(2 ** 40),
+  ]) {
+    expect(reader.unpack(written((writer) => writer.value({ id })))).toEqual({ id });
+  }
   const bigints = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
   fc.assert(
     fc.property(bigints, (bigint) => {

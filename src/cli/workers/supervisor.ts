@@ -54,7 +54,7 @@ export class Supervisor {
   private heartbeat: NodeJS.Timeout | undefined;
   private reloading: Promise<void> | undefined;
   private isReloadAsked = false;
-  /** Whether every worker that was told to drain ended in time. */
+  /** Whether every worker that was to end with this process ended in time. */
   private isClean = true;
 
   constructor(options: SupervisorOptions) {
@@ -149,7 +149,7 @@ export class Supervisor {
     this.workers.delete(worker);
     this.silences.delete(worker);
     this.metrics.keep(worker);
-    if (worker.state === 'draining' && end.code !== 0) this.isClean = false;
+    if (this.phase === 'stopping' && worker.state === 'draining' && end.code !== 0) this.isClean = false;
     if (slot.worker !== worker) return;
     slot.worker = undefined;
     if (this.phase === 'serving') this.scheduleRestart(slot, worker, end);

@@ -11,6 +11,10 @@ const predicted = { route: 'predict', status: '200' };
 const childrenOf = (pid: number): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 
+/** Not yet between fork and exec: whoever forks waits for that, and would be stopped with it. */
+const isWorker = (pid: number): boolean =>
+  readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('\0worker\0');
+
 describe('SIGHUP to several workers', () => {
   it('replaces each of them without a failed request, and totals go on', async () => {
     const group = await groups.serve();
@@ -66,8 +70,10 @@ describe('SIGHUP to several workers', () => {
     const { running, url, pids } = await groups.serve(undefined, ['--start-timeout', '10s']);
     const old = await pids();
     running.child.kill('SIGHUP');
-    await until(() => childrenOf(running.child.pid as number).length === 3);
-    const starting = childrenOf(running.child.pid as number).find((pid) => !old.includes(pid)) as number;
+    const startingOf = (): number | undefined =>
+      childrenOf(running.child.pid as number).find((pid) => !old.includes(pid) && isWorker(pid));
+    await until(() => startingOf() !== undefined);
+    const starting = startingOf() as number;
     process.kill(starting, 'SIGSTOP');
     await running.printed(/was not ready after 10 s.*the reload failed/);
     expect(old.filter(isRunning)).toEqual(old);
