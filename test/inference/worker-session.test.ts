@@ -1,6 +1,7 @@
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { MillraceError } from '../../src/errors.ts';
 import { createExitGuard } from '../../src/inference/exit-guard.ts';
@@ -182,6 +183,25 @@ describe('release', () => {
     await Promise.all([...runs, released]);
     expect(refused.code).toBe('NOT_READY');
     expect(order).toEqual([...runs.map(() => 'run'), 'released']);
+    expect(threadsOfProcess()).toBe(before);
+  });
+
+  it('also ends a thread that opens after it was asked for and before the last run has ended', async () => {
+    const before = threadsOfProcess();
+    let noteRestart = (): void => undefined;
+    const restarted = new Promise<void>((resolve) => (noteRestart = resolve));
+    const session = await open(modelPath('identity_string.onnx'), {
+      threads: 2,
+      heapMbMax: HEAP_MB,
+      onRestart: () => noteRestart(),
+    });
+    const lost = failureOf(session.run([tooMany()]));
+    const some = { data: Array.from({ length: 20_000 }, (_, i) => `${i}`), dims: [10_000, 2] };
+    const runs = Array.from({ length: 80 }, async () => session.run([some]));
+    await restarted;
+    await pause(3);
+    await session.release();
+    await Promise.all([lost, ...runs]);
     expect(threadsOfProcess()).toBe(before);
   });
 });
