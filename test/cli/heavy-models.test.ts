@@ -16,11 +16,15 @@ interface Served {
   readonly ask: () => Promise<Response>;
 }
 
-async function served(model: string, description: Readonly<Record<string, unknown>>): Promise<Served> {
+async function served(
+  model: string,
+  description: Readonly<Record<string, unknown>>,
+  options: readonly string[] = [],
+): Promise<Served> {
   const limits = { timeout: '300ms', drain_timeout: '500ms' };
   const made = await heavyProject({ execution: 'worker', workers: 1, ...description }, { model, limits });
   cleanups.push(() => made.remove());
-  const running = start(['serve', '--project', made.dir, '--port', '0']);
+  const running = start(['serve', '--project', made.dir, '--port', '0', ...options]);
   const port = (await running.printed(/"port":(\d+)/))[1] as string;
   await running.printed(/"msg":"ready"/);
   const ask = async (): Promise<Response> =>
@@ -51,6 +55,22 @@ describe('SIGTERM while a model runs in a worker thread', () => {
     const { code, signal, stdout, stderr } = await running.finished;
     expect([code, signal, stderr]).toEqual([null, 'SIGTERM', '']);
     expect(stdout).toContain('the store or a model did not close in time');
+  });
+
+  it('makes the supervisor exit with 1 if a worker ends itself so, and it need not be killed', async ({
+    skip,
+  }) => {
+    skip(process.platform !== 'linux', 'several workers need Linux');
+    const { running, ask } = await served('endless', { warmup: false }, ['--workers', '2']);
+    expect((await ask()).status).toBe(504);
+    running.child.kill('SIGTERM');
+    await running.printed(/"msg":"draining"/);
+    const drainingMs = performance.now();
+    const { code, signal, stdout, stderr } = await running.finished;
+    expect([code, signal, stderr]).toEqual([1, null, '']);
+    expect(stdout.match(/the store or a model did not close in time/g)).toHaveLength(1);
+    // A worker that does not end by itself is killed 5 s after its drain limit.
+    expect(performance.now() - drainingMs).toBeLessThan(5000);
   });
 
   it('for the second time ends the process at once, with 1', async () => {
