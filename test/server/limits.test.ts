@@ -22,10 +22,12 @@ it('answers 429 with Retry-After when too many requests wait, and health and met
   const waiting = [predict(server, 'm', { rows }), predict(server, 'm', { rows })];
   while (!(await call(server, '/metrics')).text.includes('millrace_in_flight_requests 3')) continue;
   const refused = await predict(server, 'm', { rows });
-  expect([refused.status, refused.json['code'], refused.headers['retry-after']]).toEqual([
+  const { headers, json } = refused;
+  expect([refused.status, json['code'], headers['retry-after'], json['retry_after_ms']]).toEqual([
     429,
     'OVERLOADED',
     '1',
+    1000,
   ]);
   expect((await call(server, '/v2/health/live')).status).toBe(200);
   expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200]);

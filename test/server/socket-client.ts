@@ -11,6 +11,7 @@ export interface SocketReply {
   readonly code?: string;
   readonly error?: string;
   readonly request_id: string;
+  readonly retry_after_ms?: number;
   readonly details?: readonly { readonly path: string }[];
   readonly predictions?: readonly unknown[];
 }

@@ -177,13 +177,16 @@ describe('limits', () => {
     const requests = [1, 2, 3, 4].map((id) => ({ id, endpoint: 'm', rows }));
     client.send(text(requests), ...requests.map((request) => pack(request)));
     other.send(text({ id: 'other', endpoint: 'm', rows }));
-    expect(codes(await client.received(5))).toEqual([
+    const replies = await client.received(5);
+    expect(codes(replies)).toEqual([
       [null, 'INVALID_REQUEST'],
       [4, 'OVERLOADED'],
       [1, undefined],
       [2, undefined],
       [3, undefined],
     ]);
+    // A second look at the refused message would not help, another try at the refused request may.
+    expect(replies.slice(0, 2).map((reply) => reply.retry_after_ms)).toEqual([undefined, 1000]);
     expect(codes(await other.received(1))).toEqual([['other', undefined]]);
   });
 
