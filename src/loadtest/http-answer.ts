@@ -8,12 +8,15 @@ const HEAD_BYTES_MAX = 16_384;
 const STATUS_AT = 'HTTP/1.1 '.length;
 const HEAD_END = '\r\n\r\n';
 const contentLength = /\r\ncontent-length: *(\d+)/i;
+const connectionClose = /\r\nconnection: *close/i;
 const OK = 200;
 const none: Buffer = Buffer.alloc(0);
 
 export class HttpAnswerReader {
   /** Of the answer that was read last, or is being read. */
   status = 0;
+  /** The server closes the connection behind it. */
+  isLast = false;
   /** Bytes of the body that have not come yet; -1 while the head is incomplete. */
   private missing = -1;
   private head: Buffer = none;
@@ -52,6 +55,7 @@ export class HttpAnswerReader {
       throw new Error(`not an HTTP answer: ${head.slice(0, 80)}`);
     if (length === undefined)
       throw new Error(`an answer with ${this.status} does not tell its content-length`);
+    this.isLast = connectionClose.test(head);
     this.missing = Number(length);
     this.kept = [];
   }
