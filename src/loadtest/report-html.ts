@@ -54,6 +54,8 @@ function scenarioHtml(scenario: ScenarioResult): string {
   const { name, protocol, connections, measurements, problem } = scenario;
   if (problem !== undefined)
     return `<h2>${escapeHtml(name)}</h2><p class="warning">Could not run: ${escapeHtml(problem)}</p>`;
+  if (measurements.length === 0)
+    return `<h2>${escapeHtml(name)}</h2><p class="warning">Nothing was measured.</p>`;
   const notes = notesOf(measurements).map((note) => `<li>${escapeHtml(note)}</li>`);
   return [
     `<h2>${escapeHtml(name)}</h2>`,

@@ -67,7 +67,7 @@ export async function runScenario(
   hooks: ScenarioHooks,
 ): Promise<ScenarioResult> {
   const { target, name } = scenario;
-  await checkAnswers(target, plan.timeoutMs);
+  await checkAnswers(target, plan.timeoutMs, hooks.signal);
   const run = new ScenarioRun(scenario, plan, hooks);
   const saturating = plan.saturate || plan.sweep ? await run.saturate() : undefined;
   const knee = plan.sweep && saturating !== undefined ? await run.sweep(saturating) : null;

@@ -141,11 +141,6 @@ describe('millrace loadtest', () => {
       '100ms',
     ];
     const running = start(['loadtest', '--url', url, ...args]);
-    const received = async (): Promise<number> => {
-      const text = await (await fetch(`${url}/metrics`)).text();
-      const sum = /millrace_rows_total\{[^}]*endpoint="flight-delay"[^}]*\} (\d+)/.exec(text)?.[1];
-      return Number(sum ?? 0);
-    };
     const before = await received();
     // At 50 a second this is after the warm-up.
     while ((await received()) - before < 30) await new Promise((resolve) => setImmediate(resolve));
@@ -155,7 +150,27 @@ describe('millrace loadtest', () => {
     expect(stdout).toContain('stopped before it was through');
     expect(code).toBe(0);
   });
+
+  it('says that nothing was measured when it is interrupted while it warms up', async () => {
+    const html = join(scratch, 'nothing.html');
+    const args = ['--endpoint', 'flight-delay', '--body', body, '--warmup', '1m', '--html', html];
+    const before = await received();
+    const running = start(['loadtest', '--url', url, ...args]);
+    while ((await received()) - before < 3) await new Promise((resolve) => setImmediate(resolve));
+    running.child.kill('SIGINT');
+    const { code, stdout } = await running.finished;
+    expect(stdout).toBe('flight-delay\n  nothing was measured\n\nstopped before it was through\n');
+    expect(await readFile(html, 'utf8')).toContain('Nothing was measured.');
+    expect(code).toBe(0);
+  });
 });
+
+/** Rows that the server has had of the endpoint. */
+async function received(): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const sum = /millrace_rows_total\{[^}]*endpoint="flight-delay"[^}]*\} (\d+)/.exec(text)?.[1];
+  return Number(sum ?? 0);
+}
 
 function lineOf(endpoint: string): string {
   return JSON.stringify({ endpoint, rows: [goodFlight] });

@@ -112,6 +112,14 @@ it('draws no figure that is not a number', () => {
   for (const each of [report, empty]) expect(reportHtml(each)).not.toMatch(/NaN|Infinity|undefined/);
 });
 
+it('says that nothing was measured in place of an empty table', () => {
+  const [first] = report.scenarios;
+  const scenarios = [{ ...first!, measurements: [], knee: null }];
+  const html = reportHtml({ ...report, endedEarly: true, scenarios });
+  expect(html).toContain('Nothing was measured.');
+  expect(html).not.toContain('<table');
+});
+
 it('is written as JSON in snake_case, with a last bucket without a bound', () => {
   const json = JSON.parse(reportJson(report)) as { scenarios: { measurements: Record<string, unknown>[] }[] };
   const measurement = json.scenarios[0]?.measurements[1];

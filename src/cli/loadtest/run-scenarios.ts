@@ -25,7 +25,7 @@ export interface LoadTest {
 
 /**
  * Runs and shows a load test. An abort ends it early, with what there is.
- * @returns whether every scenario that was begun had an answer with 200
+ * @returns whether every scenario had an answer with 200, or the test was ended early
  * @throws MillraceError LOADTEST_FAILED
  */
 export async function runScenarios(test: LoadTest, signal: AbortSignal): Promise<boolean> {
@@ -56,7 +56,10 @@ export async function runScenarios(test: LoadTest, signal: AbortSignal): Promise
   process.stdout.write(reportText(report));
   if (test.jsonPath !== undefined) await write(test.jsonPath, reportJson(report));
   if (test.htmlPath !== undefined) await write(test.htmlPath, reportHtml(report));
-  return results.every(({ measurements }) => measurements.some(({ outcomes }) => outcomes.ok > 0));
+  return (
+    signal.aborted ||
+    results.every(({ measurements }) => measurements.some(({ outcomes }) => outcomes.ok > 0))
+  );
 }
 
 /** What the others found must not be lost with the one that could not run. */
@@ -118,6 +121,7 @@ function resultLine({ load, offeredPerSecond, goodputPerSecond, latency }: Measu
 function reportText({ scenarios, endedEarly }: LoadTestReport): string {
   const blocks = scenarios.map(({ name, measurements, knee, problem }) => {
     if (problem !== undefined) return `${name}\n  could not run: ${problem}\n`;
+    if (measurements.length === 0) return `${name}\n  nothing was measured\n`;
     const table = formatTable([tableHead, ...measurements.map(tableCells)], '  ');
     const kneeLine =
       knee === null
