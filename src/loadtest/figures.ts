@@ -1,4 +1,5 @@
 /** How figures are written, in tables and in the report. */
+import type { Knee } from './knee.ts';
 import type { Measurement } from './measurement.ts';
 
 export function formatRate(perSecond: number): string {
@@ -69,4 +70,14 @@ export function notesOf(measurements: readonly Measurement[]): string[] {
       note(example === '' ? name : `${name}, such as: ${example}`, measurement);
   }
   return [...places].map(([text, where]) => `${text} (${where.join(', ')})`);
+}
+
+/** Why the knee may not be that of the server. */
+export function kneeNotes({ warnings, failedBelow }: Knee): string[] {
+  const notes: string[] = [];
+  if (warnings.length > 0)
+    notes.push(`the load generator may be the limit of the knee, not the server: ${warnings.join('; ')}`);
+  if (failedBelow.length > 0)
+    notes.push(`below the knee, ${failedBelow.map(formatRate).join('/s, ')}/s was not served well`);
+  return notes;
 }

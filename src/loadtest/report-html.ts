@@ -1,7 +1,7 @@
 /** The report as one HTML page that needs nothing else: style and charts are in it, and no script. */
 import type { AxisOptions, Series } from './chart.ts';
 import { barChart, lineChart } from './chart.ts';
-import { formatMs, formatPercent, formatRate, notesOf, tableCells, tableHead } from './figures.ts';
+import { formatMs, formatPercent, formatRate, kneeNotes, notesOf, tableCells, tableHead } from './figures.ts';
 import { escapeHtml } from './html-text.ts';
 import type { Measurement } from './measurement.ts';
 import { reportStyle } from './report-style.ts';
@@ -74,7 +74,9 @@ function kneeSentence({ knee, measurements }: ScenarioResult): string {
   const { ratePerSecond, p99Us, p99UsMax } = knee;
   const limit = `at least 95 % of it answered with 200, and p99 at most ${formatMs(p99UsMax)} ms`;
   const highest = `the highest rate that is served well (${limit})`;
-  return `<p>Knee: <strong>${formatRate(ratePerSecond)}/s</strong> with p99 ${formatMs(p99Us)} ms, ${highest}.</p>`;
+  const sentence = `<p>Knee: <strong>${formatRate(ratePerSecond)}/s</strong> with p99 ${formatMs(p99Us)} ms, ${highest}.</p>`;
+  const notes = kneeNotes(knee).map((note) => `<p class="warning">${escapeHtml(note)}</p>`);
+  return [sentence, ...notes].join('\n');
 }
 
 function tableHtml({ measurements, knee }: ScenarioResult): string {

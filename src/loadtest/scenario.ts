@@ -117,13 +117,9 @@ class ScenarioRun {
     const tryRate = async (ratePerSecond: number): Promise<void> => {
       const found = await this.atRate(ratePerSecond);
       if (found === undefined) return;
+      const { goodputPerSecond, warnings } = found;
       const { p50Us, p99Us } = found.latency;
-      points.push({
-        offeredPerSecond: ratePerSecond,
-        goodputPerSecond: found.goodputPerSecond,
-        p50Us,
-        p99Us,
-      });
+      points.push({ offeredPerSecond: ratePerSecond, goodputPerSecond, p50Us, p99Us, warnings });
     };
     for (const share of sweepShares) await tryRate(roundRate(share * saturatingPerSecond));
     const limitUs = p99MsMax === null ? kneeLimitUs(points) : p99MsMax * 1000;

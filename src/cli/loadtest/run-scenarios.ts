@@ -2,7 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MillraceError } from '../../errors.ts';
-import { formatMs, formatRate, notesOf, tableCells, tableHead } from '../../loadtest/figures.ts';
+import { formatMs, formatRate, kneeNotes, notesOf, tableCells, tableHead } from '../../loadtest/figures.ts';
+import type { Knee } from '../../loadtest/knee.ts';
 import type { Measurement, RunProgress } from '../../loadtest/measurement.ts';
 import { reportHtml } from '../../loadtest/report-html.ts';
 import type { LoadTestReport } from '../../loadtest/report.ts';
@@ -123,14 +124,18 @@ function reportText({ scenarios, endedEarly }: LoadTestReport): string {
     if (problem !== undefined) return `${name}\n  could not run: ${problem}\n`;
     if (measurements.length === 0) return `${name}\n  nothing was measured\n`;
     const table = formatTable([tableHead, ...measurements.map(tableCells)], '  ');
-    const kneeLine =
-      knee === null
-        ? ''
-        : `  knee: ${formatRate(knee.ratePerSecond)}/s with p99 ${formatMs(knee.p99Us)} ms (limit ${formatMs(knee.p99UsMax)} ms)\n`;
     const notes = notesOf(measurements).map((note) => `  ${note}\n`);
-    return `${name}\n${table}${kneeLine}${notes.join('')}`;
+    return `${name}\n${table}${kneeText(knee)}${notes.join('')}`;
   });
   return `${blocks.join('\n')}${endedEarly ? '\nstopped before it was through\n' : ''}`;
+}
+
+function kneeText(knee: Knee | null): string {
+  if (knee === null) return '';
+  const { ratePerSecond, p99Us, p99UsMax } = knee;
+  const limit = `(limit ${formatMs(p99UsMax)} ms)`;
+  const line = `knee: ${formatRate(ratePerSecond)}/s with p99 ${formatMs(p99Us)} ms ${limit}`;
+  return [line, ...kneeNotes(knee)].map((each) => `  ${each}\n`).join('');
 }
 
 async function write(path: string, text: string): Promise<void> {
