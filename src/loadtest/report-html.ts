@@ -22,8 +22,9 @@ export function reportHtml(report: LoadTestReport): string {
     factsOf(report),
     '<p class="soft">Open loop: requests are sent at intended times, whether or not earlier ones are answered, and',
     'latency counts from the intended time. Timeouts count with the whole timeout. Closed loops (our sockets, and',
-    'autocannon) find the highest throughput and have no latency. Generator busy: the share of one core that the',
-    'load generator needed; near 100 % it measures itself.</p>',
+    'autocannon) find the highest throughput and have no latency. All/s: answers of any status; ok/s: with 200.',
+    'Rows: in a run of the model. Gen: the share of one core that the load generator needed; near 100 % it measures',
+    'itself.</p>',
     ...report.scenarios.map(scenarioHtml),
     '</body></html>\n',
   ].join('\n');
@@ -59,7 +60,7 @@ function scenarioHtml(scenario: ScenarioResult): string {
   const notes = notesOf(measurements).map((note) => `<li>${escapeHtml(note)}</li>`);
   return [
     `<h2>${escapeHtml(name)}</h2>`,
-    `<p class="soft">${protocol}, ${connections} connections</p>`,
+    `<p class="soft">${protocol}, ${connections} connections; latencies in ms</p>`,
     kneeSentence(scenario),
     tableHtml(scenario),
     notes.length === 0 ? '' : `<ul class="warning">${notes.join('')}</ul>`,

@@ -2,7 +2,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MillraceError } from '../../errors.ts';
-import { formatMs, formatRate, kneeNotes, notesOf, tableCells, tableHead } from '../../loadtest/figures.ts';
+import {
+  formatMs,
+  formatRate,
+  kneeNotes,
+  notesOf,
+  progressNote,
+  tableCells,
+  tableHead,
+} from '../../loadtest/figures.ts';
 import type { Knee } from '../../loadtest/knee.ts';
 import type { Measurement, RunProgress } from '../../loadtest/measurement.ts';
 import { reportHtml } from '../../loadtest/report-html.ts';
@@ -23,6 +31,9 @@ export interface LoadTest {
   readonly jsonPath?: string | undefined;
   readonly htmlPath?: string | undefined;
 }
+
+/** Characters of a scenario's name that leave room for the figures behind the bar. */
+const LABEL_MAX = 20;
 
 /**
  * Runs and shows a load test. An abort ends it early, with what there is.
@@ -92,7 +103,7 @@ function createDisplay(signal: AbortSignal): Display {
     shown = '';
   };
   const onProgress = (scenario: string, step: string, run: RunProgress): void => {
-    const label = `${scenario}, ${step}`;
+    const label = `${shortened(scenario)}, ${step}`;
     if (label !== shown) {
       stop();
       progress = createProgress(label);
@@ -107,10 +118,8 @@ function createDisplay(signal: AbortSignal): Display {
   return { hooks: { signal, onProgress, onMeasured }, stop };
 }
 
-function progressNote({ goodputPerSecond, latency }: RunProgress): string {
-  if (latency.count === 0) return 'warming up';
-  const { p50Us, p99Us } = latency;
-  return `${formatRate(goodputPerSecond)} ok/s, p50 ${formatMs(p50Us)} ms, p99 ${formatMs(p99Us)} ms`;
+function shortened(name: string): string {
+  return name.length <= LABEL_MAX ? name : `${name.slice(0, LABEL_MAX - 1)}…`;
 }
 
 function resultLine({ load, offeredPerSecond, goodputPerSecond, latency }: Measurement): string {
@@ -125,7 +134,7 @@ function reportText({ scenarios, endedEarly }: LoadTestReport): string {
     if (measurements.length === 0) return `${name}\n  nothing was measured\n`;
     const table = formatTable([tableHead, ...measurements.map(tableCells)], '  ');
     const notes = notesOf(measurements).map((note) => `  ${note}\n`);
-    return `${name}\n${table}${kneeText(knee)}${notes.join('')}`;
+    return `${name}, latencies in ms\n${table}${kneeText(knee)}${notes.join('')}`;
   });
   return `${blocks.join('\n')}${endedEarly ? '\nstopped before it was through\n' : ''}`;
 }
