@@ -36,7 +36,7 @@ function createBar(label: string, stream: ProgressStream): Progress {
   const bar = new SingleBar({
     stream,
     format: '{label} [{bar}] {percentage} %  {note}',
-    barsize: 24,
+    barsize: 10,
     clearOnComplete: true,
     // The bar changes no setting of the terminal that an interrupt could leave behind.
     linewrap: true,

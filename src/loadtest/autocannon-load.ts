@@ -13,17 +13,21 @@ import type { Measurement } from './measurement.ts';
 import { closedLoopWarnings } from './sender-warnings.ts';
 import { Tally } from './tally.ts';
 
+/** How it names a request that had no answer in time; there is no code. */
+const TIMED_OUT = 'request timed out';
+/** It takes no shorter one. */
+const TIMEOUT_MS_MIN = 1000;
+
 export async function runAutocannon(
   { address, connections, requests }: Target,
   options: ClosedLoopOptions,
 ): Promise<Omit<Measurement, 'batchRows'>> {
-  const { warmUpMs, durationMs, timeoutMs, signal } = options;
+  const { warmUpMs, durationMs, signal } = options;
+  const timeoutMs = Math.max(TIMEOUT_MS_MIN, options.timeoutMs);
   // Until autocannon has prepared its requests, which may take seconds.
   let startedMs = performance.now();
   let cpuBefore = process.cpuUsage();
   const nowUs = (): number => (performance.now() - startedMs) * 1000;
-  // It takes whole seconds.
-  const timeoutS = Math.max(1, Math.ceil(timeoutMs / 1000));
   const tally = new Tally(warmUpMs * 1000, (warmUpMs + durationMs) * 1000);
   const shares = shareOut(requests, connections);
   await new Promise<void>((resolve, reject) => {
@@ -33,7 +37,7 @@ export async function runAutocannon(
         url: `http://${address.ip.includes(':') ? `[${address.ip}]` : address.ip}:${address.port}`,
         connections,
         duration: Math.max(1, Math.ceil((warmUpMs + durationMs) / 1000)),
-        timeout: timeoutS,
+        timeout: timeoutMs / 1000,
         headers: { host: address.host, 'content-type': 'application/json' },
         setupClient: (client) => client.setRequests(shares[clients++ % shares.length] as Request[]),
       },
@@ -50,13 +54,10 @@ export async function runAutocannon(
       else tally.failed(sentUs, answeredUs, { kind: 'answer', status, code: '', message: '' });
     });
     run.on('reqError', (error: NodeJS.ErrnoException) => {
-      const { code = '', message } = error;
-      // Its only error without a code.
-      if (message === 'request timed out') {
-        tally.expired(nowUs() - timeoutS * 1e6, timeoutS * 1e6, 'no answer within the timeout');
-        return;
-      }
-      tally.failed(nowUs(), nowUs(), { kind: 'connection', status: 0, code, message });
+      const { code = 'CLOSED', message } = error;
+      if (message === TIMED_OUT)
+        tally.expired(nowUs() - timeoutMs * 1000, timeoutMs * 1000, 'no answer within the timeout');
+      else tally.failed(nowUs(), nowUs(), { kind: 'connection', status: 0, code, message });
     });
     signal?.addEventListener('abort', () => run.stop(), { once: true });
   });

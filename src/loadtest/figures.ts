@@ -1,5 +1,6 @@
 /** How figures are written, in tables and in the report. */
-import type { Measurement } from './measurement.ts';
+import type { Knee } from './knee.ts';
+import type { Measurement, RunProgress } from './measurement.ts';
 
 export function formatRate(perSecond: number): string {
   return Math.round(perSecond).toLocaleString('en-US');
@@ -21,31 +22,30 @@ function errorCount({ outcomes }: Measurement): number {
   return outcomes.timedOut + outcomes.connectionErrors + outcomes.otherErrors;
 }
 
+/** Narrow enough for a terminal of 100 columns; latencies are in milliseconds, `gen` is the load generator. */
 export const tableHead: readonly string[] = [
   'load',
-  'offered/s',
-  'answered/s',
+  'all/s',
   'ok/s',
-  'p50 ms',
-  'p90 ms',
-  'p99 ms',
-  'p99.9 ms',
-  'max ms',
+  'p50',
+  'p90',
+  'p99',
+  'p99.9',
+  'max',
   '429',
   'errors',
-  'rows/run',
-  'generator busy',
+  'rows',
+  'gen',
 ];
 
 /** Closed loops have no latencies here: theirs leave out the requests that were never sent. */
 export function tableCells(measurement: Measurement): string[] {
-  const { load, offeredPerSecond, latency, outcomes, batchRows, sender } = measurement;
+  const { offeredPerSecond, latency, outcomes, batchRows, sender } = measurement;
   const { p50Us, p90Us, p99Us, p999Us, maxUs, count } = latency;
   const hasLatency = offeredPerSecond !== null && count > 0;
   const latencies = [p50Us, p90Us, p99Us, p999Us, maxUs].map((us) => (hasLatency ? formatMs(us) : '-'));
   return [
-    load,
-    offeredPerSecond === null ? '-' : formatRate(offeredPerSecond),
+    loadCell(measurement),
     formatRate(measurement.throughputPerSecond),
     formatRate(measurement.goodputPerSecond),
     ...latencies,
@@ -54,6 +54,18 @@ export function tableCells(measurement: Measurement): string[] {
     batchRows === null || batchRows.runs === 0 ? '-' : batchRows.rowsMean.toFixed(1),
     formatPercent(sender.busyShare),
   ];
+}
+
+function loadCell({ load, offeredPerSecond }: Measurement): string {
+  if (offeredPerSecond !== null) return `open ${formatRate(offeredPerSecond)}/s`;
+  return load === 'closed loop' ? 'closed' : load;
+}
+
+/** Beside a bar; p99 comes first, because a narrow terminal cuts the end off. */
+export function progressNote({ goodputPerSecond, latency }: RunProgress): string {
+  if (latency.count === 0) return 'warming up';
+  const { p50Us, p99Us } = latency;
+  return `${formatRate(goodputPerSecond)} ok/s, p99 ${formatMs(p99Us)} ms, p50 ${formatMs(p50Us)} ms`;
 }
 
 /** What a reader should know beside the figures: warnings, and an example of each failure, with where they were seen. */
@@ -69,4 +81,14 @@ export function notesOf(measurements: readonly Measurement[]): string[] {
       note(example === '' ? name : `${name}, such as: ${example}`, measurement);
   }
   return [...places].map(([text, where]) => `${text} (${where.join(', ')})`);
+}
+
+/** Why the knee may not be that of the server. */
+export function kneeNotes({ warnings, failedBelow }: Knee): string[] {
+  const notes: string[] = [];
+  if (warnings.length > 0)
+    notes.push(`the load generator may be the limit of the knee, not the server: ${warnings.join('; ')}`);
+  if (failedBelow.length > 0)
+    notes.push(`below the knee, ${failedBelow.map(formatRate).join('/s, ')}/s was not served well`);
+  return notes;
 }

@@ -18,9 +18,10 @@ const NO_TICKET = -1;
 export async function openHttpCaller(target: Target, events: CallerEvents): Promise<Caller> {
   const requests = target.requests.map((request) => requestBytes(target.address, request));
   const connections: HttpConnection[] = [];
-  const idle: HttpConnection[] = [];
+  // A set: one that closes while it waits here, and is opened again, must not stand in it twice.
+  const idle = new Set<HttpConnection>();
   const opened = Array.from({ length: target.connections }, async () => {
-    const connection = new HttpConnection(target.address, events, (free) => idle.push(free));
+    const connection = new HttpConnection(target.address, events, (free) => idle.add(free));
     connections.push(connection);
     return connection.open();
   });
@@ -33,11 +34,11 @@ export async function openHttpCaller(target: Target, events: CallerEvents): Prom
   }
   return {
     send(ticket) {
-      for (;;) {
-        const connection = idle.shift();
-        if (connection === undefined) return false;
+      for (const connection of idle) {
+        idle.delete(connection);
         if (connection.send(ticket, requests[ticket % requests.length] as Buffer)) return true;
       }
+      return false;
     },
     abandon: (ticket) => connections.find((connection) => connection.ticket === ticket)?.restart(),
     close,
@@ -84,9 +85,8 @@ class HttpConnection {
     return new Promise((resolve, reject) => this.connect(resolve, reject));
   }
 
-  /** @returns false when the connection is not open */
+  /** @returns false when the connection is not open, or has a request already */
   send(ticket: number, request: Buffer): boolean {
-    // It stands twice among the idle ones when it was closed and opened again while it waited there.
     if (this.ticket !== NO_TICKET || this.socket?.readyState !== 'open') return false;
     this.ticket = ticket;
     this.socket.write(request);
@@ -141,8 +141,8 @@ class HttpConnection {
     }
     const { ticket } = this;
     this.ticket = NO_TICKET;
-    // `Connection: close`: it is opened again when the close is through.
-    if (this.answer.isLast) this.socket?.end();
+    // It is opened again when the close is through.
+    if (this.answer.isLast) this.socket?.destroy();
     else this.onIdle(this);
     const failure = this.answer.failure();
     if (failure === undefined) this.events.answered(ticket);

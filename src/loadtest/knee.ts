@@ -12,6 +12,8 @@ export interface SweepPoint {
   readonly goodputPerSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  /** Of the measurement: when it says more about the load generator than about the server. */
+  readonly warnings: readonly string[];
 }
 
 export interface Knee {
@@ -19,6 +21,10 @@ export interface Knee {
   readonly p99Us: number;
   /** The limit that decided. */
   readonly p99UsMax: number;
+  /** Of this rate and of the first above it. With any, the load generator may be the limit, not the server. */
+  readonly warnings: readonly string[];
+  /** Lower rates that were not served well: the knee may lie below them. */
+  readonly failedBelow: readonly number[];
 }
 
 /** Of the saturating rate. */
@@ -37,8 +43,18 @@ export function kneeLimitUs(points: readonly SweepPoint[]): number {
 
 /** Undefined when no rate was served well. */
 export function findKnee(points: readonly SweepPoint[], p99UsMax: number): Knee | undefined {
-  const best = byRate(points).findLast((point) => isServedWell(point, p99UsMax));
-  return best && { ratePerSecond: best.offeredPerSecond, p99Us: best.p99Us, p99UsMax };
+  const sorted = byRate(points);
+  const at = sorted.findLastIndex((point) => isServedWell(point, p99UsMax));
+  const best = sorted[at];
+  if (best === undefined) return undefined;
+  const failed = sorted.slice(0, at).filter((point) => !isServedWell(point, p99UsMax));
+  return {
+    ratePerSecond: best.offeredPerSecond,
+    p99Us: best.p99Us,
+    p99UsMax,
+    warnings: [...new Set(sorted.slice(at, at + 2).flatMap(({ warnings }) => warnings))],
+    failedBelow: failed.map(({ offeredPerSecond }) => offeredPerSecond),
+  };
 }
 
 /** The middle between the knee and the next rate above it; undefined where that is not known any closer. */

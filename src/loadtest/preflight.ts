@@ -6,11 +6,15 @@ import { openCaller } from './open-caller.ts';
 
 const TOO_MANY_REQUESTS = 429;
 
-/** @throws MillraceError LOADTEST_FAILED when the server cannot be reached, or an answer is an error */
-export async function checkAnswers(target: Target, timeoutMs: number): Promise<void> {
+/**
+ * @param signal ends it early, with nothing said
+ * @throws MillraceError LOADTEST_FAILED when the server cannot be reached, or an answer is an error
+ */
+export async function checkAnswers(target: Target, timeoutMs: number, signal: AbortSignal): Promise<void> {
   const firsts = [...new Map(target.requests.map((request) => [request.path, request])).values()];
   for (const request of firsts) {
-    const failure = await ask({ ...target, requests: [request], connections: 1 }, timeoutMs);
+    const failure = await ask({ ...target, requests: [request], connections: 1 }, timeoutMs, signal);
+    if (signal.aborted) return;
     if (failure === undefined || failure.status === TOO_MANY_REQUESTS) continue;
     const { status, code, message } = failure;
     const what = `${status === 0 ? '' : `${status} `}${code}`.trim();
@@ -21,7 +25,7 @@ export async function checkAnswers(target: Target, timeoutMs: number): Promise<v
   }
 }
 
-async function ask(target: Target, timeoutMs: number): Promise<Failure | undefined> {
+async function ask(target: Target, timeoutMs: number, signal: AbortSignal): Promise<Failure | undefined> {
   let settle: (failure: Failure | undefined) => void;
   const settled = new Promise<Failure | undefined>((resolve) => {
     settle = resolve;
@@ -33,7 +37,7 @@ async function ask(target: Target, timeoutMs: number): Promise<Failure | undefin
   const timer = new AbortController();
   try {
     caller.send(0);
-    return await Promise.race([settled, timeoutOf(timeoutMs, timer.signal)]);
+    return await Promise.race([settled, timeoutOf(timeoutMs, AbortSignal.any([timer.signal, signal]))]);
   } finally {
     timer.abort();
     caller.close();

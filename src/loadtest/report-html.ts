@@ -1,7 +1,7 @@
 /** The report as one HTML page that needs nothing else: style and charts are in it, and no script. */
 import type { AxisOptions, Series } from './chart.ts';
 import { barChart, lineChart } from './chart.ts';
-import { formatMs, formatPercent, formatRate, notesOf, tableCells, tableHead } from './figures.ts';
+import { formatMs, formatPercent, formatRate, kneeNotes, notesOf, tableCells, tableHead } from './figures.ts';
 import { escapeHtml } from './html-text.ts';
 import type { Measurement } from './measurement.ts';
 import { reportStyle } from './report-style.ts';
@@ -22,8 +22,9 @@ export function reportHtml(report: LoadTestReport): string {
     factsOf(report),
     '<p class="soft">Open loop: requests are sent at intended times, whether or not earlier ones are answered, and',
     'latency counts from the intended time. Timeouts count with the whole timeout. Closed loops (our sockets, and',
-    'autocannon) find the highest throughput and have no latency. Generator busy: the share of one core that the',
-    'load generator needed; near 100 % it measures itself.</p>',
+    'autocannon) find the highest throughput and have no latency. All/s: answers of any status; ok/s: with 200.',
+    'Rows: in a run of the model. Gen: the share of one core that the load generator needed; near 100 % it measures',
+    'itself.</p>',
     ...report.scenarios.map(scenarioHtml),
     '</body></html>\n',
   ].join('\n');
@@ -54,10 +55,12 @@ function scenarioHtml(scenario: ScenarioResult): string {
   const { name, protocol, connections, measurements, problem } = scenario;
   if (problem !== undefined)
     return `<h2>${escapeHtml(name)}</h2><p class="warning">Could not run: ${escapeHtml(problem)}</p>`;
+  if (measurements.length === 0)
+    return `<h2>${escapeHtml(name)}</h2><p class="warning">Nothing was measured.</p>`;
   const notes = notesOf(measurements).map((note) => `<li>${escapeHtml(note)}</li>`);
   return [
     `<h2>${escapeHtml(name)}</h2>`,
-    `<p class="soft">${protocol}, ${connections} connections</p>`,
+    `<p class="soft">${protocol}, ${connections} connections; latencies in ms</p>`,
     kneeSentence(scenario),
     tableHtml(scenario),
     notes.length === 0 ? '' : `<ul class="warning">${notes.join('')}</ul>`,
@@ -72,7 +75,9 @@ function kneeSentence({ knee, measurements }: ScenarioResult): string {
   const { ratePerSecond, p99Us, p99UsMax } = knee;
   const limit = `at least 95 % of it answered with 200, and p99 at most ${formatMs(p99UsMax)} ms`;
   const highest = `the highest rate that is served well (${limit})`;
-  return `<p>Knee: <strong>${formatRate(ratePerSecond)}/s</strong> with p99 ${formatMs(p99Us)} ms, ${highest}.</p>`;
+  const sentence = `<p>Knee: <strong>${formatRate(ratePerSecond)}/s</strong> with p99 ${formatMs(p99Us)} ms, ${highest}.</p>`;
+  const notes = kneeNotes(knee).map((note) => `<p class="warning">${escapeHtml(note)}</p>`);
+  return [sentence, ...notes].join('\n');
 }
 
 function tableHtml({ measurements, knee }: ScenarioResult): string {

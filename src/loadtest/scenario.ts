@@ -67,7 +67,7 @@ export async function runScenario(
   hooks: ScenarioHooks,
 ): Promise<ScenarioResult> {
   const { target, name } = scenario;
-  await checkAnswers(target, plan.timeoutMs);
+  await checkAnswers(target, plan.timeoutMs, hooks.signal);
   const run = new ScenarioRun(scenario, plan, hooks);
   const saturating = plan.saturate || plan.sweep ? await run.saturate() : undefined;
   const knee = plan.sweep && saturating !== undefined ? await run.sweep(saturating) : null;
@@ -117,13 +117,9 @@ class ScenarioRun {
     const tryRate = async (ratePerSecond: number): Promise<void> => {
       const found = await this.atRate(ratePerSecond);
       if (found === undefined) return;
+      const { goodputPerSecond, warnings } = found;
       const { p50Us, p99Us } = found.latency;
-      points.push({
-        offeredPerSecond: ratePerSecond,
-        goodputPerSecond: found.goodputPerSecond,
-        p50Us,
-        p99Us,
-      });
+      points.push({ offeredPerSecond: ratePerSecond, goodputPerSecond, p50Us, p99Us, warnings });
     };
     for (const share of sweepShares) await tryRate(roundRate(share * saturatingPerSecond));
     const limitUs = p99MsMax === null ? kneeLimitUs(points) : p99MsMax * 1000;

@@ -44,6 +44,17 @@ it('tells the code and the sentence of an error', () => {
   });
 });
 
+it('tells an answer behind which the server closes', () => {
+  const reader = new HttpAnswerReader();
+  const told = ['Connection: close', 'connection:Close', 'Connection: keep-alive', 'X-Connection: close'].map(
+    (field) => {
+      reader.read(Buffer.from(`HTTP/1.1 200 OK\r\n${field}\r\nContent-Length: 0\r\n\r\n`));
+      return reader.isLast;
+    },
+  );
+  expect(told).toEqual([true, true, false, false]);
+});
+
 it('tells the text of an error that is not of Millrace', () => {
   const reader = new HttpAnswerReader();
   reader.read(answer(502, '<h1>Bad Gateway</h1>'));

@@ -13,6 +13,7 @@ function queuePoint(ratePerSecond: number): SweepPoint {
     goodputPerSecond: Math.min(ratePerSecond, CAPACITY),
     p50Us,
     p99Us: 6 * p50Us,
+    warnings: [],
   };
 }
 
@@ -38,7 +39,14 @@ describe('the knee', () => {
     const stalled = points.map((point) =>
       point.offeredPerSecond === 2500 ? { ...point, p99Us: 300_000 } : point,
     );
-    expect(findKnee(stalled, 10_000)?.ratePerSecond).toBe(9000);
+    expect(findKnee(stalled, 10_000)).toMatchObject({ ratePerSecond: 9000, failedBelow: [2500] });
+    expect(findKnee(points, 10_000)?.failedBelow).toEqual([]);
+  });
+
+  it('carries the warnings of its rate and of the first above it, and no others', () => {
+    const warned = points.map((point, i) => ({ ...point, warnings: [i < 6 ? 'late' : 'busy', `of ${i}`] }));
+    expect(findKnee(warned, 10_000)?.warnings).toEqual(['late', 'of 4', 'of 5']);
+    expect(findKnee(points, 10_000)?.warnings).toEqual([]);
   });
 
   it('is nowhere when no rate is served well', () => {

@@ -22,6 +22,8 @@ export interface KnownServerOptions {
   readonly delayMs: number;
   /** Status of the n-th answer; default 200. */
   readonly statusOf?: (index: number) => number;
+  /** Over HTTP every so many answers is the last one of its connection. */
+  readonly closeEvery?: number;
 }
 
 interface Reply {
@@ -32,8 +34,9 @@ interface Reply {
 const codes: Readonly<Record<number, string>> = { 422: 'MODEL_FAILED', 429: 'OVERLOADED' };
 
 export async function startKnownServer(options: KnownServerOptions): Promise<KnownServer> {
-  const { delayMs, statusOf = () => 200 } = options;
+  const { delayMs, statusOf = () => 200, closeEvery = Infinity } = options;
   let received = 0;
+  let answered = 0;
   let stalledUntilMs = 0;
   const answerLater = (send: (reply: Reply) => void): void => {
     const status = statusOf(received++);
@@ -44,6 +47,7 @@ export async function startKnownServer(options: KnownServerOptions): Promise<Kno
     request.resume().on('end', () =>
       answerLater(({ status, fields }) => {
         const text = JSON.stringify(fields);
+        if (++answered % closeEvery === 0) response.setHeader('connection', 'close');
         response.writeHead(status, { 'content-length': Buffer.byteLength(text) }).end(text);
       }),
     );

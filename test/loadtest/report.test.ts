@@ -69,7 +69,13 @@ const report: LoadTestReport = {
         measured(4000, 3000),
         measured(16_000, 900_000),
       ],
-      knee: { ratePerSecond: 4000, p99Us: 2970, p99UsMax: 10_000 },
+      knee: {
+        ratePerSecond: 4000,
+        p99Us: 2970,
+        p99UsMax: 10_000,
+        warnings: ['sent late'],
+        failedBelow: [1000],
+      },
     },
     {
       name: 'ws',
@@ -87,6 +93,8 @@ it('has the figures, the machine and the charts', () => {
   for (const figure of ['12,345', '16,000', '2.97', '42 %', process.version, '2026-01-02 03:04:05 UTC'])
     expect(html).toContain(figure);
   expect(html).toMatch(/Knee: <strong>4,000\/s/);
+  expect(html).toContain('the load generator may be the limit of the knee, not the server: sent late');
+  expect(html).toContain('below the knee, 1,000/s was not served well');
   expect(html).toContain('Could not run: no WebSocket here');
   expect(html.match(/<svg /g)).toHaveLength(4);
   // The latencies of a closed loop are nowhere: 0.8 ms is its highest.
@@ -112,8 +120,18 @@ it('draws no figure that is not a number', () => {
   for (const each of [report, empty]) expect(reportHtml(each)).not.toMatch(/NaN|Infinity|undefined/);
 });
 
+it('says that nothing was measured in place of an empty table', () => {
+  const [first] = report.scenarios;
+  const scenarios = [{ ...first!, measurements: [], knee: null }];
+  const html = reportHtml({ ...report, endedEarly: true, scenarios });
+  expect(html).toContain('Nothing was measured.');
+  expect(html).not.toContain('<table');
+});
+
 it('is written as JSON in snake_case, with a last bucket without a bound', () => {
-  const json = JSON.parse(reportJson(report)) as { scenarios: { measurements: Record<string, unknown>[] }[] };
+  const json = JSON.parse(reportJson(report)) as {
+    scenarios: { measurements: Record<string, unknown>[]; knee: unknown }[];
+  };
   const measurement = json.scenarios[0]?.measurements[1];
   expect(measurement).toMatchObject({
     load: 'open loop',
@@ -121,5 +139,6 @@ it('is written as JSON in snake_case, with a last bucket without a bound', () =>
     latency: { count: 1000, p99_us: 990, max_us: 1000 },
     outcomes: { ok: 990, rejected: 7, timed_out: 2, connection_errors: 1 },
   });
+  expect(json.scenarios[0]?.knee).toMatchObject({ warnings: ['sent late'], failed_below: [1000] });
   expect(measurement?.['batch_rows']).toMatchObject({ buckets: [{ rows_max: 1 }, {}, { rows_max: null }] });
 });

@@ -2,7 +2,16 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MillraceError } from '../../errors.ts';
-import { formatMs, formatRate, notesOf, tableCells, tableHead } from '../../loadtest/figures.ts';
+import {
+  formatMs,
+  formatRate,
+  kneeNotes,
+  notesOf,
+  progressNote,
+  tableCells,
+  tableHead,
+} from '../../loadtest/figures.ts';
+import type { Knee } from '../../loadtest/knee.ts';
 import type { Measurement, RunProgress } from '../../loadtest/measurement.ts';
 import { reportHtml } from '../../loadtest/report-html.ts';
 import type { LoadTestReport } from '../../loadtest/report.ts';
@@ -23,9 +32,12 @@ export interface LoadTest {
   readonly htmlPath?: string | undefined;
 }
 
+/** Characters of a scenario's name that leave room for the figures behind the bar. */
+const LABEL_MAX = 20;
+
 /**
  * Runs and shows a load test. An abort ends it early, with what there is.
- * @returns whether every scenario that was begun had an answer with 200
+ * @returns whether every scenario had an answer with 200, or the test was ended early
  * @throws MillraceError LOADTEST_FAILED
  */
 export async function runScenarios(test: LoadTest, signal: AbortSignal): Promise<boolean> {
@@ -56,7 +68,10 @@ export async function runScenarios(test: LoadTest, signal: AbortSignal): Promise
   process.stdout.write(reportText(report));
   if (test.jsonPath !== undefined) await write(test.jsonPath, reportJson(report));
   if (test.htmlPath !== undefined) await write(test.htmlPath, reportHtml(report));
-  return results.every(({ measurements }) => measurements.some(({ outcomes }) => outcomes.ok > 0));
+  return (
+    signal.aborted ||
+    results.every(({ measurements }) => measurements.some(({ outcomes }) => outcomes.ok > 0))
+  );
 }
 
 /** What the others found must not be lost with the one that could not run. */
@@ -88,7 +103,7 @@ function createDisplay(signal: AbortSignal): Display {
     shown = '';
   };
   const onProgress = (scenario: string, step: string, run: RunProgress): void => {
-    const label = `${scenario}, ${step}`;
+    const label = `${shortened(scenario)}, ${step}`;
     if (label !== shown) {
       stop();
       progress = createProgress(label);
@@ -103,10 +118,8 @@ function createDisplay(signal: AbortSignal): Display {
   return { hooks: { signal, onProgress, onMeasured }, stop };
 }
 
-function progressNote({ goodputPerSecond, latency }: RunProgress): string {
-  if (latency.count === 0) return 'warming up';
-  const { p50Us, p99Us } = latency;
-  return `${formatRate(goodputPerSecond)} ok/s, p50 ${formatMs(p50Us)} ms, p99 ${formatMs(p99Us)} ms`;
+function shortened(name: string): string {
+  return name.length <= LABEL_MAX ? name : `${name.slice(0, LABEL_MAX - 1)}…`;
 }
 
 function resultLine({ load, offeredPerSecond, goodputPerSecond, latency }: Measurement): string {
@@ -120,14 +133,18 @@ function reportText({ scenarios, endedEarly }: LoadTestReport): string {
     if (problem !== undefined) return `${name}\n  could not run: ${problem}\n`;
     if (measurements.length === 0) return `${name}\n  nothing was measured\n`;
     const table = formatTable([tableHead, ...measurements.map(tableCells)], '  ');
-    const kneeLine =
-      knee === null
-        ? ''
-        : `  knee: ${formatRate(knee.ratePerSecond)}/s with p99 ${formatMs(knee.p99Us)} ms (limit ${formatMs(knee.p99UsMax)} ms)\n`;
     const notes = notesOf(measurements).map((note) => `  ${note}\n`);
-    return `${name}\n${table}${kneeLine}${notes.join('')}`;
+    return `${name}, latencies in ms\n${table}${kneeText(knee)}${notes.join('')}`;
   });
   return `${blocks.join('\n')}${endedEarly ? '\nstopped before it was through\n' : ''}`;
+}
+
+function kneeText(knee: Knee | null): string {
+  if (knee === null) return '';
+  const { ratePerSecond, p99Us, p99UsMax } = knee;
+  const limit = `(limit ${formatMs(p99UsMax)} ms)`;
+  const line = `knee: ${formatRate(ratePerSecond)}/s with p99 ${formatMs(p99Us)} ms ${limit}`;
+  return [line, ...kneeNotes(knee)].map((each) => `  ${each}\n`).join('');
 }
 
 async function write(path: string, text: string): Promise<void> {

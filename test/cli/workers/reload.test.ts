@@ -82,5 +82,6 @@ describe('SIGHUP to several workers', () => {
     await running.printed(/"msg":"reloaded"/);
     expect((await ask(`${url}/v1/endpoints/flight-delay/predict`, flight)).status).toBe(200);
     expect(old.filter(isRunning)).toEqual([]);
-  });
+    // The limit itself takes 10 s, beside three starts of two workers.
+  }, 90_000);
 });
