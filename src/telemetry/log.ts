@@ -1,5 +1,5 @@
 /** Structured logs: one JSON object a line. */
-import { pino } from 'pino';
+import { destination, pino } from 'pino';
 import type { Logger } from 'pino';
 
 export type Log = Logger;
@@ -8,14 +8,18 @@ export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', '
 
 export type LogLevel = (typeof logLevels)[number];
 
-/** Logs to standard output, synchronously, so that the last line before an exit is not lost. */
+/**
+ * Logs to standard output. Synchronously, which pino does only when it is asked to: so that the last line before a
+ * kill is not lost, and the lines of several workers come in the order in which things happened.
+ */
 export function createLog(level: LogLevel): Log {
-  return pino({
+  const format = {
     name: 'millrace',
     level,
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label: string) => ({ level: label }) },
     timestamp: isoTime,
-  });
+  };
+  return pino(format, destination({ dest: 1, sync: true }));
 }
 
 function isoTime(): string {

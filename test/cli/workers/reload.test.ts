@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ask, startCaller } from './caller.ts';
@@ -10,10 +10,6 @@ const predicted = { route: 'predict', status: '200' };
 
 const childrenOf = (pid: number): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
-
-/** Not yet between fork and exec: whoever forks waits for that, and would be stopped with it. */
-const isWorker = (pid: number): boolean =>
-  readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('\0worker\0');
 
 describe('SIGHUP to several workers', () => {
   it('replaces each of them without a failed request, and totals go on', async () => {
@@ -67,17 +63,23 @@ describe('SIGHUP to several workers', () => {
   });
 
   it('gives up on a worker that does not become ready in time, and can be repeated', async () => {
-    const { running, url, pids } = await groups.serve(undefined, ['--start-timeout', '10s']);
+    const folder = await groups.folder('hang');
+    const [preload, flag] = [join(folder, 'preload.mjs'), join(folder, 'workers-hang')];
+    const stop = `process.kill(process.pid, 'SIGSTOP')`;
+    const condition = `process.argv[2] === 'worker' && existsSync('${flag}')`;
+    await writeFile(preload, `import { existsSync } from 'node:fs';\nif (${condition}) ${stop};\n`);
+    const env = { NODE_OPTIONS: `--import ${preload}` };
+    const { running, url, pids } = await groups.serve(undefined, ['--start-timeout', '10s'], env);
     const old = await pids();
+    await writeFile(flag, '');
     running.child.kill('SIGHUP');
-    const startingOf = (): number | undefined =>
-      childrenOf(running.child.pid as number).find((pid) => !old.includes(pid) && isWorker(pid));
-    await until(() => startingOf() !== undefined);
-    const starting = startingOf() as number;
-    process.kill(starting, 'SIGSTOP');
+    const isNew = (pid: number): boolean => !old.includes(pid);
+    await until(() => childrenOf(running.child.pid as number).some(isNew));
+    const starting = childrenOf(running.child.pid as number).find(isNew) as number;
     await running.printed(/was not ready after 10 s.*the reload failed/);
     expect(old.filter(isRunning)).toEqual(old);
     expect(isRunning(starting)).toBe(false);
+    await rm(flag);
     running.child.kill('SIGHUP');
     await running.printed(/"msg":"reloaded"/);
     expect((await ask(`${url}/v1/endpoints/flight-delay/predict`, flight)).status).toBe(200);

@@ -24,7 +24,7 @@ export interface WorkerGroups {
   /** A copy of the demo project. */
   project(): Promise<string>;
   /** Two workers that are ready. They are ended after the test. */
-  serve(project?: string, options?: readonly string[]): Promise<WorkerGroup>;
+  serve(project?: string, options?: readonly string[], env?: NodeJS.ProcessEnv): Promise<WorkerGroup>;
 }
 
 export const flight: unknown = { rows: [goodFlight] };
@@ -49,9 +49,9 @@ export function workerGroups(): WorkerGroups {
       await cp(demoDir, project, { recursive: true, filter: (path) => !/train|\.millrace/.test(path) });
       return project;
     },
-    async serve(project = demoDir, options = []) {
+    async serve(project = demoDir, options = [], env = {}) {
       const args = ['--project', project, '--data', await folder('data'), '--port', '0', '--workers', '2'];
-      const running = start(['serve', ...args, ...options]);
+      const running = start(['serve', ...args, ...options], { env });
       started.push(running);
       const port = (await running.printed(/"port":(\d+),"msg":"listening"/))[1] as string;
       await running.printed(/"msg":"ready"/);
