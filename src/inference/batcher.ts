@@ -31,6 +31,8 @@ export type { TensorData } from './session.ts';
 export interface Batcher {
   /** Rows that wait for a run to start. */
   readonly queueRows: number;
+  /** Time of a run lately, with that of its answers if the event loop makes both; 0 before the first. */
+  readonly runMs: number;
   /**
    * Takes `rowCount` rows (0 is allowed and does nothing) and calls `fill` for each at once. If `fill` throws, the
    * caller's rows are left out, it hears no more of them, and the error goes to the submitter. A caller may submit
@@ -169,6 +171,10 @@ class TurnBatcher implements Batcher {
       if (timeoutMs !== undefined) batch.timer ??= this.expireIn(batch, timeoutMs);
       if (batch.rows === this.rowsMax) this.flush();
     }
+  }
+
+  get runMs(): number {
+    return this.estimate.runMs;
   }
 
   waitMs(nowMs: number): number {

@@ -1,13 +1,12 @@
 /** A project ready to answer: its models are loaded and warmed up, and every endpoint has its plan. */
 import type { Clock } from '../clock.ts';
-import type { MillraceError } from '../errors.ts';
-import { overloaded } from './overloaded.ts';
 import type { OnlineStore } from '../features/online-store.ts';
-import type { Batcher } from '../inference/batcher.ts';
 import type { Endpoint, Project } from '../project/project.ts';
 import { invalidProject } from '../project/report.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { createAdmission } from './admission.ts';
+import type { Admission } from './admission.ts';
 import { createBatchers } from './batchers.ts';
 import { compileProject, servedVersions } from './compile-project.ts';
 import { createPlan } from './plan.ts';
@@ -21,9 +20,6 @@ import { Prediction } from './prediction.ts';
 import type { PredictionSink } from './prediction.ts';
 import { createRequestReader } from './request-reader.ts';
 import type { RequestReader } from './request-reader.ts';
-
-/** Reading the requests that were let in and answering them takes time too, so the wait may be a part of the limit. */
-const WAIT_DIVISOR = 4;
 
 export interface ServedEndpoint {
   /** Reads the usual JSON body at once; undefined = parse it, and let `decode` judge. */
@@ -48,12 +44,12 @@ export interface Serving {
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
   /**
-   * To be asked before a request is read. What would be answered too late anyway is refused while that costs little;
-   * taking it would delay the requests that are waiting until they, too, are late. Given, not thrown: a throw costs
-   * more than all else that a refusal takes.
-   * @returns OVERLOADED if rows wait for their run longer than a quarter of `limits.timeout`; undefined = go on
+   * To be asked before a request is read: what would wait too long is refused while that costs little. Given, not
+   * thrown: a throw costs more than all else that a refusal takes.
+   * @returns OVERLOADED if rows would wait for their run longer than a quarter of `limits.timeout`, or, while a queue
+   *   stands, than a twentieth of it
    */
-  refusal(): MillraceError | undefined;
+  readonly refusal: Admission;
   /** Waits for the batches in flight, then frees the models. The store stays open: it is its owner's. */
   close(): Promise<void>;
 }
@@ -84,20 +80,12 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
       const plan = createPlan(served.endpoint, served.variant, served.compiled, { ...parts, batcher });
       endpoints.set(served.endpoint.name, createEndpoint(served.endpoint, plan, project, clock));
     }
-    const refusal = createAdmission(batchers.onLoop(), project.limits.timeoutMs / WAIT_DIVISOR);
+    const refusal = createAdmission(batchers.onLoop(), project.limits.timeoutMs);
     return { project, store, clock, endpoints, refusal, close };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-/** Models without threads share the event loop, so whoever waits for one of them waits for all. */
-function createAdmission(batchers: readonly Batcher[], waitMsMax: number): Serving['refusal'] {
-  return () => {
-    const nowMs = performance.now();
-    return batchers.some((batcher) => batcher.waitMs(nowMs) > waitMsMax) ? overloaded() : undefined;
-  };
 }
 
 function createEndpoint(endpoint: Endpoint, plan: Plan, project: Project, clock: Clock): ServedEndpoint {
