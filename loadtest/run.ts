@@ -50,9 +50,13 @@ async function main(): Promise<void> {
     await writeBenchProject(dir, join(dir, 'data'), { endpoints, ...users });
     await onServer(dir, async (url, signal) => {
       const address = await resolveAddress(url);
-      const scenarios = shapes.map(({ about, protocol, connections, requests }) => {
+      const scenarios = shapes.map(({ about, protocol, connections, inFlight, requests }) => {
         return {
-          scenario: { name: about, target: { address, protocol, connections, requests: requests() } },
+          scenario: {
+            name: about,
+            target: { address, protocol, connections, requests: requests() },
+            ...(inFlight !== undefined && { inFlight }),
+          },
           plan,
         };
       });

@@ -9,6 +9,8 @@ export interface ScenarioShape {
   readonly about: string;
   readonly protocol: Protocol;
   readonly connections: number;
+  /** Of closed loops, where that is less than the connections carry. */
+  readonly inFlight?: number;
   readonly requests: () => readonly LoadRequest[];
 }
 
@@ -18,6 +20,14 @@ export const endpoints: readonly string[] = ['m', 'n', 'o', 'p'];
 export const COLD_USERS = 200_000;
 
 const WS_CONNECTIONS = 8;
+/**
+ * So many rows that the server, not the load generator beside it, is the limit at three times the peak; and so many
+ * connections that the server, not the client, has to say that it is too much.
+ */
+const LARGE_ROWS = 1000;
+const LARGE_HTTP_CONNECTIONS = 2000;
+const LARGE_IN_FLIGHT = 32;
+const LARGE_BODIES = 50;
 /** Has no factor in common with COLD_USERS, so its steps meet every user once before any twice. */
 const COLD_STEP = 77_777;
 
@@ -42,6 +52,22 @@ export const scenarioShapes: readonly ScenarioShape[] = [
     connections: WS_CONNECTIONS,
     requests: oneRow,
   },
+  {
+    name: 'large',
+    about: 'HTTP, JSON, 1,000 rows, 2,000 connections',
+    protocol: 'http',
+    connections: LARGE_HTTP_CONNECTIONS,
+    inFlight: LARGE_IN_FLIGHT,
+    requests: large,
+  },
+  {
+    name: 'ws-large',
+    about: 'WebSocket, MessagePack, 1,000 rows',
+    protocol: 'ws-msgpack',
+    connections: WS_CONNECTIONS,
+    inFlight: LARGE_IN_FLIGHT,
+    requests: large,
+  },
 ];
 
 function oneRow(): LoadRequest[] {
@@ -50,6 +76,10 @@ function oneRow(): LoadRequest[] {
 
 function manyRows(): LoadRequest[] {
   return bodiesOfUsers(manyRowBody).map((body) => predictRequest('m', body));
+}
+
+function large(): LoadRequest[] {
+  return upTo(LARGE_BODIES, (user) => predictRequest('m', manyRowBody(user, LARGE_ROWS)));
 }
 
 function coldKeys(): LoadRequest[] {

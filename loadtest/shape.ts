@@ -12,11 +12,11 @@ export function oneRowBody(user: number): Body {
   return { rows: [{ user_id: `user-${user}`, item: `item-${user}` }] };
 }
 
-/** A body of 32 rows for one user, who stands in the context. */
-export function manyRowBody(user: number): Body {
+/** A body of 32 rows, or of as many as are said, for one user, who stands in the context. */
+export function manyRowBody(user: number, rows: number = ROWS): Body {
   return {
     context: { user_id: `user-${user}` },
-    rows: Array.from({ length: ROWS }, (_, i) => ({ item: `item-${i}` })),
+    rows: Array.from({ length: rows }, (_, i) => ({ item: `item-${i}` })),
   };
 }
 

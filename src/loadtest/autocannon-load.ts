@@ -9,7 +9,7 @@ import type { Request } from 'autocannon';
 import type { Target } from './caller.ts';
 import type { ClosedLoopOptions } from './closed-loop.ts';
 import type { LoadRequest } from './load-request.ts';
-import type { Measurement } from './measurement.ts';
+import type { LoadMeasurement } from './measurement.ts';
 import { closedLoopWarnings } from './sender-warnings.ts';
 import { Tally } from './tally.ts';
 
@@ -21,7 +21,7 @@ const TIMEOUT_MS_MIN = 1000;
 export async function runAutocannon(
   { address, connections, requests }: Target,
   options: ClosedLoopOptions,
-): Promise<Omit<Measurement, 'batchRows'>> {
+): Promise<LoadMeasurement> {
   const { warmUpMs, durationMs, signal } = options;
   const timeoutMs = Math.max(TIMEOUT_MS_MIN, options.timeoutMs);
   // Until autocannon has prepared its requests, which may take seconds.

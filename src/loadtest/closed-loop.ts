@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Caller, CallerEvents, Failure, OpenCaller } from './caller.ts';
 import { Ledger } from './ledger.ts';
-import type { Measurement, RunOptions } from './measurement.ts';
+import type { LoadMeasurement, RunOptions } from './measurement.ts';
 import { closedLoopWarnings } from './sender-warnings.ts';
 import { Tally } from './tally.ts';
 
@@ -21,10 +21,7 @@ const TURN_MS = 20;
 const PROGRESS_MS = 500;
 
 /** @throws MillraceError LOADTEST_FAILED when the server cannot be reached */
-export async function runClosedLoop(
-  open: OpenCaller,
-  options: ClosedLoopOptions,
-): Promise<Omit<Measurement, 'batchRows'>> {
+export async function runClosedLoop(open: OpenCaller, options: ClosedLoopOptions): Promise<LoadMeasurement> {
   const loop = new ClosedLoop(options);
   const caller = await open(loop);
   try {
@@ -83,7 +80,7 @@ class ClosedLoop implements CallerEvents {
     this.fill();
   }
 
-  result(): Omit<Measurement, 'batchRows'> {
+  result(): LoadMeasurement {
     const measurement = {
       load: 'closed loop' as const,
       offeredPerSecond: null,

@@ -1,6 +1,7 @@
 /** How figures are written, in tables and in the report. */
 import type { Knee } from './knee.ts';
 import type { Measurement, RunProgress } from './measurement.ts';
+import type { Overload } from './overload.ts';
 
 export function formatRate(perSecond: number): string {
   return Math.round(perSecond).toLocaleString('en-US');
@@ -81,6 +82,24 @@ export function notesOf(measurements: readonly Measurement[]): string[] {
       note(example === '' ? name : `${name}, such as: ${example}`, measurement);
   }
   return [...places].map(([text, where]) => `${text} (${where.join(', ')})`);
+}
+
+/** A sentence for each rate: `at 2 times the peak (2,600/s): 97 % of its ok/s, 429 within 48.2 ms (p99), …`. */
+export function overloadNotes(overloads: readonly Overload[]): string[] {
+  return overloads.map((overload) => {
+    const { ratePerSecond, offeredShare, goodputShare, rejectedP99Us, memoryBytes, peakMemoryBytes } =
+      overload;
+    const parts = [`${formatPercent(goodputShare)} of its ok/s`];
+    if (rejectedP99Us !== null) parts.push(`429 within ${formatMs(rejectedP99Us)} ms (p99)`);
+    if (memoryBytes !== null && peakMemoryBytes !== null)
+      parts.push(`server memory ${formatMb(memoryBytes)} MB (${formatMb(peakMemoryBytes)} at the peak)`);
+    const times = Number(offeredShare.toFixed(1));
+    return `at ${times} times the peak (${formatRate(ratePerSecond)}/s): ${parts.join(', ')}`;
+  });
+}
+
+function formatMb(bytes: number): string {
+  return Math.round(bytes / 1e6).toLocaleString('en-US');
 }
 
 /** Why the knee may not be that of the server. */

@@ -1,5 +1,5 @@
 /** What one run of load found. Rates are per second of the measured time, latencies in microseconds. */
-import type { BatchRows } from './batch-rows.ts';
+import type { BatchRows } from './server-metrics.ts';
 import type { LatencyQuantile, LatencySummary } from './latency.ts';
 
 export const loadKinds = ['open loop', 'closed loop', 'autocannon'] as const;
@@ -36,7 +36,8 @@ export interface SenderReport {
   readonly waitedShare: number;
 }
 
-export interface Measurement {
+/** What the load generator saw. */
+export interface LoadMeasurement {
   readonly load: LoadKind;
   /** The rate at which requests were meant to be sent; null where each waits for the answer before. */
   readonly offeredPerSecond: number | null;
@@ -52,9 +53,14 @@ export interface Measurement {
   readonly rejectedLatency: LatencySummary;
   readonly outcomes: Outcomes;
   readonly sender: SenderReport;
-  /** From the server's metrics; null where it has none. */
-  readonly batchRows: BatchRows | null;
   readonly warnings: readonly string[];
+}
+
+/** With what the server's metrics say; null where it has none. */
+export interface Measurement extends LoadMeasurement {
+  readonly batchRows: BatchRows | null;
+  /** Of the server, when the run was over. */
+  readonly memoryBytes: number | null;
 }
 
 /** What every kind of load takes. */

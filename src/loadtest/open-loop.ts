@@ -14,7 +14,7 @@ import type { ArrivalKind, Arrivals } from './arrivals.ts';
 import { createArrivals } from './arrivals.ts';
 import { createLatencyRecorder } from './latency.ts';
 import { Ledger } from './ledger.ts';
-import type { Measurement, RunOptions } from './measurement.ts';
+import type { LoadMeasurement, RunOptions } from './measurement.ts';
 import { openLoopWarnings } from './sender-warnings.ts';
 import { Tally } from './tally.ts';
 
@@ -33,10 +33,7 @@ const PROGRESS_US = 500_000;
 const DRAIN_TURN_US = 10_000;
 
 /** @throws MillraceError LOADTEST_FAILED when the server cannot be reached */
-export async function runOpenLoop(
-  open: OpenCaller,
-  options: OpenLoopOptions,
-): Promise<Omit<Measurement, 'batchRows'>> {
+export async function runOpenLoop(open: OpenCaller, options: OpenLoopOptions): Promise<LoadMeasurement> {
   const loop = new OpenLoop(options);
   const caller = await open(loop);
   try {
@@ -121,7 +118,7 @@ class OpenLoop implements CallerEvents {
     this.sendWaiting(1);
   }
 
-  result(): Omit<Measurement, 'batchRows'> {
+  result(): LoadMeasurement {
     const { tally, options } = this;
     const measurement = {
       load: 'open loop' as const,

@@ -1,7 +1,16 @@
 /** The report as one HTML page that needs nothing else: style and charts are in it, and no script. */
 import type { AxisOptions, Series } from './chart.ts';
 import { barChart, lineChart } from './chart.ts';
-import { formatMs, formatPercent, formatRate, kneeNotes, notesOf, tableCells, tableHead } from './figures.ts';
+import {
+  formatMs,
+  formatPercent,
+  formatRate,
+  kneeNotes,
+  notesOf,
+  overloadNotes,
+  tableCells,
+  tableHead,
+} from './figures.ts';
 import { escapeHtml } from './html-text.ts';
 import type { Measurement } from './measurement.ts';
 import { reportStyle } from './report-style.ts';
@@ -62,6 +71,7 @@ function scenarioHtml(scenario: ScenarioResult): string {
     `<h2>${escapeHtml(name)}</h2>`,
     `<p class="soft">${protocol}, ${connections} connections; latencies in ms</p>`,
     kneeSentence(scenario),
+    overloadList(scenario),
     tableHtml(scenario),
     notes.length === 0 ? '' : `<ul class="warning">${notes.join('')}</ul>`,
     `<div class="charts">${chartsOf(scenario).join('\n')}</div>`,
@@ -78,6 +88,11 @@ function kneeSentence({ knee, measurements }: ScenarioResult): string {
   const sentence = `<p>Knee: <strong>${formatRate(ratePerSecond)}/s</strong> with p99 ${formatMs(p99Us)} ms, ${highest}.</p>`;
   const notes = kneeNotes(knee).map((note) => `<p class="warning">${escapeHtml(note)}</p>`);
   return [sentence, ...notes].join('\n');
+}
+
+function overloadList({ overloads }: ScenarioResult): string {
+  const items = overloadNotes(overloads).map((note) => `<li>${escapeHtml(note)}</li>`);
+  return items.length === 0 ? '' : `<p>Overload:</p><ul>${items.join('')}</ul>`;
 }
 
 function tableHtml({ measurements, knee }: ScenarioResult): string {

@@ -1,20 +1,24 @@
 /** One scenario from the first request to its results: preflight, saturation, sweep, single rate. */
 import type { ArrivalKind } from './arrivals.ts';
 import { runAutocannon } from './autocannon-load.ts';
-import { batchRowsBetween, scrapeBatchRows } from './batch-rows.ts';
 import type { OpenCaller, Target } from './caller.ts';
 import { runClosedLoop } from './closed-loop.ts';
 import type { ClosedLoopOptions } from './closed-loop.ts';
 import type { Knee, SweepPoint } from './knee.ts';
 import { findKnee, kneeLimitUs, overloadShares, rateToTryNext, sweepShares } from './knee.ts';
-import type { Measurement, RunProgress } from './measurement.ts';
+import type { LoadMeasurement, Measurement, RunProgress } from './measurement.ts';
 import { openCaller } from './open-caller.ts';
 import { runOpenLoop } from './open-loop.ts';
+import type { Overload } from './overload.ts';
+import { overloadsOf } from './overload.ts';
 import { checkAnswers } from './preflight.ts';
+import { batchRowsBetween, scrapeServer } from './server-metrics.ts';
 
 export interface Scenario {
   readonly name: string;
   readonly target: Target;
+  /** Requests that closed loops keep waiting for an answer; default as many as the connections carry. */
+  readonly inFlight?: number;
 }
 
 export interface LoadPlan {
@@ -42,6 +46,8 @@ export interface ScenarioResult {
   /** Closed loops first, then by rate. */
   readonly measurements: readonly Measurement[];
   readonly knee: Knee | null;
+  /** Rates far beyond the highest goodput. */
+  readonly overloads: readonly Overload[];
   /** Why it could not run. */
   readonly problem?: string;
 }
@@ -76,7 +82,7 @@ export async function runScenario(
   const measurements = run.measurements.toSorted(
     (a, b) => (a.offeredPerSecond ?? 0) - (b.offeredPerSecond ?? 0),
   );
-  return { name, protocol, connections, measurements, knee };
+  return { name, protocol, connections, measurements, knee, overloads: overloadsOf(measurements) };
 }
 
 class ScenarioRun {
@@ -98,16 +104,19 @@ class ScenarioRun {
     const { target } = this.scenario;
     const { pipelined, saturate, warmUpMs, durationMs, timeoutMs } = this.plan;
     const isHttp = target.protocol === 'http';
+    const { inFlight = isHttp ? target.connections : target.connections * pipelined } = this.scenario;
     const options = {
       ...this.optionsOf('saturation'),
-      inFlight: isHttp ? target.connections : target.connections * pipelined,
+      inFlight,
       warmUpMs: warmUpMs * FIRST_WARM_UP_FACTOR,
       durationMs,
       timeoutMs,
     } satisfies ClosedLoopOptions;
     const found = await this.measure(async () => runClosedLoop(this.open, options));
     if (!saturate || !isHttp) return found?.goodputPerSecond;
-    const other = await this.measure(async () => runAutocannon(target, { ...options, warmUpMs }));
+    const other = await this.measure(async () =>
+      runAutocannon({ ...target, connections: inFlight }, { ...options, warmUpMs }),
+    );
     return found && Math.max(found.goodputPerSecond, other?.goodputPerSecond ?? 0);
   }
 
@@ -147,17 +156,16 @@ class ScenarioRun {
   }
 
   /** Undefined when the run was ended before it could measure anything. */
-  private async measure(
-    run: () => Promise<Omit<Measurement, 'batchRows'>>,
-  ): Promise<Measurement | undefined> {
+  private async measure(run: () => Promise<LoadMeasurement>): Promise<Measurement | undefined> {
     if (this.hooks.signal.aborted) return undefined;
     const { address } = this.scenario.target;
-    const before = await scrapeBatchRows(address);
+    const before = await scrapeServer(address);
     const found = await run();
-    const after = before && (await scrapeBatchRows(address));
+    const after = before && (await scrapeServer(address));
     if (found.durationMs === 0) return undefined;
-    const batchRows = before && after ? batchRowsBetween(before, after) : null;
-    const measurement = { ...found, batchRows };
+    const batchRows =
+      before?.batches && after?.batches ? batchRowsBetween(before.batches, after.batches) : null;
+    const measurement = { ...found, batchRows, memoryBytes: after?.memoryBytes ?? null };
     this.measurements.push(measurement);
     this.hooks.onMeasured(this.scenario.name, measurement);
     return measurement;

@@ -1,12 +1,12 @@
 /** When a result says more about the load generator than about the server. */
-import type { Measurement } from './measurement.ts';
+import type { LoadMeasurement } from './measurement.ts';
 
 const BUSY_SHARE_MAX = 0.9;
 const LAG_P99_US_MAX = 1000;
 const LAG_OF_LATENCY_MAX = 0.25;
 const WAITED_SHARE_MAX = 0.05;
 
-type Measured = Pick<Measurement, 'latency' | 'sender'>;
+type Measured = Pick<LoadMeasurement, 'latency' | 'sender'>;
 
 /** A closed loop that is busy all the time finds its own limit. */
 export function closedLoopWarnings({ sender }: Measured): string[] {

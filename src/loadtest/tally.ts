@@ -6,12 +6,12 @@
 import type { Failure } from './caller.ts';
 import { createLatencyRecorder } from './latency.ts';
 import type { LatencyRecorder } from './latency.ts';
-import type { FailureCount, Measurement, Outcomes, RunOptions, RunProgress } from './measurement.ts';
+import type { FailureCount, LoadMeasurement, Outcomes, RunOptions, RunProgress } from './measurement.ts';
 
 const TOO_MANY_REQUESTS = 429;
 
 export type TallyFigures = Pick<
-  Measurement,
+  LoadMeasurement,
   | 'durationMs'
   | 'throughputPerSecond'
   | 'goodputPerSecond'

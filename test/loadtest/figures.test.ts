@@ -36,6 +36,7 @@ function measured(load: Measurement['load'], offeredPerSecond: number | null): M
     },
     sender: { busyShare: 1, lag: null, waitedShare: 0 },
     batchRows: { runs: 10, rowsMean: 123.4, buckets: [] },
+    memoryBytes: null,
     warnings: [],
   };
 }

@@ -35,6 +35,7 @@ function measured(offeredPerSecond: number | null, latencyUs: number): Measureme
         { rowsMax: Infinity, runs: 0 },
       ],
     },
+    memoryBytes: 200_000_000,
     warnings: ['the load generator sent late'],
   };
 }
@@ -76,6 +77,16 @@ const report: LoadTestReport = {
         warnings: ['sent late'],
         failedBelow: [1000],
       },
+      overloads: [
+        {
+          ratePerSecond: 16_000,
+          offeredShare: 2,
+          goodputShare: 0.97,
+          rejectedP99Us: 48_200,
+          memoryBytes: 215_000_000,
+          peakMemoryBytes: 200_000_000,
+        },
+      ],
     },
     {
       name: 'ws',
@@ -83,6 +94,7 @@ const report: LoadTestReport = {
       connections: 8,
       measurements: [],
       knee: null,
+      overloads: [],
       problem: 'no WebSocket here',
     },
   ],
@@ -95,6 +107,9 @@ it('has the figures, the machine and the charts', () => {
   expect(html).toMatch(/Knee: <strong>4,000\/s/);
   expect(html).toContain('the load generator may be the limit of the knee, not the server: sent late');
   expect(html).toContain('below the knee, 1,000/s was not served well');
+  expect(html).toContain(
+    'at 2 times the peak (16,000/s): 97 % of its ok/s, 429 within 48.2 ms (p99), server memory 215 MB (200 at the peak)',
+  );
   expect(html).toContain('Could not run: no WebSocket here');
   expect(html.match(/<svg /g)).toHaveLength(4);
   // The latencies of a closed loop are nowhere: 0.8 ms is its highest.

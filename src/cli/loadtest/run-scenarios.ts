@@ -6,6 +6,7 @@ import {
   formatMs,
   formatRate,
   kneeNotes,
+  overloadNotes,
   notesOf,
   progressNote,
   tableCells,
@@ -85,7 +86,15 @@ async function orProblem(
   } catch (error) {
     if (isAlone || !(error instanceof MillraceError)) throw error;
     process.stderr.write(`${name}: ${error.message}\n`);
-    return { name, protocol, connections, measurements: [], knee: null, problem: error.message };
+    return {
+      name,
+      protocol,
+      connections,
+      measurements: [],
+      knee: null,
+      overloads: [],
+      problem: error.message,
+    };
   }
 }
 
@@ -129,11 +138,11 @@ function resultLine({ load, offeredPerSecond, goodputPerSecond, latency }: Measu
 }
 
 function reportText({ scenarios, endedEarly }: LoadTestReport): string {
-  const blocks = scenarios.map(({ name, measurements, knee, problem }) => {
+  const blocks = scenarios.map(({ name, measurements, knee, overloads, problem }) => {
     if (problem !== undefined) return `${name}\n  could not run: ${problem}\n`;
     if (measurements.length === 0) return `${name}\n  nothing was measured\n`;
     const table = formatTable([tableHead, ...measurements.map(tableCells)], '  ');
-    const notes = notesOf(measurements).map((note) => `  ${note}\n`);
+    const notes = [...overloadNotes(overloads), ...notesOf(measurements)].map((note) => `  ${note}\n`);
     return `${name}, latencies in ms\n${table}${kneeText(knee)}${notes.join('')}`;
   });
   return `${blocks.join('\n')}${endedEarly ? '\nstopped before it was through\n' : ''}`;
