@@ -14,14 +14,8 @@ import { fileURLToPath } from 'node:url';
 import { scriptOptions } from '../../bench/script-options.ts';
 import { benchTransforms } from '../../bench/transforms.ts';
 import { writeBenchProject } from '../bench-project.ts';
-import {
-  checkAnswers,
-  manyRows,
-  measureP99,
-  oneRow,
-  oneRowOverWebSocket,
-  oneRowUnderAutocannon,
-} from './measure.ts';
+import { checkAnswers } from './check-answers.ts';
+import { manyRows, measureP99, oneRow, oneRowOverWebSocket, oneRowUnderAutocannon } from './measure.ts';
 import type { Measure, P99, Reading } from './measure.ts';
 import { startPeer } from './peer-process.ts';
 import type { Peer } from './peer-process.ts';
@@ -83,7 +77,7 @@ async function main(millrace: Peer): Promise<void> {
   const peers = [barePeer(), millrace, fastifyPeer(), ...(typeof fastApi === 'string' ? [] : [fastApi])];
   const cases = new Map<string, Case>();
   const p99s: P99Round[] = [];
-  const known = new Map<number, number>();
+  const known = new Map<string, readonly number[]>();
   for (let round = 1; round <= rounds; round++) {
     for (const peer of peers) {
       process.stderr.write(`round ${round} of ${rounds}: ${peer.name} …\n`);
@@ -98,18 +92,18 @@ async function main(millrace: Peer): Promise<void> {
   }
   const findings = summarize([...cases.values()], wanted, p99s);
   const transforms = await transformFindings();
-  report([...cases.values()], [...findings, ...transforms]);
+  report([...cases.values()], [...findings, ...transforms], p99s);
 }
 
 async function measurePeer(
   peer: Peer,
   measures: readonly (readonly [string, Measure])[],
-  known: Map<number, number>,
+  known: Map<string, readonly number[]>,
 ): Promise<(readonly [string, Reading])[]> {
   const server = await startPeer(peer);
   try {
     // The bare server answers a constant.
-    if (peer.name !== bare) await checkAnswers(peer, server, known);
+    if (peer.name !== bare) await checkAnswers(peer, server, known, measures.length > http.length);
     const found: (readonly [string, Reading])[] = [];
     for (const [name, measure] of measures) found.push([name, await measure(peer, server)]);
     return found;
@@ -148,7 +142,7 @@ async function transformFindings(): Promise<Finding[]> {
   );
 }
 
-function report(cases: readonly Case[], findings: readonly Finding[]): void {
+function report(cases: readonly Case[], findings: readonly Finding[], p99s: readonly P99Round[]): void {
   const [cpu] = cpus();
   const date = new Date().toISOString().slice(0, 10);
   const machine = `${cpus().length} x ${cpu?.model ?? 'CPU'}, Node ${process.version}`;
@@ -160,7 +154,7 @@ function report(cases: readonly Case[], findings: readonly Finding[]): void {
   ].join('\n\n');
   console.log(text);
   mkdirSync(values.out, { recursive: true });
-  const data = { date, machine, rounds, seconds: times.roundMs / 1000, cases, findings };
+  const data = { date, machine, rounds, seconds: times.roundMs / 1000, cases, findings, p99s };
   writeFileSync(join(values.out, 'peers.json'), `${JSON.stringify(data, null, 2)}\n`);
   writeFileSync(join(values.out, 'peers.md'), `${text}\n`);
   writeFileSync(join(values.out, 'peers.svg'), plotRates(rates.medians, `${date}, ${machine}`));

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { MillraceError } from '../errors.ts';
-import { resolveAddress } from '../loadtest/address.ts';
+import { resolveAddress, urlProblem } from '../loadtest/address.ts';
 import type { ArrivalKind } from '../loadtest/arrivals.ts';
 import { arrivalKinds } from '../loadtest/arrivals.ts';
 import type { Protocol, Target } from '../loadtest/caller.ts';
@@ -31,7 +31,7 @@ interface LoadTestOptions {
   readonly seed: number;
   readonly timeout: number;
   readonly p99Max?: number;
-  readonly pipelined: number;
+  readonly pipelined?: number;
   readonly title: string;
   readonly json?: string;
   readonly html?: string;
@@ -43,6 +43,7 @@ const EXIT_USAGE = 2;
 const RATE_DEFAULT = 1000;
 const CONNECTIONS_MAX = 10_000;
 const PIPELINED_MAX = 10_000;
+const PIPELINED_DEFAULT = 32;
 const SEED_MAX = 2 ** 31;
 const RATE_MAX = 1_000_000;
 /** A WebSocket carries many requests at a time, HTTP/1.1 one. */
@@ -52,9 +53,14 @@ export function loadTestCommand(): Command {
   const command = new Command('loadtest')
     .description(
       'Send load to a running server at a steady rate, and report latency from the time that each request was ' +
-        'meant to be sent. With --sweep it finds the rate up to which the server keeps its latency.',
+        'meant to be sent. --saturate finds the highest throughput, --sweep the rate up to which the server keeps ' +
+        'its latency.',
     )
-    .option('--url <url>', 'the server', `http://${defaultHost}:${defaultPort}`)
+    .addOption(
+      new Option('--url <url>', 'the server')
+        .argParser(parseUrl)
+        .default(`http://${defaultHost}:${defaultPort}`),
+    )
     .option('--endpoint <name>', 'the endpoint to ask, for bodies that do not name their own')
     .addOption(
       new Option('--bodies <file>', 'request bodies, one JSON object a line; sent in turn').conflicts('body'),
@@ -77,14 +83,19 @@ function duration(flags: string, text: string, ms: number, words: string): Optio
 
 function addPlanOptions(command: Command): void {
   command
-    .option('--rate <number>', 'requests per second (default: 1000, unless --saturate or --sweep)', parseRate)
+    .option(
+      '--rate <number>',
+      'requests per second, beside those of --sweep (default: 1000, unless --saturate or --sweep)',
+      parseRate,
+    )
     .option('--saturate', 'find the highest throughput: each answer sends the next request')
     .option('--sweep', 'try rates from a tenth of saturation to three times that, and find the knee')
     .option('--connections <number>', 'connections (default: 64; 8 for WebSocket)', counter(CONNECTIONS_MAX))
     .addOption(
-      new Option('--pipelined <number>', 'WebSocket requests in flight on each connection, to saturate')
-        .argParser(counter(PIPELINED_MAX))
-        .default(32),
+      new Option(
+        '--pipelined <number>',
+        'WebSocket requests in flight on each connection, to saturate (default: 32)',
+      ).argParser(counter(PIPELINED_MAX)),
     )
     .addOption(duration('--duration <time>', 'measured time of each rate', 10_000, '10s'))
     .addOption(duration('--warmup <time>', 'load before it that is not measured', 2000, '2s'))
@@ -107,17 +118,13 @@ function addPlanOptions(command: Command): void {
 }
 
 async function loadTest(options: LoadTestOptions, command: Command): Promise<void> {
-  if (options.bodies === undefined && options.body === undefined) {
-    const example = '--endpoint NAME --body \'{"rows":[{…}]}\'';
-    command.error(`error: no requests; give --bodies FILE, or ${example}`, { exitCode: EXIT_USAGE });
-  }
-  if (options.path !== undefined && options.protocol !== 'http')
-    command.error('error: --path is for --protocol http', { exitCode: EXIT_USAGE });
+  const problem = problemOf(options);
+  if (problem !== undefined) command.error(`error: ${problem}`, { exitCode: EXIT_USAGE });
   const target: Target = {
     address: await resolveAddress(options.url),
     protocol: options.protocol,
     connections: options.connections ?? connectionsDefault[options.protocol],
-    requests: await requestsOf(options),
+    requests: await requestsOf(options, command),
   };
   refuseRemote(target, options);
   const stop = new AbortController();
@@ -139,10 +146,29 @@ async function loadTest(options: LoadTestOptions, command: Command): Promise<voi
   if (!isAnswered && !stop.signal.aborted) process.exitCode = EXIT_FAILED;
 }
 
-async function requestsOf({ body, bodies, endpoint, path }: LoadTestOptions): Promise<LoadRequest[]> {
+/** Options that ask for nothing, or for what would not be done. */
+function problemOf(options: LoadTestOptions): string | undefined {
+  const { bodies, body, path, protocol, pipelined, saturate, sweep, p99Max } = options;
+  if (bodies === undefined && body === undefined)
+    return 'no requests; give --bodies FILE, or --endpoint NAME --body \'{"rows":[{…}]}\'';
+  if (path !== undefined && protocol !== 'http') return '--path is for --protocol http';
+  if (pipelined !== undefined && protocol === 'http')
+    return '--pipelined is for WebSocket; over HTTP each connection carries one request at a time';
+  if (pipelined !== undefined && saturate !== true && sweep !== true)
+    return '--pipelined is for --saturate and --sweep';
+  if (p99Max !== undefined && sweep !== true) return '--p99-max is for --sweep';
+  return undefined;
+}
+
+async function requestsOf(options: LoadTestOptions, command: Command): Promise<LoadRequest[]> {
+  const { body = '', bodies, endpoint, path } = options;
   const defaults = { ...(endpoint !== undefined && { endpoint }), ...(path !== undefined && { path }) };
-  if (bodies === undefined) return readRequests((body ?? '').replaceAll('\n', ' '), '--body', defaults);
-  return readRequests(await readBodies(bodies), bodies, defaults);
+  if (bodies !== undefined) return readRequests(await readBodies(bodies), bodies, defaults);
+  try {
+    return readRequests(body.replaceAll('\n', ' '), '--body', defaults);
+  } catch (error) {
+    command.error(`error: ${(error as Error).message}`, { exitCode: EXIT_USAGE });
+  }
 }
 
 async function readBodies(file: string): Promise<string> {
@@ -175,7 +201,7 @@ function planOf(options: LoadTestOptions): LoadPlan {
     durationMs: options.duration,
     timeoutMs: options.timeout,
     p99MsMax: options.p99Max ?? null,
-    pipelined: options.pipelined,
+    pipelined: options.pipelined ?? PIPELINED_DEFAULT,
   };
 }
 
@@ -185,6 +211,12 @@ function counter(max: number): (text: string) => number {
     if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
     throw new InvalidArgumentError(`Write a whole number from 1 to ${max.toLocaleString('en-US')}.`);
   };
+}
+
+function parseUrl(url: string): string {
+  const problem = urlProblem(url);
+  if (problem === undefined) return url;
+  throw new InvalidArgumentError(`${problem}.`);
 }
 
 function parseRate(text: string): number {

@@ -18,11 +18,26 @@ export interface Address {
 
 const DEFAULT_PORT = 80;
 
-/** @throws MillraceError LOADTEST_FAILED when the URL is not plain HTTP or its host is not known */
-export async function resolveAddress(url: string): Promise<Address> {
+/** What is wrong with the URL of a server, in a sentence; undefined = nothing. */
+export function urlProblem(url: string): string | undefined {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || parsed.protocol !== 'http:')
-    throw new MillraceError('LOADTEST_FAILED', `"${url}" is not a URL such as http://127.0.0.1:8080`);
+  if (parsed === undefined || !parsed.protocol.match(/^(https?|wss?):$/))
+    return `"${url}" is not a URL such as http://127.0.0.1:8080`;
+  if (parsed.protocol !== 'http:') {
+    const fix =
+      parsed.protocol === 'ws:' ? 'write http://, and --protocol ws' : 'the load is sent without TLS';
+    return `"${url}": only http:// is supported; ${fix}`;
+  }
+  if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '' || parsed.username !== '')
+    return `"${url}" says more than the server; write ${parsed.origin}, and --endpoint or --path beside it`;
+  return undefined;
+}
+
+/** @throws MillraceError LOADTEST_FAILED when the URL is not that of a server with plain HTTP, or its host is not known */
+export async function resolveAddress(url: string): Promise<Address> {
+  const problem = urlProblem(url);
+  if (problem !== undefined) throw new MillraceError('LOADTEST_FAILED', problem);
+  const parsed = new URL(url);
   const name = parsed.hostname.replace(/^\[|\]$/g, '');
   const ip = await lookUp(name);
   const port = parsed.port === '' ? DEFAULT_PORT : Number(parsed.port);

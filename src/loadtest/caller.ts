@@ -25,6 +25,27 @@ export interface Failure {
   readonly message: string;
 }
 
+const CODE_LENGTH_MAX = 64;
+const MESSAGE_LENGTH_MAX = 300;
+
+/** A server that is not Millrace may answer with anything, and what it says is printed: one line of each, no more. */
+export function failedAnswer(status: number, code: string, message: string): Failure {
+  return {
+    kind: 'answer',
+    status,
+    code: printable(code, CODE_LENGTH_MAX),
+    message: printable(message, MESSAGE_LENGTH_MAX),
+  };
+}
+
+/** Without control characters, which steer a terminal. */
+function printable(text: string, lengthMax: number): string {
+  return text
+    .slice(0, lengthMax)
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .trim();
+}
+
 /** Each ticket that was sent ends in one of these, once, unless it is abandoned. */
 export interface CallerEvents {
   answered(ticket: number): void;

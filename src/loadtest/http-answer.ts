@@ -2,6 +2,7 @@
  * Reads HTTP answers from one connection, one at a time. Of an answer with 200 it reads no more than the head, so
  * that one thread of the load test can outrun a bare server; the body of any other is kept for its error code.
  */
+import { failedAnswer } from './caller.ts';
 import type { Failure } from './caller.ts';
 
 const HEAD_BYTES_MAX = 16_384;
@@ -48,7 +49,8 @@ export class HttpAnswerReader {
   failure(): Failure | undefined {
     if (this.status === OK) return undefined;
     const body = Buffer.concat(this.kept).toString();
-    return { kind: 'answer', status: this.status, ...describeError(body) };
+    const { code, message } = describeError(body);
+    return failedAnswer(this.status, code, message);
   }
 
   private readHead(head: string): void {
@@ -85,5 +87,5 @@ function describeError(body: string): { code: string; message: string } {
   } catch {
     // Not of Millrace.
   }
-  return { code: '', message: body.slice(0, 300) };
+  return { code: '', message: body };
 }

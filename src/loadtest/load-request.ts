@@ -28,14 +28,17 @@ export function readRequests(
   defaults: { readonly endpoint?: string; readonly path?: string },
 ): LoadRequest[] {
   const requests: LoadRequest[] = [];
-  ndjson.split('\n').forEach((line, index) => {
-    if (line.trim() === '') return;
-    const place = `${source}, line ${index + 1}`;
-    const { endpoint = defaults.endpoint ?? '', ...body } = parseLine(line, place);
-    if (typeof endpoint !== 'string' || (endpoint === '' && defaults.path === undefined))
-      throw new MillraceError('LOADTEST_FAILED', `${place}: no endpoint; name one with --endpoint`);
-    requests.push({ endpoint, path: defaults.path ?? predictPath(endpoint), body });
-  });
+  ndjson
+    .replace(/^\uFEFF/, '')
+    .split('\n')
+    .forEach((line, index) => {
+      if (line.trim() === '') return;
+      const place = `${source}, line ${index + 1}`;
+      const { endpoint = defaults.endpoint ?? '', ...body } = parseLine(line, place);
+      if (typeof endpoint !== 'string' || (endpoint === '' && defaults.path === undefined))
+        throw new MillraceError('LOADTEST_FAILED', `${place}: no endpoint; name one with --endpoint`);
+      requests.push({ endpoint, path: defaults.path ?? predictPath(endpoint), body });
+    });
   if (requests.length === 0) throw new MillraceError('LOADTEST_FAILED', `${source} has no requests`);
   return requests;
 }

@@ -18,10 +18,10 @@ export async function checkAnswers(target: Target, timeoutMs: number, signal: Ab
     if (failure === undefined || failure.status === TOO_MANY_REQUESTS) continue;
     const { status, code, message } = failure;
     const what = `${status === 0 ? '' : `${status} `}${code}`.trim();
-    throw new MillraceError(
-      'LOADTEST_FAILED',
-      `the server does not answer ${target.protocol} ${request.path}: ${what}: ${message}`,
-    );
+    const place =
+      target.protocol === 'http' ? request.path : `the endpoint "${request.endpoint}" over WebSocket`;
+    const sentence = `the server does not answer ${place}: ${[what, message].filter(Boolean).join(': ')}`;
+    throw new MillraceError('LOADTEST_FAILED', sentence);
   }
 }
 

@@ -21,6 +21,9 @@ export function openLoopWarnings(measured: Measured): string[] {
   if (lagUs > LAG_P99_US_MAX && lagUs > measured.latency.p99Us * LAG_OF_LATENCY_MAX)
     warnings.push('the load generator sent late: its own delays are a good part of the latencies');
   if (waitedShare > WAITED_SHARE_MAX)
-    warnings.push('requests waited in the client for a free connection; more --connections may help');
+    warnings.push(
+      'requests waited in the client: the server did not read on (WebSocket), or every connection had a request ' +
+        '(HTTP; more --connections may help)',
+    );
   return warnings;
 }

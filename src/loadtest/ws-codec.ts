@@ -1,6 +1,7 @@
 /** The messages of `/v1/ws`, as JSON text or MessagePack: what is the same in all requests is encoded once. */
 import { Packr, Unpackr } from 'msgpackr';
 import { errorCatalogue } from '../errors.ts';
+import { failedAnswer } from './caller.ts';
 import type { Failure } from './caller.ts';
 import type { LoadRequest } from './load-request.ts';
 
@@ -31,13 +32,17 @@ export function createWsCodec(requests: readonly LoadRequest[], isPacked: boolea
   const unpackr = new Unpackr({ useRecords: false });
   const read = (data: Buffer, isBinary: boolean): WsAnswer => {
     const ticket = isBinary ? idOfPacked(data) : idOfText(data);
-    const isAnswered = data.includes(isBinary ? packedPredictions : textPredictions);
-    if (isAnswered && !Number.isNaN(ticket)) return { ticket };
+    if (hasPredictions(data, isBinary) && !Number.isNaN(ticket)) return { ticket };
     return describe(isBinary ? unpackr.unpack(data) : JSON.parse(data.toString()));
   };
   if (isPacked) return { message: packedMessages(requests), read };
   const rests = requests.map(({ endpoint, body }) => JSON.stringify({ endpoint, ...body }).slice(1));
   return { message: (ticket) => `{"id":${ticket},${rests[ticket % rests.length]}`, read };
+}
+
+/** Whether a message is the answer to a prediction, and no error: without reading all of it. */
+export function hasPredictions(message: Buffer, isPacked: boolean): boolean {
+  return message.includes(isPacked ? packedPredictions : textPredictions);
 }
 
 function packedMessages(requests: readonly LoadRequest[]): (ticket: number) => Buffer {
@@ -86,13 +91,5 @@ function describe(message: unknown): WsAnswer {
   if (Array.isArray(predictions)) return { ticket };
   const name = typeof code === 'string' ? code : 'NO_CODE';
   const status = (errorCatalogue as Record<string, { status: number }>)[name]?.status ?? INTERNAL_STATUS;
-  return {
-    ticket,
-    failure: {
-      kind: 'answer',
-      status,
-      code: name,
-      message: typeof error === 'string' ? error : 'no message',
-    },
-  };
+  return { ticket, failure: failedAnswer(status, name, typeof error === 'string' ? error : 'no message') };
 }

@@ -76,6 +76,15 @@ describe('millrace loadtest', () => {
     expect([code, stdout]).toEqual([1, '']);
   });
 
+  it('names the endpoint where the call goes over WebSocket', async () => {
+    const args = ['--endpoint', 'flight-delay', '--protocol', 'ws', '--body', '{"rows":[{"no":1}]}'];
+    const { code, stderr } = await loadTest(...args);
+    expect(stderr).toMatch(
+      /does not answer the endpoint "flight-delay" over WebSocket: 400 INVALID_REQUEST: /,
+    );
+    expect(code).toBe(1);
+  });
+
   it('tells an endpoint that is not there', async () => {
     const { code, stderr } = await loadTest('--endpoint', 'no-such', '--body', body);
     expect(stderr).toContain('404 UNKNOWN_ENDPOINT');
@@ -120,6 +129,18 @@ describe('millrace loadtest', () => {
     [['--rate', '0', '--body', '{}'], 'Write requests per second'],
     [['--duration', '10', '--body', '{}'], '"10" is not a duration'],
     [['--connections', '0', '--body', '{}'], 'whole number from 1'],
+    [['--body', '{"rows":'], '--body, line 1: not valid JSON'],
+    [['--body', '{"rows":[]}'], '--body, line 1: no endpoint'],
+    [['--body', '{}', '--url', 'localhost:8080'], 'is not a URL such as http://127.0.0.1:8080'],
+    [['--body', '{}', '--url', 'https://127.0.0.1'], 'only http:// is supported'],
+    [['--body', '{}', '--url', 'ws://127.0.0.1'], 'write http://, and --protocol ws'],
+    [
+      ['--body', '{}', '--url', 'http://127.0.0.1:1/v1?x'],
+      'write http://127.0.0.1:1, and --endpoint or --path',
+    ],
+    [['--body', '{}', '--saturate', '--pipelined', '8'], '--pipelined is for WebSocket'],
+    [['--body', '{}', '--protocol', 'ws', '--pipelined', '8'], '--pipelined is for --saturate and --sweep'],
+    [['--body', '{}', '--p99-max', '5ms'], '--p99-max is for --sweep'],
     [['--protocol', 'grpc', '--body', '{}'], 'Allowed choices are http, ws, ws-msgpack'],
   ])('refuses %j as wrong usage', async (args, message) => {
     const { code, stderr } = await loadTest(...args);

@@ -44,6 +44,16 @@ it('tells the code and the sentence of an error', () => {
   });
 });
 
+it('cuts what a server says to one line that steers no terminal', () => {
+  const reader = new HttpAnswerReader();
+  const error = `one\r\ntwo\u001b[2J\u009b31m\u202e ${'x'.repeat(5000)}`;
+  reader.read(answer(500, JSON.stringify({ error, code: `A\u0007${'B'.repeat(500)}` })));
+  const { code, message } = reader.failure() ?? { code: '', message: '' };
+  expect(message).toMatch(/^one two \[2J 31m +x+$/);
+  expect(code).toMatch(/^A B+$/);
+  expect([message.length, code.length].map((length) => length <= 300)).toEqual([true, true]);
+});
+
 it('tells an answer behind which the server closes', () => {
   const reader = new HttpAnswerReader();
   const told = ['Connection: close', 'connection:Close', 'Connection: keep-alive', 'X-Connection: close'].map(

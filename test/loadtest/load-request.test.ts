@@ -18,6 +18,10 @@ it.each([
   expect(() => readRequests(text, 'x.ndjson', {})).toThrow(message);
 });
 
+it('passes over the mark with which some editors begin a file', () => {
+  expect(readRequests('\uFEFF{"rows":[]}', 'x', { endpoint: 'm' })).toHaveLength(1);
+});
+
 it('needs no endpoint where a path is given', () => {
   expect(readRequests('{"rows":[]}', 'x', { path: '/predict' })[0]?.path).toBe('/predict');
 });
