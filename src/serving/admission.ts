@@ -14,8 +14,8 @@ export type Admission = () => MillraceError | undefined;
 /** Parts of the time for an answer. Reading what was let in, and answering it, take time too. */
 const BURST_DIVISOR = 4;
 const STANDING_DIVISOR = 20;
-/** So that the next run is there when one ends, if a run takes longer than that. */
-const STANDING_RUNS = 2;
+/** Callers that each wait for the answer before should not be refused for being a few; long runs make them a queue. */
+const STANDING_RUNS = 10;
 
 /**
  * @param batchers whose runs share the event loop: whoever waits for one of them waits for all

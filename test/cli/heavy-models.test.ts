@@ -69,6 +69,7 @@ describe('SIGTERM while a model runs in a worker thread', () => {
     const { code, signal, stdout, stderr } = await running.finished;
     expect([code, signal, stderr]).toEqual([1, null, '']);
     expect(stdout.match(/the store or a model did not close in time/g)).toHaveLength(1);
+    expect(stdout.match(/"code":null,"signal":"SIGTERM","msg":"a worker did not end well"/g)).toHaveLength(1);
     // A worker that does not end by itself is killed 5 s after its drain limit.
     expect(performance.now() - drainingMs).toBeLessThan(5000);
   });

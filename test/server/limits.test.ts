@@ -69,6 +69,31 @@ it('keeps answering others while a request of many runs is worked on, and gives 
   expect(runs).toBeLessThan(1000);
 });
 
+it.each([
+  ['/metrics', 'GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n'],
+  [
+    'predict',
+    'POST /v1/endpoints/m/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 27\r\n\r\n' +
+      '{"rows":[{"id":"x","a":1}]}',
+  ],
+])('closes a connection that sends the next call of %s before the answer', async (_path, request) => {
+  const server = await serverOf();
+  const received = async (count: number): Promise<string> =>
+    new Promise((resolve, reject) => {
+      let text = '';
+      const socket = connect(server.port, server.host, () => socket.write(request.repeat(count)));
+      socket.on('error', reject);
+      socket.on('close', () => resolve(text));
+      socket.on('data', (bytes) => {
+        text += bytes.toString('latin1');
+        if (text.includes('\r\n\r\n')) socket.end();
+      });
+    });
+  expect(await received(1)).toMatch(/^HTTP\/1\.1 200 OK/);
+  expect(await received(400)).toBe('');
+  expect((await call(server, '/v2/health/live')).status).toBe(200);
+});
+
 it('refuses bodies beyond the connections that may wait', async () => {
   const server = await serverOf({ limits: { inFlightMax: 2, bodyTimeoutMs: 5000 } });
   const head =

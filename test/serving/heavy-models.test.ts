@@ -61,15 +61,20 @@ describe('a heavy model in worker threads', () => {
       const late = [...errorsMs.values()].flat().length - refused.length;
       return { good, late, refusedMs: quantile(refused, 0.9) };
     };
-    // Four rows in 25 ms are 160 a second.
-    const peak = await under(200);
-    for (const { good, late, refusedMs } of [await under(400), await under(600)]) {
-      // Usually nearly the peak. The margin is for what else the machine does: without refusals, none are in time.
-      expect(good).toBeGreaterThan(peak.good / 2);
-      expect(late).toBeLessThan(good / 10);
-      expect(refusedMs).toBeLessThan(100);
+    // What else the machine does only takes from a share, so the best of the rounds tells most.
+    let bestShare = 0;
+    for (let round = 0; round < 3 && bestShare < 0.85; round++) {
+      // Four rows in 25 ms are 160 a second.
+      const peak = await under(200);
+      const overloads = [await under(400), await under(600)];
+      for (const { good, late, refusedMs } of overloads) {
+        expect(late).toBeLessThan(good / 10);
+        expect(refusedMs).toBeLessThan(100);
+      }
+      bestShare = Math.max(bestShare, Math.min(...overloads.map(({ good }) => good)) / peak.good);
     }
-  });
+    expect(bestShare).toBeGreaterThan(0.85);
+  }, 60_000);
 
   it('keeps to its own deadline', async () => {
     const serving = await served({

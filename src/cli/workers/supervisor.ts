@@ -149,7 +149,14 @@ export class Supervisor {
     this.workers.delete(worker);
     this.silences.delete(worker);
     this.metrics.keep(worker);
-    if (this.phase === 'stopping' && worker.state === 'draining' && end.code !== 0) this.isClean = false;
+    if (this.phase === 'stopping' && worker.state === 'draining' && end.code !== 0) {
+      this.isClean = false;
+      const { code, signal } = end;
+      this.options.log.error(
+        { worker: slot.number, worker_pid: worker.pid, code, signal },
+        'a worker did not end well',
+      );
+    }
     if (slot.worker !== worker) return;
     slot.worker = undefined;
     if (this.phase === 'serving') this.scheduleRestart(slot, worker, end);

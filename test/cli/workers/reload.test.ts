@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ask, startCaller } from './caller.ts';
@@ -63,15 +63,10 @@ describe('SIGHUP to several workers', () => {
   });
 
   it('gives up on a worker that does not become ready in time, and can be repeated', async () => {
-    const folder = await groups.folder('hang');
-    const [preload, flag] = [join(folder, 'preload.mjs'), join(folder, 'workers-hang')];
-    const stop = `process.kill(process.pid, 'SIGSTOP')`;
-    const condition = `process.argv[2] === 'worker' && existsSync('${flag}')`;
-    await writeFile(preload, `import { existsSync } from 'node:fs';\nif (${condition}) ${stop};\n`);
-    const env = { NODE_OPTIONS: `--import ${preload}` };
-    const { running, url, pids } = await groups.serve(undefined, ['--start-timeout', '10s'], env);
+    const hang = await groups.hangSwitch();
+    const { running, url, pids } = await groups.serve(undefined, ['--start-timeout', '10s'], hang.env);
     const old = await pids();
-    await writeFile(flag, '');
+    await hang.on();
     running.child.kill('SIGHUP');
     const isNew = (pid: number): boolean => !old.includes(pid);
     await until(() => childrenOf(running.child.pid as number).some(isNew));
@@ -79,7 +74,7 @@ describe('SIGHUP to several workers', () => {
     await running.printed(/was not ready after 10 s.*the reload failed/);
     expect(old.filter(isRunning)).toEqual(old);
     expect(isRunning(starting)).toBe(false);
-    await rm(flag);
+    await hang.off();
     running.child.kill('SIGHUP');
     await running.printed(/"msg":"reloaded"/);
     expect((await ask(`${url}/v1/endpoints/flight-delay/predict`, flight)).status).toBe(200);

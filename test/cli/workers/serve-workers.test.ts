@@ -86,6 +86,25 @@ describe('a worker that ends by itself', () => {
     expect(results.map(({ failures }) => failures.length).filter((count) => count > 2)).toEqual([]);
   });
 
+  it('is replaced in the end, though a worker that is started for it hangs', async () => {
+    const hang = await groups.hangSwitch();
+    const { running, url, predictUrl, pids } = await groups.serve(
+      undefined,
+      ['--start-timeout', '5s'],
+      hang.env,
+    );
+    await hang.on();
+    process.kill((await pids())[0] as number, 'SIGKILL');
+    await running.printed(/"msg":"worker 1 was not ready after 5 s \(--start-timeout\), and was killed"/);
+    expect((await ask(predictUrl, flight)).status).toBe(200);
+    await hang.off();
+    await until(async () => (await pids()).length === 3);
+    const ready = async (): Promise<number> =>
+      metric((await ask(`${url}/metrics`)).text, 'millrace_workers', { state: 'ready' });
+    await until(async () => (await ready()) === 2);
+    expect((await pids()).filter(isRunning)).toHaveLength(2);
+  });
+
   it('does not keep a scrape waiting while it hangs', async () => {
     const { url, predictUrl, pids } = await groups.serve();
     const agents = [...(await connectToEach(url, 2)).values()];

@@ -1,6 +1,6 @@
 /** `millrace serve --workers 2` for tests: started, watched and cleaned up. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { cp, mkdtemp } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach } from 'vitest';
@@ -23,11 +23,19 @@ export interface WorkerGroups {
   folder(name: string): Promise<string>;
   /** A copy of the demo project. */
   project(): Promise<string>;
+  hangSwitch(): Promise<HangSwitch>;
   /** Two workers that are ready. They are ended after the test. */
   serve(project?: string, options?: readonly string[], env?: NodeJS.ProcessEnv): Promise<WorkerGroup>;
 }
 
 export const flight: unknown = { rows: [goodFlight] };
+
+/** While it is on, workers hang at their start. */
+export interface HangSwitch {
+  readonly env: NodeJS.ProcessEnv;
+  on(): Promise<void>;
+  off(): Promise<void>;
+}
 
 /** To be called once by a test file. */
 export function workerGroups(): WorkerGroups {
@@ -48,6 +56,18 @@ export function workerGroups(): WorkerGroups {
       const project = await folder('project');
       await cp(demoDir, project, { recursive: true, filter: (path) => !/train|\.millrace/.test(path) });
       return project;
+    },
+    async hangSwitch() {
+      const dir = await folder('hang');
+      const [preload, flag] = [join(dir, 'preload.mjs'), join(dir, 'workers-hang')];
+      const condition = `process.argv[2] === 'worker' && existsSync('${flag}')`;
+      const stop = `process.kill(process.pid, 'SIGSTOP')`;
+      await writeFile(preload, `import { existsSync } from 'node:fs';\nif (${condition}) ${stop};\n`);
+      return {
+        env: { NODE_OPTIONS: `--import ${preload}` },
+        on: async () => writeFile(flag, ''),
+        off: async () => rm(flag),
+      };
     },
     async serve(project = demoDir, options = [], env = {}) {
       const args = ['--project', project, '--data', await folder('data'), '--port', '0', '--workers', '2'];
