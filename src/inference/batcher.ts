@@ -77,6 +77,11 @@ export interface BatcherOptions {
   readonly onRun?: (rows: number, durationMs: number) => void;
 }
 
+interface Run {
+  readonly batch: Batch;
+  readonly done: Promise<void>;
+}
+
 /**
  * Of the runs on the event loop, with their answers, in one turn of it. A turn under load reads thousands of requests:
  * with one run in each, the model would idle while they wait.
@@ -128,7 +133,11 @@ class TurnBatcher implements Batcher {
   private readonly free: Batch[] = [];
   /** In the order in which they were opened; the open one, if there is one, is the last. */
   private readonly waiting: Batch[] = [];
-  private readonly running = new Map<Batch, Promise<void>>();
+  /**
+   * In the order of their start. Not a map: it makes a new table every few runs, and one that outlives a garbage
+   * collection keeps all later ones from the next, until a full collection stops the server for some 8 ms.
+   */
+  private readonly running: Run[] = [];
   private open: Batch | undefined;
   private immediate: NodeJS.Immediate | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -163,7 +172,8 @@ class TurnBatcher implements Batcher {
       try {
         batch.add(caller, row, count, deadlineMs);
       } catch (error) {
-        for (const each of [...this.running.keys(), ...this.waiting]) each.forget(caller);
+        for (const { batch: started } of this.running) started.forget(caller);
+        for (const each of this.waiting) each.forget(caller);
         throw error;
       }
       this.queueRows += count;
@@ -180,15 +190,16 @@ class TurnBatcher implements Batcher {
   waitMs(nowMs: number): number {
     // The run of the open batch is that of the rows that come now.
     const waiting = this.waiting.length - (this.open === undefined ? 0 : 1);
-    return this.estimate.waitMs(nowMs, this.oldestDueMs(), this.running.size, waiting);
+    return this.estimate.waitMs(nowMs, this.oldestDueMs(), this.running.length, waiting);
   }
 
   async drain(): Promise<void> {
     this.flush();
     const last = this.waiting.at(-1);
     // Batches start in order, and each starts when another has ended.
-    while (last !== undefined && this.waiting.includes(last)) await Promise.race(this.running.values());
-    await Promise.all(this.running.values());
+    while (last !== undefined && this.waiting.includes(last))
+      await Promise.race(this.running.map(({ done }) => done));
+    await Promise.all(this.running.map(({ done }) => done));
   }
 
   close(): Promise<void> {
@@ -206,14 +217,14 @@ class TurnBatcher implements Batcher {
 
   /** When the oldest batch that has not been run was due. On the event loop, one that was started may not run yet. */
   private oldestDueMs(): number | undefined {
-    if (this.session.threads === 0) for (const { dueMs } of this.running.keys()) return dueMs;
-    return this.waiting[0]?.dueMs;
+    const started = this.session.threads === 0 ? this.running[0]?.batch : undefined;
+    return (started ?? this.waiting[0])?.dueMs;
   }
 
   /** A wait of half the time leaves room for runs that take longer than the last ones. */
   private isTooLate(): boolean {
     const { answerMsMax } = this.options;
-    if (answerMsMax === undefined || this.running.size === 0) return false;
+    if (answerMsMax === undefined || this.running.length === 0) return false;
     const waitMsMax = Math.min(answerMsMax / 2, answerMsMax - this.estimate.runMs);
     return this.waitMs(performance.now()) > Math.max(0, waitMsMax);
   }
@@ -262,7 +273,7 @@ class TurnBatcher implements Batcher {
   /** Starts the batches that are due, as far as the model has room. */
   private startDue(): void {
     const runsMax = this.runsMax();
-    while (this.running.size < runsMax) {
+    while (this.running.length < runsMax) {
       const batch = this.waiting[0];
       if (batch === undefined || !batch.isDue) return;
       this.waiting.shift();
@@ -270,7 +281,7 @@ class TurnBatcher implements Batcher {
       this.queueRows -= batch.rows;
       batch.dropGone();
       if (batch.rows === 0) this.recycle(batch);
-      else this.running.set(batch, this.run(batch));
+      else this.running.push({ batch, done: this.run(batch) });
     }
   }
 
@@ -278,7 +289,8 @@ class TurnBatcher implements Batcher {
     this.estimate.start(batch);
     await this.runSlices(batch, 0, batch.sliceCount);
     this.estimate.end(batch);
-    this.running.delete(batch);
+    const at = this.running.findIndex((run) => run.batch === batch);
+    this.running.copyWithin(at, at + 1).pop();
     this.recycle(batch);
     // Not all at once: ONNX Runtime makes runs that are started together on the event loop in one piece, and nothing
     // else, health checks and deadlines included, gets its turn in between.

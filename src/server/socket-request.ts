@@ -29,6 +29,8 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   queue: DeadlineQueue | undefined = undefined;
 
   isDone = false;
+  /** Its place among the requests of its socket. */
+  at = 0;
   private readonly socket: Socket;
   private readonly id: MessageId;
   private readonly isBinary: boolean;
@@ -44,7 +46,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     this.requestId = state.nextRequestId();
     state.open++;
     state.answering.enter(this);
-    socket.requests.add(this);
+    socket.enter(this);
   }
 
   answer(answer: Answer): void {
@@ -82,7 +84,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   private finish(status: number): void {
     this.isDone = true;
     this.leave(status);
-    this.socket.requests.delete(this);
+    this.socket.leave(this);
     this.socket.queueAnswer(this.isBinary);
   }
 

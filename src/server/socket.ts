@@ -39,7 +39,7 @@ const SENT = 1;
 export class Socket {
   readonly parts: SocketParts;
   /** Those that are not answered yet. */
-  readonly requests: Set<SocketRequest> = new Set();
+  private readonly requests: SocketRequest[] = [];
   private readonly ws: WebSocket<unknown>;
   private pieces: OutboxPiece[] = [];
   /** Sent, and not taken by the operating system, when it was last asked. */
@@ -65,6 +65,19 @@ export class Socket {
     } catch (error) {
       this.refuse(null, isBinary, error);
     }
+  }
+
+  /** In any order: each knows where it stands. A set would make a new table every few requests, and leave it behind. */
+  enter(request: SocketRequest): void {
+    request.at = this.requests.length;
+    this.requests.push(request);
+  }
+
+  leave({ at }: SocketRequest): void {
+    const last = this.requests.pop() as SocketRequest;
+    if (last.at === at) return;
+    last.at = at;
+    this.requests[at] = last;
   }
 
   /** Queues the answer that was put into the outbox. */
@@ -101,7 +114,7 @@ export class Socket {
   /** Says goodbye if the server is stopping and nothing is left to be sent. */
   closeIfDone(): void {
     if (!this.isOpen || this.parts.state.phase !== 'draining') return;
-    if (this.requests.size > 0 || this.pieces.length > 0 || this.bufferedBytes > 0) return;
+    if (this.requests.length > 0 || this.pieces.length > 0 || this.bufferedBytes > 0) return;
     this.ws.end(closeCodes.stopping, 'STOPPING');
   }
 
@@ -109,7 +122,7 @@ export class Socket {
   closed(): void {
     this.isOpen = false;
     for (const request of this.requests) request.abort();
-    this.requests.clear();
+    this.requests.length = 0;
     this.setBuffered(0);
   }
 
@@ -180,7 +193,7 @@ export class Socket {
 
   private refusal(): MillraceError | undefined {
     const { context, state } = this.parts;
-    if (this.requests.size >= state.limits.wsInFlightMax) return overloaded();
+    if (this.requests.length >= state.limits.wsInFlightMax) return overloaded();
     if (state.answering.size >= state.limits.inFlightMax) return overloaded();
     if (!state.takesMessages) return new MillraceError('NOT_READY', 'The server is stopping.');
     return context.serving?.refusal();
