@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
@@ -77,4 +78,18 @@ describe('the row codec', () => {
   ])('refuses bytes that hold %s', (_, hex, message) => {
     expect(() => createRowCodec().decode(Buffer.from(hex, 'hex'))).toThrow(message);
   });
+});
+
+it('gives arrays without holes, from which numbers are read without making objects', () => {
+  const codec = new URL('../../dist/features/row-codec.js', import.meta.url).href;
+  const program = `
+    const { createRowCodec } = await import('${codec}');
+    const codec = createRowCodec();
+    const { row } = codec.decode(codec.encode([1.5e12, 0.5, 0.25], 3));
+    const { row: mixed } = codec.decode(codec.encode([1.5e12, 'a', null, [0.5, 0.25]], 3));
+    const holey = [row, mixed, mixed[3]].map((array) => %HasHoleyElements(array));
+    console.log(JSON.stringify({ holey, areDoubles: [row, mixed[3]].map((array) => %HasDoubleElements(array)) }));`;
+  const args = ['--allow-natives-syntax', '--input-type=module', '--eval', program];
+  const { stdout } = spawnSync(process.execPath, args);
+  expect(JSON.parse(stdout.toString())).toEqual({ holey: [false, false, false], areDoubles: [true, true] });
 });
