@@ -28,7 +28,10 @@ export function urlProblem(url: string): string | undefined {
       parsed.protocol === 'ws:' ? 'write http://, and --protocol ws' : 'the load is sent without TLS';
     return `"${url}": only http:// is supported; ${fix}`;
   }
-  if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '' || parsed.username !== '')
+  // Not repeated: the password would be shown.
+  if (parsed.username !== '' || parsed.password !== '')
+    return 'a name or password in the URL is not sent; leave it out';
+  if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '')
     return `"${url}" says more than the server; write ${parsed.origin}, and --endpoint or --path beside it`;
   return undefined;
 }

@@ -30,20 +30,23 @@ const MESSAGE_LENGTH_MAX = 300;
 
 /** A server that is not Millrace may answer with anything, and what it says is printed: one line of each, no more. */
 export function failedAnswer(status: number, code: string, message: string): Failure {
-  return {
-    kind: 'answer',
-    status,
-    code: printable(code, CODE_LENGTH_MAX),
-    message: printable(message, MESSAGE_LENGTH_MAX),
-  };
+  return printableFailure({ kind: 'answer', status, code, message });
+}
+
+/** The connection ended without an answer; the server may have said why. */
+export function lostConnection(code: string, message: string): Failure {
+  return printableFailure({ kind: 'connection', status: 0, code, message });
+}
+
+function printableFailure(failure: Failure): Failure {
+  const code = printable(failure.code, CODE_LENGTH_MAX);
+  return { ...failure, code, message: printable(failure.message, MESSAGE_LENGTH_MAX) };
 }
 
 /** Without control characters, which steer a terminal. */
 function printable(text: string, lengthMax: number): string {
-  return text
-    .slice(0, lengthMax)
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-    .trim();
+  const kept = text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`;
+  return kept.replace(/[\p{Cc}\p{Cf}\p{Cs}\s]+/gu, ' ').trim();
 }
 
 /** Each ticket that was sent ends in one of these, once, unless it is abandoned. */

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { MillraceError } from '../errors.ts';
 import type { Address } from './address.ts';
+import { lostConnection } from './caller.ts';
 import type { Caller, CallerEvents, Target } from './caller.ts';
 import { HttpAnswerReader } from './http-answer.ts';
 import type { LoadRequest } from './load-request.ts';
@@ -154,6 +155,6 @@ class HttpConnection {
     if (this.ticket === NO_TICKET) return;
     const { ticket } = this;
     this.ticket = NO_TICKET;
-    this.events.failed(ticket, { kind: 'connection', status: 0, code, message });
+    this.events.failed(ticket, lostConnection(code, message));
   }
 }

@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { MillraceError } from '../errors.ts';
 import type { Address } from './address.ts';
+import { lostConnection } from './caller.ts';
 import type { Caller, CallerEvents, Target } from './caller.ts';
 import { unreachable } from './http-caller.ts';
 import type { WsAnswer, WsCodec } from './ws-codec.ts';
@@ -145,6 +146,7 @@ class WsConnection {
   private loseAll(code: string, message: string): void {
     const lost = [...this.tickets];
     this.tickets.clear();
-    for (const ticket of lost) this.events.failed(ticket, { kind: 'connection', status: 0, code, message });
+    const failure = lostConnection(code, message);
+    for (const ticket of lost) this.events.failed(ticket, failure);
   }
 }

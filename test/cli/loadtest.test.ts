@@ -138,6 +138,7 @@ describe('millrace loadtest', () => {
       ['--body', '{}', '--url', 'http://127.0.0.1:1/v1?x'],
       'write http://127.0.0.1:1, and --endpoint or --path',
     ],
+    [['--body', '{}', '--url', 'http://me:secret@127.0.0.1:1'], 'a name or password in the URL is not sent'],
     [['--body', '{}', '--saturate', '--pipelined', '8'], '--pipelined is for WebSocket'],
     [['--body', '{}', '--protocol', 'ws', '--pipelined', '8'], '--pipelined is for --saturate and --sweep'],
     [['--body', '{}', '--p99-max', '5ms'], '--p99-max is for --sweep'],

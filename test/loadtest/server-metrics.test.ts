@@ -38,6 +38,14 @@ it('finds none in the metrics of another server', () => {
   expect(readBatchCounters('# HELP x\nx{le="1"} 4\n')).toBeUndefined();
 });
 
+it('reads lines that look like samples and are none in a time that grows no faster than they do', () => {
+  const startedMs = performance.now();
+  expect(readBatchCounters('millrace_batch_rows_sum{\n'.repeat(200_000))).toBeUndefined();
+  expect(readMemoryBytes('process_resident_memory_bytes{\n'.repeat(200_000))).toBeNull();
+  // Otherwise minutes.
+  expect(performance.now() - startedMs).toBeLessThan(10_000);
+});
+
 it('adds up the memory of all processes', () => {
   const text =
     'process_resident_memory_bytes{worker="1"} 150\nprocess_resident_memory_bytes{worker="2"} 2.5e2\n';
