@@ -51,6 +51,8 @@ interface Slice {
 export class Batch {
   /** Room for the most rows of a run, per input. */
   readonly tensors: readonly TensorData[];
+  /** That the tensors take, about. */
+  readonly bytes: number;
   rows = 0;
   /** When it is to run at the latest, by `performance.now`. */
   dueMs = 0;
@@ -63,6 +65,7 @@ export class Batch {
 
   constructor(tensors: readonly TensorData[], shapes: readonly InputShape[]) {
     this.tensors = tensors;
+    this.bytes = tensors.reduce((sum, data) => sum + bytesOf(data), 0);
     this.shapes = shapes;
   }
 
@@ -148,6 +151,11 @@ export class Batch {
       (this.tensors[i] as TensorData).copyWithin(to * width, from * width, (from + count) * width);
     });
   }
+}
+
+/** A string counts as its reference. */
+function bytesOf(data: TensorData): number {
+  return Array.isArray(data) ? 8 * data.length : data.byteLength;
 }
 
 function isWanted({ caller }: Slice): boolean {

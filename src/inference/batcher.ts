@@ -8,7 +8,7 @@
  * - What one caller does wrong harms no other. A batch that the model rejects is halved and run again until only the
  *   guilty slices fail: about 2 log2(n) runs more for one of n callers.
  * - A batch's tensors are written by nobody from the start of its run until all its slices are settled. Then they
- *   are kept for the next batch (at most FREE_BATCHES_MAX).
+ *   are kept for the next batch (one, or up to FREE_BYTES_MAX).
  * - Batches run in the order in which they were opened: one in each worker thread, or on the event loop, as many in a
  *   turn of it as take TURN_RUNS_MS together.
  * - Nothing is run for rows that nobody waits for any more, and what would wait too long is refused.
@@ -87,7 +87,8 @@ interface Run {
  * with one run in each, the model would idle while they wait.
  */
 const TURN_RUNS_MS = 20;
-const FREE_BATCHES_MAX = 8;
+/** Of tensors that wait for the next batch: making new ones under load took a tenth of the answers a second. */
+const FREE_BYTES_MAX = 4 * 1024 * 1024;
 
 /** @throws Error if a width does not fit the session's inputs: the project's checks come first */
 export function createBatcher(session: ModelSession, options: BatcherOptions): Batcher {
@@ -336,7 +337,8 @@ class TurnBatcher implements Batcher {
 
   private recycle(batch: Batch): void {
     batch.reset();
-    if (this.free.length < FREE_BATCHES_MAX) this.free.push(batch);
+    const isRoom = (this.free.length + 1) * batch.bytes <= FREE_BYTES_MAX;
+    if (isRoom || this.free.length === 0) this.free.push(batch);
   }
 }
 

@@ -16,10 +16,11 @@ export interface Overload {
 /** From here on a rate is an overload, not the rounding of the peak. */
 const OFFERED_SHARE_MIN = 1.5;
 
-/** By rate, lowest first; empty when no rate was that high, or none was answered. */
+/** By rate, lowest first; empty when no rate was that high, or no closed loop looked for the peak. */
 export function overloadsOf(measurements: readonly Measurement[]): Overload[] {
   const [best] = measurements.toSorted((a, b) => b.goodputPerSecond - a.goodputPerSecond);
-  const peak = best?.goodputPerSecond ?? 0;
+  const isPeakKnown = measurements.some(({ offeredPerSecond }) => offeredPerSecond === null);
+  const peak = isPeakKnown ? (best?.goodputPerSecond ?? 0) : 0;
   return measurements.flatMap(({ offeredPerSecond, goodputPerSecond, rejectedLatency, memoryBytes }) => {
     if (offeredPerSecond === null || !(offeredPerSecond >= OFFERED_SHARE_MIN * peak) || peak === 0) return [];
     const overload = {

@@ -13,7 +13,7 @@ export type Admission = () => MillraceError | undefined;
 
 /** Parts of the time for an answer. Reading what was let in, and answering it, take time too. */
 const BURST_DIVISOR = 4;
-const STANDING_DIVISOR = 20;
+const STANDING_DIVISOR = 40;
 /** Callers that each wait for the answer before should not be refused for being a few; long runs make them a queue. */
 const STANDING_RUNS = 10;
 

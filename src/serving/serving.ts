@@ -47,7 +47,7 @@ export interface Serving {
    * To be asked before a request is read: what would wait too long is refused while that costs little. Given, not
    * thrown: a throw costs more than all else that a refusal takes.
    * @returns OVERLOADED if rows would wait for their run longer than a quarter of `limits.timeout`, or, while a queue
-   *   stands, than a twentieth of it
+   *   stands, than a fortieth of it
    */
   readonly refusal: Admission;
   /** Waits for the batches in flight, then frees the models. The store stays open: it is its owner's. */

@@ -58,7 +58,11 @@ it('takes the rates around the peak for no overload', () => {
   expect(overloadsOf([measured(null, 1000), measured(1000, 990), measured(1400, 1000)])).toEqual([]);
 });
 
+it('says nothing where no closed loop looked for the peak', () => {
+  expect(overloadsOf([measured(800, 800), measured(2000, 900)])).toEqual([]);
+});
+
 it('says nothing where nothing was answered', () => {
   expect(overloadsOf([])).toEqual([]);
-  expect(overloadsOf([measured(1000, 0)])).toEqual([]);
+  expect(overloadsOf([measured(null, 0), measured(1000, 0)])).toEqual([]);
 });
