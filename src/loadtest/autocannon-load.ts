@@ -6,6 +6,7 @@
 import { performance } from 'node:perf_hooks';
 import autocannon from 'autocannon';
 import type { Request } from 'autocannon';
+import { failedAnswer, lostConnection } from './caller.ts';
 import type { Target } from './caller.ts';
 import type { ClosedLoopOptions } from './closed-loop.ts';
 import type { LoadRequest } from './load-request.ts';
@@ -28,6 +29,8 @@ export async function runAutocannon(
   let startedMs = performance.now();
   let cpuBefore = process.cpuUsage();
   const nowUs = (): number => (performance.now() - startedMs) * 1000;
+  // Its first requests may be out a moment before it says that it has started.
+  const sentUsBefore = (ms: number): number => Math.max(0, nowUs() - ms * 1000);
   const tally = new Tally(warmUpMs * 1000, (warmUpMs + durationMs) * 1000);
   const shares = shareOut(requests, connections);
   await new Promise<void>((resolve, reject) => {
@@ -48,16 +51,15 @@ export async function runAutocannon(
       cpuBefore = process.cpuUsage();
     });
     run.on('response', (_client, status, _bytes, responseMs) => {
-      const answeredUs = nowUs();
-      const sentUs = answeredUs - responseMs * 1000;
-      if (status === 200) tally.answered(sentUs, answeredUs);
-      else tally.failed(sentUs, answeredUs, { kind: 'answer', status, code: '', message: '' });
+      const sentUs = sentUsBefore(responseMs);
+      if (status === 200) tally.answered(sentUs, nowUs());
+      else tally.failed(sentUs, nowUs(), failedAnswer(status, '', ''));
     });
     run.on('reqError', (error: NodeJS.ErrnoException) => {
       const { code = 'CLOSED', message } = error;
       if (message === TIMED_OUT)
-        tally.expired(nowUs() - timeoutMs * 1000, timeoutMs * 1000, 'no answer within the timeout');
-      else tally.failed(nowUs(), nowUs(), { kind: 'connection', status: 0, code, message });
+        tally.expired(sentUsBefore(timeoutMs), timeoutMs * 1000, 'no answer within the timeout');
+      else tally.failed(nowUs(), nowUs(), lostConnection(code, message));
     });
     signal?.addEventListener('abort', () => run.stop(), { once: true });
   });
