@@ -69,7 +69,7 @@ function scenarioHtml(scenario: ScenarioResult): string {
   const notes = notesOf(measurements).map((note) => `<li>${escapeHtml(note)}</li>`);
   return [
     `<h2>${escapeHtml(name)}</h2>`,
-    `<p class="soft">${protocol}, ${connections} connections; latencies in ms</p>`,
+    `<p class="soft">${protocol}, ${connections.toLocaleString('en-US')} connections; latencies in ms</p>`,
     kneeSentence(scenario),
     overloadList(scenario),
     tableHtml(scenario),
