@@ -9,6 +9,8 @@ import { deadlineExceeded, errorBody, toKnownError } from './error-reply.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import type { Socket } from './socket.ts';
 
+export const ID_LENGTH_MAX = 128;
+
 /** What the caller knows a request by; null = the message had no usable one. */
 export type MessageId = string | number | null;
 

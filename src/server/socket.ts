@@ -5,6 +5,8 @@
 import type { WebSocket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { overloaded } from '../serving/overloaded.ts';
+import type { PredictRequest } from '../serving/predict-request.ts';
+import type { ServedEndpoint } from '../serving/serving.ts';
 import { isRecord } from '../project/json-record.ts';
 import { bodyTooLarge, toKnownError } from './error-reply.ts';
 import type { Outbox, OutboxPiece } from './outbox.ts';
@@ -14,17 +16,20 @@ import { endpointNamed } from './routes.ts';
 import type { RouteContext } from './routes.ts';
 import { SENDING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
-import { SocketRequest, writeError } from './socket-request.ts';
+import { ID_LENGTH_MAX, SocketRequest, writeError } from './socket-request.ts';
 import type { MessageId } from './socket-request.ts';
 import { parseStrictJson } from './strict-json.ts';
 import { parseStrictMessagePack } from './strict-message-pack.ts';
+import { readTextRest } from './text-envelope.ts';
+import type { UsualText } from './text-envelope.ts';
 
 /** What the sockets of a server share. */
 export interface SocketParts {
   readonly context: RouteContext;
   readonly state: ServerState;
   readonly outbox: Outbox;
-  readonly readEnvelope: (body: Buffer) => UsualMessage | undefined;
+  readonly readPacked: (body: Buffer) => UsualMessage | undefined;
+  readonly readText: (body: Buffer) => UsualText | undefined;
   /** By endpoint; that of '' counts requests that name no endpoint of the project. */
   readonly metrics: ReadonlyMap<string, RouteMetrics>;
 }
@@ -32,7 +37,6 @@ export interface SocketParts {
 /** With 4000 and up, the codes that RFC 6455 leaves to applications. */
 export const closeCodes = { stopping: 1001, slowConsumer: 4008 } as const;
 
-const ID_LENGTH_MAX = 128;
 /** What `send` returns when all bytes went to the operating system, or to the cork. */
 const SENT = 1;
 
@@ -58,7 +62,7 @@ export class Socket {
     try {
       if (message.byteLength > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
       const body = Buffer.from(message);
-      if (isBinary && this.receiveUsual(body)) return;
+      if (isBinary ? this.receiveUsual(body) : this.receiveUsualText(body)) return;
       const value = isBinary ? parseStrictMessagePack(body) : parseStrictJson(body);
       if (Array.isArray(value)) this.receiveMany(value, isBinary);
       else this.receiveOne(value, isBinary);
@@ -164,20 +168,35 @@ export class Socket {
 
   /** The shortest way; false = the message has to go the long one. */
   private receiveUsual(body: Buffer): boolean {
-    const usual = this.parts.readEnvelope(body);
+    const usual = this.parts.readPacked(body);
     if (usual === undefined) return false;
     const { id, endpointName, endpoint } = usual;
     // Before the rest is read: what is refused must cost little.
     if (this.isRefused(id, true, endpointName)) return true;
     const decoded = endpoint.readPacked(usual.rest);
     if (decoded === undefined) return false;
-    const request = this.open(id, true, endpointName);
+    this.predict(this.open(id, true, endpointName), endpoint, decoded);
+    return true;
+  }
+
+  /** The same for JSON. */
+  private receiveUsualText(body: Buffer): boolean {
+    const usual = this.parts.readText(body);
+    if (usual === undefined) return false;
+    const { id, endpointName, endpoint } = usual;
+    if (this.isRefused(id, false, endpointName)) return true;
+    const decoded = readTextRest(usual);
+    if (decoded === undefined) return false;
+    this.predict(this.open(id, false, endpointName), endpoint, decoded);
+    return true;
+  }
+
+  private predict(request: SocketRequest, endpoint: ServedEndpoint, decoded: PredictRequest): void {
     try {
       endpoint.predict(decoded, request);
     } catch (error) {
       request.fail(error);
     }
-    return true;
   }
 
   private open(id: MessageId, isBinary: boolean, endpointName: string): SocketRequest {

@@ -8,6 +8,7 @@ import type { Counter } from '../telemetry/metrics.ts';
 import { Exchange } from './exchange.ts';
 import { Outbox } from './outbox.ts';
 import { PackedEnvelopeReader } from './packed-envelope.ts';
+import { TextEnvelopeReader } from './text-envelope.ts';
 import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { servingOf } from './routes.ts';
@@ -35,7 +36,8 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     context,
     state,
     outbox: new Outbox(),
-    readEnvelope: envelopeReader(context),
+    readPacked: packedReader(context),
+    readText: textReader(context),
     metrics: new Map(names.map((name) => [name, createRouteMetrics(metrics, webSocketRoute.name, name)])),
   };
   metrics.gauge('millrace_ws_sockets', 'Open WebSockets.', () => [{ labels: {}, value: sockets.size }]);
@@ -88,9 +90,14 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
 }
 
 /** Sockets are only opened once there is something to serve. */
-function envelopeReader(context: RouteContext): SocketParts['readEnvelope'] {
+function packedReader(context: RouteContext): SocketParts['readPacked'] {
   let reader: PackedEnvelopeReader | undefined;
   return (body) => (reader ??= new PackedEnvelopeReader(servingOf(context).endpoints)).read(body);
+}
+
+function textReader(context: RouteContext): SocketParts['readText'] {
+  let reader: TextEnvelopeReader | undefined;
+  return (body) => (reader ??= new TextEnvelopeReader(servingOf(context).endpoints)).read(body);
 }
 
 function upgrade(res: HttpResponse, req: HttpRequest, socketContext: us_socket_context_t): void {
