@@ -23,6 +23,7 @@ const view: FeatureView = {
   entity: { name: 'user', keys: [{ name: 'id', type: 'string' }] },
   ttlMs: undefined,
   timestampField: 'event_timestamp',
+  onUnavailable: 'default',
   features: Array.from({ length: FEATURES }, (_, index) => ({
     name: `f${index}`,
     index,

@@ -71,6 +71,7 @@ function featureView(name: string, features: Readonly<Record<string, string>>): 
     entity: airport,
     ttlMs: undefined,
     timestampField: 'event_timestamp',
+    onUnavailable: 'default',
     features: Object.entries(features).map(([feature, type], index) => ({
       name: feature,
       type: dataType(type),

@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 /** The command line. Exit codes: 0 done, 1 failed, 2 wrong usage. */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { cacheCommand } from './cli/cache.ts';
 import { checkCommand } from './cli/check.ts';
 import { demoCommand } from './cli/demo.ts';
+import { featuresCommand } from './cli/features.ts';
 import { loadCommand } from './cli/load.ts';
 import { loadTestCommand } from './cli/loadtest.ts';
 import { serveCommand } from './cli/serve.ts';
@@ -21,8 +23,11 @@ async function main(): Promise<void> {
     .description('A low-latency prediction server with the feature store inside.')
     .version(version)
     .showHelpAfterError('(--help shows the options)');
-  for (const command of [serveCommand(), checkCommand(), loadCommand(), loadTestCommand(), demoCommand()]) {
-    program.addCommand(command.exitOverride().showHelpAfterError('(--help shows the options)'));
+  const commands = [serveCommand(), checkCommand(), loadCommand(), featuresCommand(), cacheCommand()];
+  for (const command of [...commands, loadTestCommand(), demoCommand()]) {
+    for (const each of [command, ...command.commands])
+      each.exitOverride().showHelpAfterError('(--help shows the options)');
+    program.addCommand(command);
   }
   program.addCommand(workerCommand(), { hidden: true });
   try {
@@ -34,9 +39,13 @@ async function main(): Promise<void> {
 
 /** Prints the one sentence an operating error has, and the whole of anything that should not have happened. */
 function exitCodeOf(error: unknown): number {
+  // One that an option's own parser throws has been printed, and comes as another error.
+  if (error instanceof InvalidArgumentError) process.stderr.write(`error: ${error.message}\n`);
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-  if (error instanceof MillraceError) process.stderr.write(`millrace: ${error.message}\n`);
-  else console.error(error);
+  if (error instanceof MillraceError) {
+    const details = (error.details ?? []).map(({ path, message }) => `  ${path}: ${message}\n`);
+    process.stderr.write(`millrace: ${error.message}\n${details.join('')}`);
+  } else console.error(error);
   return EXIT_FAILED;
 }
 

@@ -1,5 +1,5 @@
 /** `millrace load`: a file into a feature view of the embedded store. */
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { MillraceError } from '../errors.ts';
 import type { LoadSummary } from '../features/load/load-file.ts';
@@ -7,19 +7,18 @@ import { loadFile } from '../features/load/load-file.ts';
 import type { FileFormat } from '../features/load/open-feature-file.ts';
 import { fileFormats } from '../features/load/open-feature-file.ts';
 import { refuseEventTime } from '../features/event-time.ts';
-import { openLmdbStore } from '../features/lmdb-store.ts';
 import type { FeatureView, Project } from '../project/project.ts';
 import { loadProject } from '../project/read-project.ts';
 import { suggestName } from '../project/suggestion.ts';
 import { decodeScalar, Refusal } from '../project/value.ts';
 import { createProgress } from './progress.ts';
+import { addStoreOptions, openCommandStore } from './store-options.ts';
+import type { StoreOptions } from './store-options.ts';
 
 /** Join key or feature -> column of the file. */
 type Names = ReadonlyMap<string, string>;
 
-interface LoadCommandOptions {
-  readonly project: string;
-  readonly data?: string;
+interface LoadCommandOptions extends StoreOptions {
   readonly view: string;
   readonly key?: Names;
   readonly column?: Names;
@@ -35,15 +34,10 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 export function loadCommand(): Command {
-  return new Command('load')
-    .description('Load a CSV, NDJSON or Parquet file into a feature view.')
+  const command = new Command('load').description('Load a CSV, NDJSON or Parquet file into a feature view.');
+  return addStoreOptions(command)
     .argument('<file>', 'the file; CSV and NDJSON may be gzip-compressed')
     .requiredOption('--view <name>', 'the feature view to load into')
-    .option('--project <dir>', 'the project folder, with millrace.yaml', '.')
-    .option(
-      '--data <dir>',
-      'the data folder of the embedded store (default: .millrace in the project folder)',
-    )
     .option('--key <name=column>', 'the column that holds a join key (repeatable)', collectNames)
     .option('--column <feature=column>', 'the column that holds a feature (repeatable)', collectNames)
     .option('--event-time <column>', 'the column that holds the event time')
@@ -67,8 +61,7 @@ async function load(path: string, options: LoadCommandOptions, command: Command)
   const project = await loadProject(options.project);
   const view = findView(project, options.view);
   const columns = namedColumns(view, options, command);
-  const dataDir = options.data ?? join(options.project, '.millrace');
-  const store = await openLmdbStore({ path: dataDir, views: project.featureViews.values() });
+  const store = await openCommandStore(project, options);
   const progress = createProgress(`loading ${basename(path)}`);
   try {
     const summary = await loadFile({

@@ -1,9 +1,8 @@
 import type { LogLevel } from '../telemetry/log.ts';
+import type { StoreOptions } from './store-options.ts';
 
 /** Options of `millrace serve` that each of its processes needs. */
-export interface ServeOptions {
-  readonly project: string;
-  readonly data?: string;
+export interface ServeOptions extends StoreOptions {
   readonly host: string;
   readonly port: number;
   readonly logLevel: LogLevel;

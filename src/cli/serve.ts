@@ -1,6 +1,5 @@
 /** `millrace serve`: the server as a process of its own. */
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { MillraceError } from '../errors.ts';
 import { formatDuration } from '../project/duration.ts';
@@ -10,6 +9,7 @@ import type { Server } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
 import { durationArgument } from './duration-argument.ts';
 import type { ServeGroupOptions, ServeOptions } from './serve-options.ts';
+import { addStoreOptions, storePlace } from './store-options.ts';
 import { unlessStopped, untilStopped } from './until-stopped.ts';
 import { serveWithWorkers } from './workers/serve-workers.ts';
 
@@ -19,13 +19,10 @@ const START_TIMEOUT_MS = 300_000;
 const spreadsConnections = process.platform === 'linux';
 
 export function serveCommand(): Command {
-  return new Command('serve')
-    .description('Serve predictions for a project over HTTP until SIGTERM or Ctrl-C.')
-    .option('--project <dir>', 'the project folder, with millrace.yaml', '.')
-    .option(
-      '--data <dir>',
-      'the data folder of the embedded store (default: .millrace in the project folder)',
-    )
+  const command = new Command('serve').description(
+    'Serve predictions for a project over HTTP until SIGTERM or Ctrl-C.',
+  );
+  return addStoreOptions(command)
     .option('--host <address>', 'the address to listen on', defaultHost)
     .option('--port <number>', 'the port to listen on; 0 takes any free one', parsePort, defaultPort)
     .option(
@@ -63,14 +60,10 @@ async function serve(options: ServeGroupOptions): Promise<void> {
   if (!(await server.close())) process.exit(1);
 }
 
-async function startServer({ project: dir, data, host, port, logLevel }: ServeOptions): Promise<Server> {
-  const project = await loadProject(dir);
-  return createServer(project, {
-    dataDir: data ?? join(dir, '.millrace'),
-    host,
-    port,
-    log: createLog(logLevel),
-  });
+async function startServer(options: ServeOptions): Promise<Server> {
+  const project = await loadProject(options.project);
+  const { host, port, logLevel } = options;
+  return createServer(project, { ...storePlace(options), host, port, log: createLog(logLevel) });
 }
 
 export function parsePort(text: string): number {

@@ -9,8 +9,9 @@
  * only for keys that are long enough to be in doubt.
  */
 import { MillraceError } from '../errors.ts';
-import type { Entity } from '../project/project.ts';
+import type { Entity, JoinKey } from '../project/project.ts';
 import type { Scalar } from '../project/value.ts';
+import { canonicalInt64 } from '../project/value.ts';
 import type { EntityKey } from './online-store.ts';
 
 /** Most UTF-8 bytes of an encoded entity key. With the view's name it must fit into an LMDB key. */
@@ -34,6 +35,25 @@ export function encodeEntityKey(entity: Entity, values: readonly Scalar[]): Enti
 }
 
 /**
+ * The values that `encodeEntityKey` made the key of.
+ * @throws Error if it did not make this key
+ */
+export function decodeEntityKey(entity: Entity, key: EntityKey): Scalar[] {
+  const [first] = entity.keys;
+  if (first !== undefined && entity.keys.length === 1) return [decodePart(first, key)];
+  let at = 0;
+  const values = entity.keys.map((joinKey) => {
+    const from = key.indexOf(':', at) + 1;
+    const length = Number(key.slice(at, from - 1));
+    at = from + length;
+    if (from === 0 || !(at <= key.length)) throw new Error(`"${key}" is no key of entity ${entity.name}`);
+    return decodePart(joinKey, key.slice(from, at));
+  });
+  if (at !== key.length) throw new Error(`"${key}" is no key of entity ${entity.name}`);
+  return values;
+}
+
+/**
  * Refuses a key that no store keeps.
  * @throws MillraceError KEY_TOO_LONG
  */
@@ -46,6 +66,14 @@ export function checkEntityKeyLength(entity: Entity, key: EntityKey): void {
     'KEY_TOO_LONG',
     `The key of entity "${entity.name}" (${names}) has ${bytes} bytes; at most ${ENTITY_KEY_BYTES_MAX} are stored.`,
   );
+}
+
+// Any integer of so many characters is exact in a number.
+const SAFE_DIGITS = 15;
+
+function decodePart({ type }: JoinKey, text: string): Scalar {
+  if (type === 'string') return text;
+  return text.length <= SAFE_DIGITS ? Number(text) : canonicalInt64(BigInt(text));
 }
 
 function joinParts(values: readonly Scalar[]): string {

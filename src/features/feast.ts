@@ -74,7 +74,7 @@ function featureColumn(
     const ofRow = rowStatus(view, row, nowMs, false);
     const value = row === null || ofRow !== 'PRESENT' ? null : (row[feature.index + 1] ?? null);
     values.push(feature.type.scalar === 'timestamp' && value !== null ? formatTime(value as number) : value);
-    statuses.push(valueStatus(ofRow, value));
+    statuses.push(valueStatus(view, feature, row, ofRow));
   }
   return { values, statuses, event_timestamps: eventTimestamps };
 }

@@ -4,14 +4,14 @@
  *
  *   PRESENT          the value is there and fresh
  *   NULL_VALUE       the row is fresh, and the value in it is null
- *   NOT_FOUND        there is no row, or with an explicit `as_of` there was none yet at that time
+ *   NOT_FOUND        there is no row, or with an explicit `as_of` there was none yet at that time; or the feature was
+ *                    never written into the row
  *   OUTSIDE_MAX_AGE  the row is older than the view's ttl; a row exactly as old as the ttl is still served
  *
  * Only with PRESENT is there a value to serve; with any other status it is missing. Without an explicit `as_of` the
  * moment is the server's clock, and a row from slightly ahead of it (clocks differ) is served with age 0.
  */
-import type { FeatureView } from '../project/project.ts';
-import type { Value } from '../project/value.ts';
+import type { Feature, FeatureView } from '../project/project.ts';
 import type { Row } from './online-store.ts';
 
 export type RowStatus = 'PRESENT' | 'NOT_FOUND' | 'OUTSIDE_MAX_AGE';
@@ -32,9 +32,16 @@ export function rowStatus(
   return 'PRESENT';
 }
 
-/** @param status of the row that the value is in */
-export function valueStatus(status: RowStatus, value: Value): ValueStatus {
-  return status === 'PRESENT' && value === null ? 'NULL_VALUE' : status;
+/** @param status of the row, `rowStatus` */
+export function valueStatus(
+  view: FeatureView,
+  { index }: Feature,
+  row: Row | null,
+  status: RowStatus,
+): ValueStatus {
+  if (status !== 'PRESENT' || row === null || (row[index + 1] ?? null) !== null) return status;
+  const unwritten = row[view.features.length + 1] as readonly number[] | undefined;
+  return unwritten?.includes(index) === true ? 'NOT_FOUND' : 'NULL_VALUE';
 }
 
 /** Age of a row, never below 0. */

@@ -195,6 +195,7 @@ function createStore(opened: OpenedStore): OnlineStore {
 
   return {
     get,
+    staleMs: () => 0,
 
     async read(keys) {
       return keys.map(({ view, key }) => get(view, key));

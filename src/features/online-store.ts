@@ -12,15 +12,22 @@ import type { Value } from '../project/value.ts';
 /**
  * A stored row: event time in milliseconds, then the values in the order of the view's features; null = null value.
  * One flat array, because the generated transforms read it by index.
+ *
+ * Where features are stored one by one, some of a row may never have been written. They are null too, and one more
+ * value follows the last feature: an array of their indexes. Only feature-status.ts looks at it.
  */
 export type Row = readonly [eventTimeMs: number, ...values: Value[]];
 
 /** An entity key in its canonical form (entity-key.ts): equal keys are equal strings, different keys never are. */
 export type EntityKey = string;
 
-export interface RowWrite {
+/** Names one row. */
+export interface RowKey {
   readonly view: FeatureView;
   readonly key: EntityKey;
+}
+
+export interface RowWrite extends RowKey {
   readonly row: Row;
 }
 
@@ -35,14 +42,21 @@ export interface OnlineStore {
   get(view: FeatureView, key: EntityKey): Row | null | undefined;
 
   /**
+   * How long ago a row was last known to be true, if it is the row that was just given for this key; 0 = it is true
+   * now. More only where the store keeps rows of another one that is away.
+   */
+  staleMs(view: FeatureView, key: EntityKey, row: Row | null): number;
+
+  /**
    * The rows of many keys, in the order asked; null where there is none.
    * @throws MillraceError STORE_FAILED
    */
-  read(keys: readonly { readonly view: FeatureView; readonly key: EntityKey }[]): Promise<(Row | null)[]>;
+  read(keys: readonly RowKey[]): Promise<(Row | null)[]>;
 
   /**
-   * Writes rows, in order, and resolves when they are durable: what was acknowledged survives kill -9 and power loss.
-   * All rows of one call are written, or none.
+   * Writes rows, in order, and resolves when they are as durable as the store makes them (LMDB: they survive kill -9
+   * and power loss). All rows of one entity in one call are written, or none; of an embedded store, all of the call.
+   * A call that failed may be repeated.
    * @throws MillraceError STORE_FAILED, KEY_TOO_LONG
    */
   write(rows: readonly RowWrite[]): Promise<WriteOutcome[]>;

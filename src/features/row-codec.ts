@@ -44,6 +44,8 @@ export function createRowCodec(): RowCodec {
     },
 
     decode(bytes) {
+      const numbers = decodeNumbers(bytes);
+      if (numbers !== undefined) return numbers;
       const fields: unknown = unpackr.unpack(bytes);
       if (!Array.isArray(fields)) throw new Error('a stored row is not an array');
       const schemaId: unknown = fields.pop();
@@ -53,6 +55,46 @@ export function createRowCodec(): RowCodec {
       return { row: fields.map(packed) as unknown as Row, schemaId };
     },
   };
+}
+
+/** By length: copying one is how an array without holes is made at once. */
+const zeros: readonly (readonly number[])[] = Array.from({ length: 257 }, (_, length) =>
+  Array.from({ length }, () => 0),
+);
+
+/**
+ * Rows of nothing but numbers, which most are, in a third of the time; undefined = let msgpackr decode it.
+ */
+function decodeNumbers(bytes: Uint8Array): DecodedRow | undefined {
+  const buffer = bytes as Buffer;
+  let length = 0;
+  let at = 1;
+  const tag = buffer[0] as number;
+  if ((tag & 0xf0) === 0x90) length = tag & 0x0f;
+  else if (tag === 0xdc && buffer.length > 3) {
+    length = buffer.readUInt16BE(1);
+    at = 3;
+  }
+  const template = zeros[length - 1];
+  if (template === undefined || length < 2) return undefined;
+  const row = template.slice();
+  for (let i = 0; i < length; i++) {
+    const kind = buffer[at] as number;
+    let value: number;
+    if (kind === 0xcb && at + 9 <= buffer.length) {
+      value = buffer.readDoubleBE(at + 1);
+      at += 9;
+    } else if (kind === 0xca && at + 5 <= buffer.length) {
+      value = buffer.readFloatBE(at + 1);
+      at += 5;
+    } else if (kind < 0x80) {
+      value = kind;
+      at += 1;
+    } else return undefined;
+    if (i === length - 1) return { row: row as unknown as Row, schemaId: value };
+    row[i] = value;
+  }
+  return undefined;
 }
 
 /**

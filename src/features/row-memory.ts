@@ -7,8 +7,8 @@
  * Cost: about 0.1 us a get, against 0.6 us to 1 us to find and decode 32 numbers in a memory map (Node 20).
  */
 import { LRUCache } from 'lru-cache';
-import type { Value } from '../project/value.ts';
 import type { Row } from './online-store.ts';
+import { entryBytes, rowBytes } from './row-bytes.ts';
 
 export interface RowMemory {
   /** The row as it was kept, unless `forgetChanged` has found a change of it since. */
@@ -16,11 +16,6 @@ export interface RowMemory {
   keep(key: string, row: Row): void;
   forgetChanged(): void;
 }
-
-/** What an entry takes besides its values: the key, places in the cache, the array. */
-const ENTRY_BYTES = 200;
-const NUMBER_BYTES = 8;
-const VALUE_BYTES = 24;
 
 /**
  * @param bytesMax estimate of the memory that rows may take
@@ -30,7 +25,10 @@ export function createRowMemory(
   bytesMax: number,
   takeChanges: () => readonly string[] | undefined,
 ): RowMemory {
-  const rows = new LRUCache<string, Row>({ maxSize: bytesMax, sizeCalculation: rowBytes });
+  const rows = new LRUCache<string, Row>({
+    maxSize: bytesMax,
+    sizeCalculation: (row, key) => entryBytes(key) + rowBytes(row),
+  });
   return {
     get: (key) => rows.get(key),
     keep(key, row) {
@@ -42,21 +40,4 @@ export function createRowMemory(
       else for (const key of changed) rows.delete(key);
     },
   };
-}
-
-/** An array of nothing but numbers holds them in place; one other value, and each number is an object of its own. */
-function rowBytes(row: Row, key: string): number {
-  const numberBytes = row.every(isNumber) ? NUMBER_BYTES : VALUE_BYTES;
-  let bytes = ENTRY_BYTES + 2 * key.length;
-  for (const value of row) bytes += isNumber(value) ? numberBytes : valueBytes(value);
-  return bytes;
-}
-
-function isNumber(value: Value): boolean {
-  return typeof value === 'number';
-}
-
-function valueBytes(value: Value): number {
-  if (typeof value === 'string') return VALUE_BYTES + 2 * value.length;
-  return Array.isArray(value) ? VALUE_BYTES + NUMBER_BYTES * value.length : VALUE_BYTES;
 }

@@ -61,7 +61,14 @@ function buildView(
     const message = `"${spec.timestamp_field}" is a join key of ${entity.name}, and one column cannot be both`;
     report.add(source, ['feature_views', name, 'timestamp_field'], message);
   }
-  return { name, entity, ttlMs: spec.ttl, timestampField: spec.timestamp_field, features };
+  return {
+    name,
+    entity,
+    ttlMs: spec.ttl,
+    timestampField: spec.timestamp_field,
+    onUnavailable: spec.on_unavailable,
+    features,
+  };
 }
 
 /** In a loaded file or a push, join keys, features and event time are columns side by side. */

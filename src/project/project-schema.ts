@@ -5,13 +5,12 @@
  * The `…Spec` types are the checked files: names as in the file, texts such as durations and types already parsed.
  */
 import { z } from 'zod';
-import { parseByteSize } from './byte-size.ts';
 import type { DataType } from './data-type.ts';
-import { parseDataType } from './data-type.ts';
-import { parseDuration } from './duration.ts';
 import { WORKERS_MAX, executions } from './execution.ts';
 import type { Execution } from './execution.ts';
-import { namePattern } from './model-reference.ts';
+import { dataType, duration, identifier, identifierPattern, name, parsed } from './schema-values.ts';
+import { LIMIT_TIMEOUT_MS_MAX, cache, feast, limits } from './settings-schema.ts';
+import type { CacheSpec, FeastSpec, LimitsSpec } from './settings-schema.ts';
 import type { Value } from './value.ts';
 import { Refusal, decodeValue } from './value.ts';
 
@@ -28,6 +27,7 @@ export interface FeatureViewSpec {
   readonly entity: string;
   /** Milliseconds. */
   readonly ttl?: number | undefined;
+  readonly on_unavailable: 'default' | 'error';
   readonly timestamp_field: string;
   readonly features: Readonly<Record<string, FeatureSpec>>;
 }
@@ -46,26 +46,14 @@ export interface EndpointSpec {
 }
 
 /** Durations in milliseconds, sizes in bytes. */
-export interface LimitsSpec {
-  readonly body_bytes_max: number;
-  readonly body_timeout: number;
-  readonly rows_max: number;
-  readonly timeout: number;
-  readonly in_flight_max: number;
-  readonly drain_timeout: number;
-  readonly memory_bytes_max: number;
-  readonly ws_sockets_max: number;
-  readonly ws_in_flight_max: number;
-  readonly ws_buffer_bytes_max: number;
-  readonly ws_idle_timeout: number;
-}
-
 export interface ProjectSpec {
   readonly project: string;
   readonly entities: Readonly<Record<string, EntitySpec>>;
   readonly feature_views: Readonly<Record<string, FeatureViewSpec>>;
   readonly endpoints: Readonly<Record<string, EndpointSpec>>;
   readonly limits: LimitsSpec;
+  readonly cache: CacheSpec;
+  readonly feast?: FeastSpec | undefined;
 }
 
 export interface BindingSpec {
@@ -92,26 +80,6 @@ export interface ModelSpec {
   readonly warmup?: boolean | undefined;
 }
 
-const identifierPattern = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
-const LIMIT_TIMEOUT_MS_MAX = 86_400_000;
-const BODY_BYTES_MAX = 1024 ** 3;
-const MEMORY_BYTES_MAX = 1024 ** 4;
-// What uWebSockets.js takes.
-const WS_IDLE_MS_MIN = 8000;
-const WS_IDLE_MS_MAX = 960_000;
-
-/** Names that expressions use must read as identifiers. */
-const identifier = z
-  .string()
-  .regex(
-    identifierPattern,
-    'is not a valid name: use letters, digits and "_", and start with a letter or "_"',
-  );
-
-const name = z
-  .string()
-  .regex(namePattern, 'is not a valid name: use letters, digits, "_", "-" and ".", and start with a letter');
-
 const reservedBindings: ReadonlySet<string> = new Set(['request', 'as_of', 'true', 'false', 'null', 'this']);
 
 function parseOutput(text: string): OutputSpec | string {
@@ -127,40 +95,11 @@ function parseRequestField(text: string): { readonly field: string } | string {
   return `"${text}" does not name a request field; write it like request.user_id`;
 }
 
-/** Text with a parser that returns the value, or a sentence on what is wrong with the text. */
-function parsed<T>(parse: (text: string) => T | string): z.ZodType<T, string> {
-  return z.string().transform((text, context): T => {
-    const result = parse(text);
-    if (typeof result !== 'string') return result;
-    context.addIssue({ code: 'custom', message: result });
-    return z.NEVER;
-  });
-}
-
 function notEmpty<T extends z.ZodType<Record<string, unknown>>>(mapping: T, entry: string): T {
   return mapping
     .refine((entries) => Object.keys(entries).length > 0, { error: `needs at least one ${entry}` })
     .meta({ minProperties: 1 });
 }
-
-const dataType = parsed(parseDataType).meta({
-  description: 'A type: float32, float64, int64, string, bool, timestamp, or a vector such as float32[64].',
-  pattern: '^(float32|float64|int64|string|bool|timestamp|(float32|float64|int64)\\[[0-9]+\\])$',
-  examples: ['float64', 'string', 'float32[64]'],
-});
-
-const duration = parsed(parseDuration).meta({
-  pattern: '^[0-9]+(ms|s|m|h|d)$',
-  examples: ['30s', '500ms', '5m', '1h', '30d'],
-});
-
-const timeout = duration.refine((durationMs) => durationMs <= LIMIT_TIMEOUT_MS_MAX, {
-  error: 'must be at most 1d',
-});
-
-const byteSize = z.union([z.int(), parsed(parseByteSize).meta({ pattern: '^[0-9]+([bB]|[kKmMgG][bB])$' })]);
-const bodySize = byteSize.pipe(z.int().min(1).max(BODY_BYTES_MAX));
-const memorySize = byteSize.pipe(z.int().min(0).max(MEMORY_BYTES_MAX));
 
 const entity = z.strictObject({
   keys: notEmpty(
@@ -211,6 +150,10 @@ const featureView = z.strictObject({
     .min(1, 'must not be empty')
     .default('event_timestamp')
     .describe('The column of loaded files and pushes that holds the event time.'),
+  on_unavailable: z
+    .enum(['default', 'error'])
+    .default('default')
+    .describe('What a row is that is not in memory while Redis is away: missing, or an error.'),
   features: notEmpty(z.record(identifier, feature), 'feature').describe(
     'The features by name: a type, or a type with a default.',
   ),
@@ -245,42 +188,6 @@ const endpoint = z.strictObject({
   ),
 });
 
-const limits = z.strictObject({
-  body_bytes_max: bodySize.prefault('1mb').describe('The largest body: bytes, or 512kb, 1mb.'),
-  body_timeout: timeout.prefault('10s').describe('Time for a body to arrive once its headers are there.'),
-  rows_max: z.int().min(1).max(100_000).default(1000).describe('The most rows of one call.'),
-  timeout: timeout.prefault('1s').describe('Time for an answer once the body is there.'),
-  in_flight_max: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .default(10_000)
-    .describe('The most requests that wait for an answer at once; more get OVERLOADED.'),
-  drain_timeout: timeout.prefault('10s').describe('Time that SIGTERM leaves the requests in flight.'),
-  memory_bytes_max: memorySize
-    .prefault('256mb')
-    .describe('Memory for feature rows that were read lately, about: bytes, or 512mb; 0 = none.'),
-  ws_sockets_max: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .default(1000)
-    .describe('The most open WebSockets; more are refused with OVERLOADED.'),
-  ws_in_flight_max: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .default(1000)
-    .describe('The most requests of one WebSocket, or of one message, that wait for an answer at once.'),
-  ws_buffer_bytes_max: bodySize
-    .prefault('4mb')
-    .describe('Answers that a WebSocket may leave unread: bytes, or 4mb. With more it is closed (4008).'),
-  ws_idle_timeout: duration
-    .refine((ms) => ms >= WS_IDLE_MS_MIN && ms <= WS_IDLE_MS_MAX, { error: 'must be from 8s to 16m' })
-    .prefault('60s')
-    .describe('Time after which a WebSocket that answers no ping is closed.'),
-});
-
 /** JSON has no comments, so this key is how a JSON file tells an editor its schema. */
 const schemaKey = z.string().optional().describe('Where an editor finds the JSON Schema of this file.');
 
@@ -298,6 +205,8 @@ export const projectSchema: z.ZodType<ProjectSpec> = z
       .describe('Groups of features of one entity that are loaded and stored together, by name.'),
     endpoints: z.record(name, endpoint).prefault({}).describe('What callers ask for predictions, by name.'),
     limits: limits.prefault({}).describe('Bounds on what one call, and all of them, may take.'),
+    cache: cache.prefault({}).describe('How rows are kept in memory in front of Redis.'),
+    feast: feast.optional().describe('How Feast wrote its rows, for --redis-layout feast.'),
     $schema: schemaKey,
   })
   .meta({

@@ -51,6 +51,8 @@ export interface FeatureView {
   readonly ttlMs: number | undefined;
   /** The column of loaded files and pushes that holds the event time. */
   readonly timestampField: string;
+  /** What a row is that is not in memory while the store is away: missing, or an error. */
+  readonly onUnavailable: 'default' | 'error';
   readonly features: readonly Feature[];
 }
 
@@ -174,6 +176,26 @@ export interface Limits {
   readonly wsIdleTimeoutMs: number;
 }
 
+/** Rows that are kept in memory in front of a store behind a network. */
+export interface CacheSettings {
+  /** Most entity keys; 0 = none. */
+  readonly entriesMax: number;
+  /** Age after which a row is read again although no change of it was told. */
+  readonly ttlMs: number;
+  /** Age of the oldest row that is served while the store is away. */
+  readonly staleMsMax: number;
+  readonly readTimeoutMs: number;
+}
+
+/** How Feast wrote its rows. */
+export interface FeastSettings {
+  /** Name of the project in Feast. */
+  readonly project: string;
+  readonly entityKeyVersion: 2 | 3;
+  /** Of join keys, by name, where they are not what their entity says. */
+  readonly keyTypes: ReadonlyMap<string, 'int32'>;
+}
+
 export interface Project {
   readonly name: string;
   /** The project folder. */
@@ -183,4 +205,6 @@ export interface Project {
   readonly models: ReadonlyMap<string, Model>;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   readonly limits: Limits;
+  readonly cache: CacheSettings;
+  readonly feast: FeastSettings;
 }

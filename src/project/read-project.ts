@@ -6,9 +6,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildEndpoints, namedModels } from './build-endpoints.ts';
 import { buildEntities, buildFeatureViews } from './build-features.ts';
+import { buildCache, buildFeast, buildLimits } from './build-settings.ts';
 import { freezeDeep } from './freeze-deep.ts';
-import type { Limits, Mistake, Model, Project } from './project.ts';
-import type { LimitsSpec, ProjectSpec } from './project-schema.ts';
+import type { Mistake, Model, Project } from './project.ts';
+import type { ProjectSpec } from './project-schema.ts';
 import { projectSchema } from './project-schema.ts';
 import { descriptionNames, readDescription } from './read-description.ts';
 import type { ModelFolder } from './read-models.ts';
@@ -97,7 +98,9 @@ async function readParts(
     featureViews,
     models: soundModels(folders),
     endpoints,
-    limits: toLimits(spec.limits),
+    limits: buildLimits(spec.limits),
+    cache: buildCache(spec.cache),
+    feast: buildFeast(spec, entities, source, report),
   };
 }
 
@@ -118,7 +121,9 @@ function emptyProject(dir: string): Project {
     featureViews: new Map(),
     models: new Map(),
     endpoints: new Map(),
-    limits: toLimits(emptySpec.limits),
+    limits: buildLimits(emptySpec.limits),
+    cache: buildCache(emptySpec.cache),
+    feast: { project: emptySpec.project, entityKeyVersion: 3, keyTypes: new Map() },
   };
 }
 
@@ -126,20 +131,4 @@ function soundModels(folders: ReadonlyMap<string, ModelFolder>): Map<string, Mod
   const models = new Map<string, Model>();
   for (const [name, { model }] of folders) if (model !== undefined) models.set(name, model);
   return models;
-}
-
-function toLimits(spec: LimitsSpec): Limits {
-  return {
-    bodyBytesMax: spec.body_bytes_max,
-    bodyTimeoutMs: spec.body_timeout,
-    rowsMax: spec.rows_max,
-    timeoutMs: spec.timeout,
-    inFlightMax: spec.in_flight_max,
-    drainTimeoutMs: spec.drain_timeout,
-    memoryBytesMax: spec.memory_bytes_max,
-    wsSocketsMax: spec.ws_sockets_max,
-    wsInFlightMax: spec.ws_in_flight_max,
-    wsBufferBytesMax: spec.ws_buffer_bytes_max,
-    wsIdleTimeoutMs: spec.ws_idle_timeout,
-  };
 }

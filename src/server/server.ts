@@ -4,8 +4,9 @@
  */
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
-import { openLmdbStore } from '../features/lmdb-store.ts';
 import type { OnlineStore } from '../features/online-store.ts';
+import { openStore } from '../features/open-store.ts';
+import type { RedisOptions } from '../features/redis/open-redis.ts';
 import type { Project } from '../project/project.ts';
 import { openServing } from '../serving/serving.ts';
 import type { Serving } from '../serving/serving.ts';
@@ -21,6 +22,8 @@ import type { Address, PortSharing, Transport } from './transport.ts';
 export interface ServerOptions {
   /** Folder of the embedded store; made if it is not there. */
   readonly dataDir: string;
+  /** Where rows are kept instead, with a cache of them in this process. */
+  readonly redis?: RedisOptions | undefined;
   /** Default 127.0.0.1. */
   readonly host?: string;
   /** Default 8080; 0 = any free port. */
@@ -91,12 +94,8 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     }
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
-    const views = [...project.featureViews.values()];
-    const store = await openLmdbStore({
-      path: options.dataDir,
-      views,
-      memoryBytesMax: project.limits.memoryBytesMax,
-    });
+    const { dataDir, redis } = options;
+    const store = await openStore(project, { dataDir, redis }, { metrics, log, isWarmed: true });
     opened.store = store;
     const clock = options.clock ?? systemClock;
     opened.serving = await openServing({ project, store, metrics, clock, log });

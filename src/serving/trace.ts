@@ -36,6 +36,7 @@ export function createTrace(plan: Plan, rowCount: number, asOfMs: number): Trace
         status,
         event_time: seen === null ? null : new Date(seen[0]).toISOString(),
         age_ms: seen === null ? null : ageMs(seen, asOfMs),
+        ...staleness(plan, read, key, found),
         values: tracedValues(read, found, status),
       };
     },
@@ -63,6 +64,17 @@ export function createTrace(plan: Plan, rowCount: number, asOfMs: number): Trace
   };
 }
 
+/** Only where the store is away, and the row is what it was before. */
+function staleness(
+  { store }: Plan,
+  { view }: PlanRead,
+  key: EntityKey | undefined,
+  found: Row | null,
+): JsonObject {
+  const staleMs = key === undefined ? 0 : store.staleMs(view, key, found);
+  return staleMs === 0 ? {} : { stale_ms: Math.round(staleMs) };
+}
+
 /** JSON has no infinities; null would say NaN. */
 function tracedSlot(value: JsonValue): JsonValue {
   return value === Infinity || value === -Infinity ? String(value) : value;
@@ -72,7 +84,7 @@ function tracedValues(read: PlanRead, found: Row | null, status: RowStatus): Jso
   const values: Record<string, JsonValue> = {};
   for (const feature of read.view.features) {
     const value: Value = found === null || status !== 'PRESENT' ? null : (found[feature.index + 1] as Value);
-    values[feature.name] = { value, status: valueStatus(status, value) };
+    values[feature.name] = { value, status: valueStatus(read.view, feature, found, status) };
   }
   return values;
 }

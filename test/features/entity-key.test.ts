@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ENTITY_KEY_BYTES_MAX, encodeEntityKey } from '../../src/features/entity-key.ts';
+import { ENTITY_KEY_BYTES_MAX, decodeEntityKey, encodeEntityKey } from '../../src/features/entity-key.ts';
 import { entityOf } from './sample-project.ts';
 
 const airport = entityOf('airport', { iata: 'string' });
@@ -72,4 +72,29 @@ describe('encodeEntityKey', () => {
   it('refuses a wrong number of values', () => {
     expect(() => encodeEntityKey(pair, ['a'])).toThrow('has 2 join keys, got 1');
   });
+});
+
+describe('decodeEntityKey', () => {
+  it('gives the values back that a key was made of', () => {
+    const any64 = fc.oneof(int64, fc.constantFrom(0, -1, -(2n ** 63n), Number.MIN_SAFE_INTEGER));
+    fc.assert(
+      fc.property(text, any64, text, (user, item, place) => {
+        expect(decodeEntityKey(triple, encodeEntityKey(triple, [user, item, place]))).toStrictEqual([
+          user,
+          item,
+          place,
+        ]);
+        expect(decodeEntityKey(airport, encodeEntityKey(airport, [user]))).toStrictEqual([user]);
+        expect(decodeEntityKey(driver, encodeEntityKey(driver, [item]))).toStrictEqual([item]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each(['', 'a', '1:a', '1:a1', '1:a2:b', '1:a1:bc', '1:a1:b1:c'])(
+    'refuses "%s" for two values',
+    (key) => {
+      expect(() => decodeEntityKey(pair, key)).toThrow('is no key of entity pair');
+    },
+  );
 });

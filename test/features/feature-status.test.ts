@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ageMs, rowStatus, valueStatus } from '../../src/features/feature-status.ts';
+import type { RowStatus } from '../../src/features/feature-status.ts';
 import type { Row } from '../../src/features/online-store.ts';
+import type { Feature } from '../../src/project/project.ts';
 import { entityOf, viewOf } from './sample-project.ts';
 
 const entity = entityOf('airport', { iata: 'string' });
@@ -35,12 +37,25 @@ describe('rowStatus', () => {
 });
 
 describe('valueStatus', () => {
+  const view = viewOf('view', entity, { a: 'float64', b: 'float64', c: 'float32[2]' });
+  const statusOf = (name: string, of: Row | null, status: RowStatus): string =>
+    valueStatus(view, view.features.find((feature) => feature.name === name) as Feature, of, status);
+
   it('is NULL_VALUE for a null in a row that is present, else what the row is', () => {
-    expect(valueStatus('PRESENT', 0)).toBe('PRESENT');
-    expect(valueStatus('PRESENT', null)).toBe('NULL_VALUE');
-    expect(valueStatus('NOT_FOUND', null)).toBe('NOT_FOUND');
-    expect(valueStatus('OUTSIDE_MAX_AGE', null)).toBe('OUTSIDE_MAX_AGE');
-    expect(valueStatus('OUTSIDE_MAX_AGE', 1.5)).toBe('OUTSIDE_MAX_AGE');
+    const whole: Row = [1000, 0, null, [1, 2]];
+    expect(statusOf('a', whole, 'PRESENT')).toBe('PRESENT');
+    expect(statusOf('b', whole, 'PRESENT')).toBe('NULL_VALUE');
+    expect(statusOf('b', null, 'NOT_FOUND')).toBe('NOT_FOUND');
+    expect(statusOf('b', whole, 'OUTSIDE_MAX_AGE')).toBe('OUTSIDE_MAX_AGE');
+    expect(statusOf('a', whole, 'OUTSIDE_MAX_AGE')).toBe('OUTSIDE_MAX_AGE');
+  });
+
+  it('is NOT_FOUND for a feature that was never written into a row that is present', () => {
+    const partial: Row = [1000, 1.5, null, null, [2]];
+    expect(statusOf('a', partial, 'PRESENT')).toBe('PRESENT');
+    expect(statusOf('b', partial, 'PRESENT')).toBe('NULL_VALUE');
+    expect(statusOf('c', partial, 'PRESENT')).toBe('NOT_FOUND');
+    expect(statusOf('c', partial, 'OUTSIDE_MAX_AGE')).toBe('OUTSIDE_MAX_AGE');
   });
 });
 

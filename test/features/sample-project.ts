@@ -18,6 +18,7 @@ export function viewOf(
     entity,
     ttlMs: options.ttlMs,
     timestampField: 'event_timestamp',
+    onUnavailable: 'default',
     features: Object.entries(features).map(([featureName, type], index) => ({
       name: featureName,
       type: dataType(type),
@@ -51,6 +52,8 @@ export function projectOf(
       wsBufferBytesMax: 1e6,
       wsIdleTimeoutMs: 60_000,
     },
+    cache: { entriesMax: 1000, ttlMs: 60_000, staleMsMax: 600_000, readTimeoutMs: 250 },
+    feast: { project: 'sample', entityKeyVersion: 3, keyTypes: new Map() },
   };
 }
 

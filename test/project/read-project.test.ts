@@ -29,6 +29,7 @@ describe('a sound project', () => {
       entity: user,
       ttlMs: 30 * 86_400_000,
       timestampField: 'event_timestamp',
+      onUnavailable: 'default',
       features: [
         { name: 'clicks', type: { scalar: 'int64', length: undefined }, index: 0, default: undefined },
         { name: 'spend', type: { scalar: 'float64', length: undefined }, index: 1, default: 0 },
@@ -121,6 +122,33 @@ describe('a sound project', () => {
     const { project, mistakes } = await readFiles({ 'millrace.yaml': `project: p\n${limits}\n` });
     expect(mistakes).toEqual([]);
     expect(project.limits).toEqual({ ...defaults, bodyBytesMax: 524_288, timeoutMs: 50, rowsMax: 7 });
+  });
+
+  test('says how rows are cached, and how Feast wrote them, each with a default', async () => {
+    const defaults = (await readFiles(soundFiles)).project;
+    expect(defaults.cache).toEqual({
+      entriesMax: 500_000,
+      ttlMs: 60_000,
+      staleMsMax: 600_000,
+      readTimeoutMs: 250,
+    });
+    expect(defaults.feast).toEqual({ project: 'shop', entityKeyVersion: 3, keyTypes: new Map() });
+    const text = [
+      'project: p',
+      'entities: { driver: { keys: { driver_id: int64 } } }',
+      'feature_views: { v: { entity: driver, on_unavailable: error, features: { x: float64 } } }',
+      'cache: { entries_max: 0, ttl: 5s, stale_max: 1h, read_timeout: 20ms }',
+      'feast: { project: rides, entity_key_version: 2, key_types: { driver_id: int32 } }',
+    ].join('\n');
+    const { project, mistakes } = await readFiles({ 'millrace.yaml': text });
+    expect(mistakes).toEqual([]);
+    expect(project.featureViews.get('v')?.onUnavailable).toBe('error');
+    expect(project.cache).toEqual({ entriesMax: 0, ttlMs: 5000, staleMsMax: 3_600_000, readTimeoutMs: 20 });
+    expect(project.feast).toEqual({
+      project: 'rides',
+      entityKeyVersion: 2,
+      keyTypes: new Map([['driver_id', 'int32']]),
+    });
   });
 
   test('may consist of a name alone', async () => {

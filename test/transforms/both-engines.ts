@@ -38,6 +38,7 @@ function featureView(name: string, features: Readonly<Record<string, [string, De
     entity: airport,
     ttlMs: undefined,
     timestampField: 'event_timestamp',
+    onUnavailable: 'default',
     features: Object.entries(features).map(([feature, [type, standIn]], index) => ({
       name: feature,
       index,

@@ -84,6 +84,7 @@ const view: FeatureView = {
   entity,
   ttlMs: undefined,
   timestampField: 'event_timestamp',
+  onUnavailable: 'default',
   features: kinds.flatMap(({ name, type, standIn }, i) => [
     { name, index: 2 * i, type: dataType(type), default: undefined },
     { name: `sure_${name}`, index: 2 * i + 1, type: dataType(type), default: standIn },

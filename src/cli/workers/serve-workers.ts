@@ -2,6 +2,7 @@
 import { loadProject } from '../../project/read-project.ts';
 import { createLog } from '../../telemetry/log.ts';
 import type { ServeGroupOptions } from '../serve-options.ts';
+import { REDIS_VARIABLE } from '../store-options.ts';
 import { unlessStopped, untilStopped } from '../until-stopped.ts';
 import { Supervisor } from './supervisor.ts';
 import { workerArgs } from './worker.ts';
@@ -11,12 +12,14 @@ export async function serveWithWorkers(options: ServeGroupOptions): Promise<void
   const stop = untilStopped();
   const { workers, host } = options;
   const log = createLog(options.logLevel);
+  const { redis } = options;
   const supervisor = new Supervisor({
     workerCount: workers,
     port: options.port,
     log,
     startTimeoutMs: options.startTimeout,
     workerArgs: (number, port, sharing) => ['worker', ...workerArgs({ ...options, number, port, sharing })],
+    workerEnv: redis === undefined ? {} : { [REDIS_VARIABLE]: redis },
     checkProject: async () => loadProject(options.project),
   });
   // However this process ends, no worker outlives it. One that is killed cannot see to it; its workers then do.

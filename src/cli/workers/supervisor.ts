@@ -24,6 +24,8 @@ export interface SupervisorOptions {
   readonly startTimeoutMs: number;
   /** Arguments of the command line that make a process a worker. */
   workerArgs(number: number, port: number, sharing: PortSharing): string[];
+  /** What workers have in their environment besides. */
+  readonly workerEnv: Readonly<Record<string, string>>;
   /** @throws MillraceError if the project as it is now has mistakes */
   checkProject(): Promise<unknown>;
 }
@@ -138,6 +140,7 @@ export class Supervisor {
     const args = this.options.workerArgs(slot.number, this.port, sharing);
     const worker = new WorkerProcess(slot.number, args, {
       startTimeoutMs: this.options.startTimeoutMs,
+      env: this.options.workerEnv,
       collect: async () => this.metrics.collect(),
     });
     this.workers.add(worker);

@@ -18,6 +18,8 @@ export interface WorkerEnd {
 export interface WorkerProcessOptions {
   /** A worker that is not ready by then is killed. */
   readonly startTimeoutMs: number;
+  /** Besides that of this process. */
+  readonly env: Readonly<Record<string, string>>;
   /** Gives the metrics of all workers, for a caller who asked this one. */
   readonly collect: () => Promise<string>;
 }
@@ -48,7 +50,10 @@ export class WorkerProcess {
     this.number = number;
     this.startTimeoutMs = options.startTimeoutMs;
     // Infinity and NaN are values of metrics, and JSON has neither.
-    this.child = fork(process.argv[1] as string, [...args], { serialization: 'advanced' });
+    this.child = fork(process.argv[1] as string, [...args], {
+      env: { ...process.env, ...options.env },
+      serialization: 'advanced',
+    });
     this.child.on('message', (message) => this.receive(message as FromWorker, options));
     this.startTimer = setTimeout(() => {
       this.isStartOver = true;

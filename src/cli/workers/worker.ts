@@ -1,5 +1,4 @@
 /** `millrace worker`: a server that is one of several processes. The supervisor starts it and speaks with it. */
-import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { MillraceError } from '../../errors.ts';
 import { loadProject } from '../../project/read-project.ts';
@@ -10,6 +9,7 @@ import { createLog } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { ServeOptions } from '../serve-options.ts';
+import { REDIS_VARIABLE, storePlace } from '../store-options.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 interface WorkerOptions extends ServeOptions {
@@ -27,14 +27,17 @@ export function workerCommand(): Command {
     .requiredOption('--host <address>', 'as for serve')
     .requiredOption('--port <number>', 'as for serve', Number)
     .addOption(new Option('--sharing <how>', 'who else may listen on the port').choices(['first', 'join']))
+    .addOption(new Option('--redis <url>', 'as for serve').env(REDIS_VARIABLE))
+    .requiredOption('--redis-layout <layout>', 'as for serve')
     .requiredOption('--log-level <level>', 'as for serve')
     .action(work);
 }
 
 /** The arguments of `millrace worker`. */
 export function workerArgs(options: WorkerOptions): string[] {
-  const { number, project, data, host, port, sharing, logLevel } = options;
-  const pairs = { number, project, data, host, port, sharing, 'log-level': logLevel };
+  const { number, project, data, host, port, sharing, logLevel, redisLayout } = options;
+  const layout = { 'redis-layout': redisLayout };
+  const pairs = { number, project, data, host, port, sharing, ...layout, 'log-level': logLevel };
   // One word each, so that a value may begin with a dash.
   return Object.entries(pairs).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}=${value}`],
@@ -61,10 +64,17 @@ async function work(options: WorkerOptions): Promise<void> {
   const render = answerSupervisor(metrics, drain);
   try {
     const project = await loadProject(options.project);
-    const { project: dir, data = join(dir, '.millrace'), host, port, sharing } = options;
+    const { host, port, sharing } = options;
     const log = createLog(options.logLevel).child({ worker: options.number });
     const shared: Metrics = { ...metrics, render, close: () => undefined };
-    server = await createServer(project, { dataDir: data, host, port, sharing, log, metrics: shared });
+    server = await createServer(project, {
+      ...storePlace(options),
+      host,
+      port,
+      sharing,
+      log,
+      metrics: shared,
+    });
     await tell({ type: 'ready', port: server.port, drainTimeoutMs: project.limits.drainTimeoutMs });
   } catch (error) {
     if (error instanceof MillraceError) {

@@ -21,6 +21,7 @@ export function featureView(
     entity: { name: 'subject', keys },
     ttlMs: undefined,
     timestampField: 'event_timestamp',
+    onUnavailable: 'default',
     features: Object.entries(features).map(([name, text], index) => {
       const type = parseDataType(text);
       if (typeof type === 'string') throw new Error(type);

@@ -1,0 +1,112 @@
+/** `millrace cache warm`: has a running server read what was asked for lately, so that it is in its memory. */
+import { Command } from 'commander';
+import { MillraceError } from '../errors.ts';
+import { decodeEntityKey } from '../features/entity-key.ts';
+import { openRedis } from '../features/redis/open-redis.ts';
+import type { RecentRows } from '../features/remote-store.ts';
+import type { Project } from '../project/project.ts';
+import { loadProject } from '../project/read-project.ts';
+import { jsonText } from '../serving/json-text.ts';
+import { createLog } from '../telemetry/log.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { createProgress } from './progress.ts';
+import { addStoreOptions, storePlace } from './store-options.ts';
+import type { StoreOptions } from './store-options.ts';
+
+interface WarmOptions extends StoreOptions {
+  readonly url: string;
+  readonly json?: true;
+}
+
+export function cacheCommand(): Command {
+  const warm = new Command('warm').description(
+    'Have a running server read the rows that were asked for lately at any server of the project. A server that starts does so by itself.',
+  );
+  addStoreOptions(warm)
+    .requiredOption('--url <url>', 'the server to warm: http://host:8080')
+    .option('--json', 'print the summary as JSON')
+    .action(warmServer);
+  return new Command('cache').description('Feature rows in the memory of servers.').addCommand(warm);
+}
+
+/** One call of get-online-features. */
+interface WarmCall {
+  readonly features: readonly string[];
+  readonly entities: Readonly<Record<string, readonly (string | number | bigint)[]>>;
+  readonly keyCount: number;
+}
+
+async function warmServer(options: WarmOptions): Promise<void> {
+  const project = await loadProject(options.project);
+  const calls = callsFor(project, await recentRows(project, options));
+  const total = calls.reduce((sum, { keyCount }) => sum + keyCount, 0);
+  const progress = createProgress('warming');
+  let done = 0;
+  try {
+    for (const call of calls) {
+      await send(options.url, call);
+      done += call.keyCount;
+      progress.update(done, total, `${done} entities`);
+    }
+  } finally {
+    progress.stop();
+  }
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ entities: done })}\n`);
+  else process.stdout.write(`${done} ${done === 1 ? 'entity is' : 'entities are'} in memory\n`);
+}
+
+async function recentRows(project: Project, options: StoreOptions): Promise<RecentRows> {
+  const { redis } = storePlace(options);
+  if (redis === undefined) {
+    const sentence = 'The list of recent rows is in Redis: give its address with --redis.';
+    throw new MillraceError('STARTUP_FAILED', sentence);
+  }
+  const metrics = createMetrics();
+  metrics.close();
+  const remote = await openRedis(project, redis, metrics, createLog('silent'));
+  try {
+    return await remote.recent();
+  } finally {
+    await remote.close();
+  }
+}
+
+/** What the project no longer has is left out. */
+function callsFor(project: Project, recent: RecentRows): WarmCall[] {
+  const { rowsMax } = project.limits;
+  return Object.entries(recent).flatMap(([name, { views, keys }]) => {
+    const entity = project.entities.get(name);
+    const features = views.flatMap((view) => {
+      const first = project.featureViews.get(view)?.features[0];
+      return first === undefined ? [] : [`${view}:${first.name}`];
+    });
+    if (entity === undefined || features.length === 0) return [];
+    const calls: WarmCall[] = [];
+    for (let from = 0; from < keys.length; from += rowsMax) {
+      const some = keys.slice(from, from + rowsMax).map((key) => decodeEntityKey(entity, key));
+      const columns = entity.keys.map(({ name: key }, i) => [key, some.map((values) => values[i])]);
+      const entities = Object.fromEntries(columns) as WarmCall['entities'];
+      calls.push({ features, entities, keyCount: some.length });
+    }
+    return calls;
+  });
+}
+
+/** @throws MillraceError STARTUP_FAILED if the server cannot be asked */
+async function send(url: string, { features, entities }: WarmCall): Promise<void> {
+  let reason: string;
+  try {
+    const response = await fetch(new URL('/get-online-features', url), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: jsonText({ features, entities }),
+    });
+    await response.arrayBuffer();
+    if (response.ok) return;
+    reason = `it answered ${response.status}`;
+  } catch (error) {
+    const { cause, message } = error as Error;
+    reason = cause instanceof Error ? cause.message : message;
+  }
+  throw new MillraceError('STARTUP_FAILED', `The server at ${url} cannot be asked: ${reason}.`);
+}

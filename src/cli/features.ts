@@ -1,0 +1,208 @@
+/** `millrace features get` and `put`: rows of the online store, as the server would read and write them. */
+import { Command, InvalidArgumentError } from 'commander';
+import { MillraceError } from '../errors.ts';
+import { decodePush, getOnlineFeatures } from '../features/feast.ts';
+import type { FeastResponse } from '../features/feast.ts';
+import type { OnlineStore } from '../features/online-store.ts';
+import type { Entity, FeatureView, Project } from '../project/project.ts';
+import { loadProject } from '../project/read-project.ts';
+import { suggestName } from '../project/suggestion.ts';
+import type { Value } from '../project/value.ts';
+import { jsonText } from '../serving/json-text.ts';
+import type { JsonValue } from '../serving/json-text.ts';
+import { addStoreOptions, openCommandStore } from './store-options.ts';
+import type { StoreOptions } from './store-options.ts';
+import { formatTable } from './table.ts';
+import type { Cell } from './table.ts';
+
+export function featuresCommand(): Command {
+  return new Command('features')
+    .description('Read and write rows of the online store.')
+    .addCommand(getCommand())
+    .addCommand(putCommand());
+}
+
+function getCommand(): Command {
+  const command = new Command('get')
+    .description("Print an entity's features, with their status and age.")
+    .argument('<key...>', 'the join key; of an entity with several: name=value,name=value');
+  return addStoreOptions(command)
+    .requiredOption('--entity <name>', 'the entity that the keys name')
+    .option('--view <name>', 'only this feature view (repeatable)', collect)
+    .option('--json', "print the answer of Feast's call instead of a table")
+    .action(get);
+}
+
+function putCommand(): Command {
+  const command = new Command('put')
+    .description('Write one row: every join key and feature of the view.')
+    .argument(
+      '<name=value...>',
+      'join keys and features; a number, true, null or [1,2] as in JSON, text as it is',
+    );
+  return addStoreOptions(command)
+    .requiredOption('--view <name>', 'the feature view to write')
+    .option('--event-time <time>', 'when the row became true: ISO 8601 (default: now)')
+    .option('--json', 'print the outcome as JSON')
+    .action(put);
+}
+
+interface GetOptions extends StoreOptions {
+  readonly entity: string;
+  readonly view?: readonly string[];
+  readonly json?: true;
+}
+
+async function get(keys: readonly string[], options: GetOptions): Promise<void> {
+  const project = await loadProject(options.project);
+  const entity = named(options.entity, project.entities, 'entity', 'entities');
+  const views = viewsOf(project, entity, options.view);
+  const columns = joinKeyColumns(entity, keys);
+  const answer = await withStore(project, options, async (store) =>
+    getOnlineFeatures(
+      project,
+      store,
+      {
+        features: views.flatMap((view) => view.features.map(({ name }) => `${view.name}:${name}`)),
+        entities: columns,
+        full_feature_names: true,
+      },
+      Date.now(),
+    ),
+  );
+  if (options.json === true) process.stdout.write(`${jsonText(answer as unknown as JsonValue)}\n`);
+  else keys.forEach((key, row) => process.stdout.write(entityTable(key, row, entity, views, answer)));
+}
+
+interface PutOptions extends StoreOptions {
+  readonly view: string;
+  readonly eventTime?: string;
+  readonly json?: true;
+}
+
+async function put(pairs: readonly string[], options: PutOptions): Promise<void> {
+  const project = await loadProject(options.project);
+  const view = named(options.view, project.featureViews, 'feature view', 'feature views');
+  const df: Record<string, unknown[]> = {};
+  for (const pair of pairs) {
+    const [name, text] = splitPair(pair);
+    if (Object.hasOwn(df, name)) throw new InvalidArgumentError(`"${name}" stands twice.`);
+    df[name] = [typedValue(view, name, text)];
+  }
+  if (options.eventTime !== undefined) df[view.timestampField] = [options.eventTime];
+  const writes = decodePush(project, { push_source_name: view.name, df }, Date.now());
+  const outcomes = await withStore(project, options, async (store) => store.write(writes));
+  const outcome = outcomes[0] ?? 'written';
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ view: view.name, outcome })}\n`);
+  else if (outcome === 'written') process.stdout.write(`${view.name}: written\n`);
+  else process.stdout.write(`${view.name}: not written, the stored row has a later event time\n`);
+}
+
+async function withStore<T>(
+  project: Project,
+  options: StoreOptions,
+  use: (store: OnlineStore) => Promise<T>,
+): Promise<T> {
+  const store = await openCommandStore(project, options);
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+function collect(name: string, names: readonly string[] = []): string[] {
+  return [...names, name];
+}
+
+function named<T>(name: string, all: ReadonlyMap<string, T>, kind: string, plural: string): T {
+  const found = all.get(name);
+  if (found !== undefined) return found;
+  const hint = suggestName(name, all.keys(), plural);
+  throw new MillraceError('UNKNOWN_FEATURE', `There is no ${kind} "${name}"; ${hint}`);
+}
+
+function viewsOf(project: Project, entity: Entity, names: readonly string[] | undefined): FeatureView[] {
+  const ofEntity = new Map([...project.featureViews].filter(([, view]) => view.entity === entity));
+  if (names === undefined) return [...ofEntity.values()];
+  return names.map((name) => named(name, ofEntity, `feature view of ${entity.name}`, 'feature views'));
+}
+
+function joinKeyColumns(entity: Entity, keys: readonly string[]): Record<string, string[]> {
+  const names = entity.keys.map(({ name }) => name);
+  const columns: Record<string, string[]> = Object.fromEntries(names.map((name) => [name, []]));
+  for (const key of keys) {
+    const values =
+      names.length === 1 ? new Map([[names[0] as string, key]]) : new Map(key.split(',').map(splitPair));
+    for (const name of names) {
+      const value = values.get(name);
+      if (value === undefined || values.size !== names.length) {
+        const form = names.map((each) => `${each}=…`).join(',');
+        throw new InvalidArgumentError(`"${key}" does not name an entity; write ${form}`);
+      }
+      columns[name]?.push(value);
+    }
+  }
+  return columns;
+}
+
+function splitPair(pair: string): [string, string] {
+  const at = pair.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError(`"${pair}" is not name=value.`);
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}
+
+/** A command line has only text: what is not text in the view is read as JSON. */
+function typedValue(view: FeatureView, name: string, text: string): unknown {
+  const feature = view.features.find((each) => each.name === name);
+  if (feature === undefined) return text;
+  if (text === 'null') return null;
+  const { scalar, length } = feature.type;
+  const isText =
+    scalar === 'string' || scalar === 'timestamp' || (scalar === 'int64' && length === undefined);
+  if (isText) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function entityTable(
+  key: string,
+  row: number,
+  entity: Entity,
+  views: readonly FeatureView[],
+  { results }: FeastResponse,
+): string {
+  const lines: Cell[][] = [['view', 'feature', 'value', 'status', 'event time', 'age']];
+  let column = entity.keys.length;
+  for (const view of views) {
+    for (const { name } of view.features) {
+      const result = results[column++];
+      const status = result?.statuses[row] ?? '';
+      const time = status === 'NOT_FOUND' ? '' : (result?.event_timestamps[row] ?? '');
+      const value = status === 'PRESENT' ? valueText(result?.values[row] ?? null) : '';
+      lines.push([view.name, name, value, status, time, time === '' ? '' : ageText(Date.parse(time))]);
+    }
+  }
+  return `${entity.name} ${key}\n${formatTable(lines, '  ')}`;
+}
+
+function valueText(value: Value): string {
+  if (!Array.isArray(value)) return String(value);
+  const shown = value.slice(0, 4).join(', ');
+  return value.length > 4 ? `[${shown}, … ${value.length}]` : `[${shown}]`;
+}
+
+const units: readonly (readonly [string, number])[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+];
+
+function ageText(timeMs: number): string {
+  const ageMs = Math.max(0, Date.now() - timeMs);
+  const unit = units.find(([, ms]) => ageMs >= 2 * ms);
+  return unit === undefined ? `${Math.floor(ageMs / 1000)} s` : `${Math.floor(ageMs / unit[1])} ${unit[0]}`;
+}

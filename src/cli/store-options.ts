@@ -1,0 +1,59 @@
+/** The options that say where features are kept, for every command that reads or writes them. */
+import { join } from 'node:path';
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import type { OnlineStore } from '../features/online-store.ts';
+import { openStore } from '../features/open-store.ts';
+import type { StorePlace } from '../features/open-store.ts';
+import { redisLayouts } from '../features/redis/open-redis.ts';
+import type { RedisLayout } from '../features/redis/open-redis.ts';
+import type { Project } from '../project/project.ts';
+import { createLog } from '../telemetry/log.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+
+export interface StoreOptions {
+  readonly project: string;
+  readonly data?: string;
+  readonly redis?: string;
+  readonly redisLayout: RedisLayout;
+}
+
+/** Also how the address reaches worker processes: among their arguments, everybody could read the password. */
+export const REDIS_VARIABLE = 'MILLRACE_REDIS_URL';
+
+export function addStoreOptions(command: Command): Command {
+  return command
+    .option('--project <dir>', 'the project folder, with millrace.yaml', '.')
+    .option(
+      '--data <dir>',
+      'the data folder of the embedded store (default: .millrace in the project folder)',
+    )
+    .addOption(
+      new Option(
+        '--redis <url>',
+        'keep features in Redis: redis://host:6379, redis+cluster://a:7001,b:7002, redis+sentinel://a,b/name; rediss with TLS',
+      ).env(REDIS_VARIABLE),
+    )
+    .addOption(
+      new Option('--redis-layout <layout>', 'how rows lie in Redis: as Millrace or as Feast writes them')
+        .choices(redisLayouts)
+        .default('millrace'),
+    );
+}
+
+export function storePlace({ project, data, redis, redisLayout }: StoreOptions): StorePlace {
+  return {
+    dataDir: data ?? join(project, '.millrace'),
+    redis: redis === undefined || redis === '' ? undefined : { url: redis, layout: redisLayout },
+  };
+}
+
+/**
+ * The store for a command that ends; what it has to say is in the errors it throws.
+ * @throws MillraceError STORE_FAILED, STARTUP_FAILED
+ */
+export async function openCommandStore(project: Project, options: StoreOptions): Promise<OnlineStore> {
+  const metrics = createMetrics();
+  metrics.close();
+  return openStore(project, storePlace(options), { metrics, log: createLog('silent') });
+}

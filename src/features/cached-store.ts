@@ -1,0 +1,371 @@
+/**
+ * The cache in front of a remote store: an online store that answers from memory what it has read before, and is told
+ * of every change.
+ *
+ * - One entry per entity key, with the rows of the views that were asked for; null = there is no such row. Keys without
+ *   any row have a part of the cache of their own, so that asking for what does not exist pushes out nothing that does.
+ * - Misses of one turn of the event loop become one read, each entity key once in it. Whoever misses what is being read
+ *   waits for that read.
+ * - An entry is current while the epoch of its shard lasts (remote-store.ts) and no change of it was told. A read that
+ *   is under way when a change is told, or whose epoch ends, is given to those who wait for it, but not kept. The `ttl`
+ *   is a backstop only: an older entry is still given, while it is read anew behind it.
+ * - An entry whose epoch has ended is read again. If the store is away, or does not answer, it is given as it is, up to
+ *   `stale_max`, and counted as stale. What is not in memory then is missing, or an error, as its view says
+ *   (`on_unavailable`).
+ *
+ * Rows are given out as they are kept, not copied: nobody may change one.
+ */
+import { LRUCache } from 'lru-cache';
+import { MillraceError } from '../errors.ts';
+import type { FeatureView } from '../project/project.ts';
+import type { Counter, Metrics } from '../telemetry/metrics.ts';
+import { Batch, Entry } from './cache-entry.ts';
+import type { Fill, Slot } from './cache-entry.ts';
+import type { EntityKey, OnlineStore, Row, RowKey, RowWrite, WriteOutcome } from './online-store.ts';
+import type { RecentRows, RemoteStore, Shard } from './remote-store.ts';
+
+export interface CachedStoreOptions {
+  readonly views: Iterable<FeatureView>;
+  /** Entity keys that are kept; 0 = none. */
+  readonly entriesMax: number;
+  /** Memory for rows, about; 0 = keep none. */
+  readonly memoryBytesMax: number;
+  readonly ttlMs: number;
+  readonly staleMsMax: number;
+  readonly metrics: Metrics;
+}
+
+export interface CachedStore extends OnlineStore {
+  /** Entity keys in memory, those that were asked for last first. */
+  recent(countMax: number): RecentRows;
+}
+
+/** Of the entries, those for keys without any row. */
+const ABSENT_PART = 0.1;
+/** Reads that go out together, at least: so Redis works on some while those before are decoded. */
+const BATCH_FILLS = 64;
+/** How exact ages are: looking at the clock at each get would add a third to it. */
+const CLOCK_STEP_MS = 50;
+
+export function createCachedStore(remote: RemoteStore, options: CachedStoreOptions): CachedStore {
+  return new MemoryFirst(remote, options);
+}
+
+class MemoryFirst implements CachedStore {
+  private readonly remote: RemoteStore;
+  private readonly options: CachedStoreOptions;
+  private readonly slots = new Map<FeatureView, Slot>();
+  private readonly slotsOfEntity = new Map<string, Slot[]>();
+  private readonly present: LRUCache<string, Entry>;
+  private readonly isKept: boolean;
+  private readonly absent: LRUCache<string, Entry>;
+  private readonly inFlight = new Map<string, Fill>();
+  private next: Batch | undefined;
+  /** Of the last get, unless it is in the cache no more: then no change would reach it. */
+  private last: Entry | undefined;
+  private nowMs = performance.now();
+  private readonly clock: NodeJS.Timeout;
+  private readonly counts: Readonly<Record<'invalidation' | 'eviction', Counter>>;
+  private closing: Promise<void> | undefined;
+
+  constructor(remote: RemoteStore, options: CachedStoreOptions) {
+    this.remote = remote;
+    this.options = options;
+    const { metrics, entriesMax, memoryBytesMax } = options;
+    for (const view of options.views) this.addSlot(view, metrics);
+    this.counts = {
+      invalidation: metrics.counter('millrace_cache_invalidations_total', 'Entries dropped by a change.', {}),
+      eviction: metrics.counter('millrace_cache_evictions_total', 'Entries dropped for want of room.', {}),
+    };
+    const isKept = entriesMax > 0 && memoryBytesMax > 0;
+    this.isKept = isKept;
+    const cache = (part: number): LRUCache<string, Entry> =>
+      new LRUCache({
+        max: isKept ? Math.max(1, Math.floor(entriesMax * part)) : 1,
+        maxSize: Math.max(1, Math.floor(memoryBytesMax * part)),
+        sizeCalculation: (entry, name) => entry.bytes(name),
+        dispose: (_entry, _name, why) => {
+          this.last = undefined;
+          if (why === 'evict') this.counts.eviction.add(1);
+        },
+      });
+    this.present = cache(1 - ABSENT_PART);
+    this.absent = cache(ABSENT_PART);
+    metrics.gauge('millrace_cache_entries', 'Entity keys in memory.', () => [
+      { labels: { rows: 'some' }, value: this.present.size },
+      { labels: { rows: 'none' }, value: this.absent.size },
+    ]);
+    metrics.gauge('millrace_cache_bytes', 'Memory that they take, about.', () => [
+      { labels: {}, value: this.present.calculatedSize + this.absent.calculatedSize },
+    ]);
+    this.clock = setInterval(() => (this.nowMs = performance.now()), CLOCK_STEP_MS);
+    this.clock.unref();
+    remote.onChange((names) => {
+      for (const name of names) if (this.forget(name)) this.counts.invalidation.add(1);
+    });
+  }
+
+  get(view: FeatureView, key: EntityKey): Row | null | undefined {
+    const slot = this.slotOf(view);
+    const entry = this.lastEntry(view, key);
+    const row = entry?.rows[slot.index];
+    if (entry === undefined || row === undefined) return undefined;
+    if (entry.isCurrent) {
+      const ageMs = this.nowMs - entry.readAtMs;
+      if (ageMs > this.options.staleMsMax) return undefined;
+      if (ageMs > this.options.ttlMs) this.refresh(entry);
+      slot.counts.hit.add(1);
+      return row;
+    }
+    if (!entry.shard.isAway || !this.mayBeStale(entry)) return undefined;
+    slot.counts.stale.add(1);
+    return row;
+  }
+
+  async read(keys: readonly RowKey[]): Promise<(Row | null)[]> {
+    if (this.closing !== undefined) throw new Error('the store is closed');
+    const fills = this.fillsFor(keys);
+    let last: Batch | undefined;
+    for (const { batch } of fills) {
+      if (batch !== last) await batch.done;
+      last = batch;
+    }
+    return keys.map(({ view }, i) => this.rowOf(fills[i] as Fill, this.slotOf(view)));
+  }
+
+  async write(rows: readonly RowWrite[]): Promise<WriteOutcome[]> {
+    let outcomes: WriteOutcome[] = [];
+    try {
+      outcomes = await this.remote.write(rows);
+      return outcomes;
+    } finally {
+      // Also if it failed: it may have been written. The change is told too, but later.
+      rows.forEach((write, i) => this.outdate(write, outcomes[i]));
+    }
+  }
+
+  staleMs(view: FeatureView, key: EntityKey, row: Row | null): number {
+    const entry = this.entryOf(this.remote.nameOf(view, key));
+    if (entry === undefined || entry.isCurrent || entry.rows[this.slotOf(view).index] !== row) return 0;
+    return performance.now() - entry.readAtMs;
+  }
+
+  recent(countMax: number): RecentRows {
+    const found: Record<string, { views: Set<string>; keys: EntityKey[] }> = {};
+    let count = 0;
+    for (const entry of this.present.values()) {
+      if (++count > countMax) break;
+      const { entity } = (entry.slots[0] as Slot).view;
+      const of = (found[entity.name] ??= { views: new Set(), keys: [] });
+      of.keys.push(entry.key);
+      for (const { name } of entry.views) of.views.add(name);
+    }
+    return Object.fromEntries(
+      Object.entries(found).map(([name, { views, keys }]) => [name, { views: [...views], keys }]),
+    );
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.clock);
+    this.closing ??= this.remote.close();
+    return this.closing;
+  }
+
+  private addSlot(view: FeatureView, metrics: Metrics): void {
+    const slots = this.slotsOfEntity.get(view.entity.name) ?? [];
+    const count = (outcome: string): Counter =>
+      metrics.counter('millrace_cache_rows_total', 'Rows that were asked for, by where they came from.', {
+        view: view.name,
+        outcome,
+      });
+    const slot: Slot = {
+      view,
+      index: slots.length,
+      counts: {
+        hit: count('hit'),
+        miss: count('miss'),
+        stale: count('stale'),
+        unavailable: count('unavailable'),
+      },
+    };
+    slots.push(slot);
+    this.slotsOfEntity.set(view.entity.name, slots);
+    this.slots.set(view, slot);
+  }
+
+  private slotOf(view: FeatureView): Slot {
+    const slot = this.slots.get(view);
+    if (slot === undefined) throw new Error(`feature view ${view.name} was not given to the cache`);
+    return slot;
+  }
+
+  /** Views of one entity key are mostly asked for one after the other. */
+  private lastEntry(view: FeatureView, key: EntityKey): Entry | undefined {
+    if (this.last?.key === key && (this.last.slots[0] as Slot).view.entity === view.entity) return this.last;
+    return (this.last = this.entryOf(this.remote.nameOf(view, key)));
+  }
+
+  private entryOf(name: string): Entry | undefined {
+    return this.present.get(name) ?? this.absent.get(name);
+  }
+
+  private mayBeStale(entry: Entry): boolean {
+    return this.nowMs - entry.readAtMs <= this.options.staleMsMax;
+  }
+
+  /**
+   * What is known of this name is true no more; it is kept for as long as the store may be away. Gives whether
+   * anything was known.
+   */
+  private forget(name: string): boolean {
+    for (let fill = this.inFlight.get(name); fill !== undefined; fill = fill.before) fill.isOutdated = true;
+    const entry = this.present.peek(name) ?? this.absent.peek(name);
+    if (entry === undefined || entry.epoch === 0) return false;
+    entry.epoch = 0;
+    return true;
+  }
+
+  /** After a write of this process: should the store go away now, then what was written is the best that is known. */
+  private outdate({ view, key, row }: RowWrite, outcome: WriteOutcome | undefined): void {
+    const name = this.remote.nameOf(view, key);
+    this.forget(name);
+    const entry = this.present.peek(name);
+    if (outcome === 'written' && entry !== undefined) entry.rows[this.slotOf(view).index] = row;
+  }
+
+  /** Neighbours in `keys` are often views of the same entity key. */
+  private fillsFor(keys: readonly RowKey[]): Fill[] {
+    let last: Fill | undefined;
+    return keys.map(({ view, key }) => {
+      const isSame = last?.key === key && last.views[0]?.entity === view.entity && last.batch === this.next;
+      if (!isSame || last === undefined) return (last = this.fillFor(view, key));
+      addView(last, view);
+      return last;
+    });
+  }
+
+  /** The read to wait for: one that is under way and still true, or one of the next batch. */
+  private fillFor(view: FeatureView, key: EntityKey): Fill {
+    const name = this.remote.nameOf(view, key);
+    const sent = this.inFlight.get(name);
+    const isTrue =
+      sent !== undefined && !sent.isOutdated && sent.epoch !== 0 && sent.epoch === sent.shard?.epoch;
+    if (isTrue && sent.views.includes(view)) return sent;
+    const fill = this.enqueue(name, key, sent);
+    addView(fill, view);
+    return fill;
+  }
+
+  private enqueue(name: string, key: EntityKey, before: Fill | undefined): Fill {
+    const known = this.next?.fills.get(name);
+    if (known !== undefined) return known;
+    if (this.next !== undefined && this.next.fills.size >= BATCH_FILLS) this.send();
+    if (this.next === undefined) {
+      this.next = new Batch();
+      setImmediate(this.send);
+    }
+    const batch = this.next;
+    const fill: Fill = {
+      name,
+      key,
+      views: [],
+      batch,
+      shard: undefined,
+      epoch: 0,
+      isOutdated: false,
+      rows: undefined,
+      isDone: false,
+      before,
+    };
+    batch.fills.set(name, fill);
+    return fill;
+  }
+
+  private readonly send = (): void => {
+    const batch = this.next;
+    this.next = undefined;
+    if (batch !== undefined) void this.run(batch);
+  };
+
+  private async run(batch: Batch): Promise<void> {
+    const fills = [...batch.fills.values()];
+    for (const fill of fills) {
+      fill.shard = this.remote.shardOf(fill.name);
+      fill.epoch = fill.shard.epoch;
+      this.inFlight.set(fill.name, fill);
+    }
+    const results = await this.remote.read(fills);
+    this.nowMs = performance.now();
+    fills.forEach((fill, i) => {
+      this.take(fill, results[i]);
+      this.end(fill);
+    });
+    batch.finish();
+  }
+
+  /** Leaves in the chain of reads of a key only what is under way, so that a change reaches all of it. */
+  private end(fill: Fill): void {
+    fill.isDone = true;
+    while (fill.before?.isDone === true) fill.before = fill.before.before;
+    if (this.inFlight.get(fill.name) !== fill) return;
+    if (fill.before === undefined) this.inFlight.delete(fill.name);
+    else this.inFlight.set(fill.name, fill.before);
+  }
+
+  private take(fill: Fill, rows: (Row | null | Error)[] | undefined): void {
+    if (rows === undefined) return;
+    fill.rows = rows;
+    const { shard } = fill;
+    if (!this.isKept || fill.isOutdated || fill.epoch === 0 || shard === undefined) return;
+    if (fill.epoch === shard.epoch) this.keep(fill, shard, rows);
+  }
+
+  private keep({ name, key, epoch, views }: Fill, shard: Shard, rows: readonly (Row | null | Error)[]): void {
+    const known = this.entryOf(name);
+    const isSame = known !== undefined && known.epoch === epoch && known.shard === shard;
+    const slots = this.slotsOfEntity.get((views[0] as FeatureView).entity.name) as Slot[];
+    const entry = isSame ? known : new Entry(slots, key, shard, epoch);
+    views.forEach((view, i) => {
+      const row = rows[i];
+      entry.rows[this.slotOf(view).index] = row instanceof Error ? undefined : row;
+    });
+    entry.readAtMs = this.nowMs;
+    entry.isRefreshing = false;
+    const [to, from] = entry.isAbsent ? [this.absent, this.present] : [this.present, this.absent];
+    from.delete(name);
+    to.set(name, entry);
+  }
+
+  private rowOf(fill: Fill, slot: Slot): Row | null {
+    const row = fill.rows?.[fill.views.indexOf(slot.view)];
+    if (row instanceof Error) throw row;
+    if (row !== undefined) {
+      slot.counts.miss.add(1);
+      return row;
+    }
+    const entry = this.entryOf(fill.name);
+    const last = entry?.rows[slot.index];
+    if (entry !== undefined && last !== undefined && this.mayBeStale(entry)) {
+      slot.counts.stale.add(1);
+      return last;
+    }
+    slot.counts.unavailable.add(1);
+    if (slot.view.onUnavailable === 'default') return null;
+    const sentence = `The online store is away, and the view "${slot.view.name}" asks for an error then; retry later.`;
+    throw new MillraceError('STORE_FAILED', sentence, { retryAfterMs: 1000 });
+  }
+
+  private refresh(entry: Entry): void {
+    if (entry.isRefreshing) return;
+    entry.isRefreshing = true;
+    const { views } = entry;
+    const name = this.remote.nameOf(views[0] as FeatureView, entry.key);
+    const fill = this.enqueue(name, entry.key, this.inFlight.get(name));
+    for (const view of views) addView(fill, view);
+    void fill.batch.done.then(() => (entry.isRefreshing = false));
+  }
+}
+
+function addView({ views }: Fill, view: FeatureView): void {
+  if (!views.includes(view)) views.push(view);
+}

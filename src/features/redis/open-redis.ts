@@ -1,0 +1,89 @@
+/** Opens the store that an address names: the cache, Redis behind it, and rows in one of the two layouts. */
+import type { Project } from '../../project/project.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import type { RemoteStore } from '../remote-store.ts';
+import { checkRedis } from './check-redis.ts';
+import { createFeastLayout } from './feast-layout.ts';
+import { createPackedLayout } from './packed-layout.ts';
+import { parseRedisAddress } from './redis-address.ts';
+import type { RedisAddress } from './redis-address.ts';
+import { connectToRedis, permissionFailure } from './redis-connection.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import type { RedisShard } from './redis-shard.ts';
+import { openRedisStore } from './redis-store.ts';
+
+const CHECK_TIMEOUT_MS = 5000;
+
+export const redisLayouts = ['millrace', 'feast'] as const;
+export type RedisLayout = (typeof redisLayouts)[number];
+
+export interface RedisOptions {
+  readonly url: string;
+  /** How rows lie there: Millrace's own way (the default), or that of Feast. */
+  readonly layout?: RedisLayout;
+}
+
+/** @throws MillraceError STARTUP_FAILED, STORE_FAILED */
+export async function openRedis(
+  { name, featureViews, cache, feast }: Pick<Project, 'name' | 'featureViews' | 'cache' | 'feast'>,
+  { url, layout: layoutName = 'millrace' }: RedisOptions,
+  metrics: Metrics,
+  log: Log,
+): Promise<RemoteStore> {
+  const address = parseRedisAddress(url);
+  const views = featureViews.values();
+  const layout = layoutName === 'feast' ? createFeastLayout(feast, views) : createPackedLayout(name, views);
+  const { encoding } = layout;
+  const prefixes = layout.prefixes.map((prefix) => Buffer.from(prefix, encoding));
+  const connection = await connectToRedis({
+    address,
+    encoding,
+    prefixes,
+    readTimeoutMs: cache.readTimeoutMs,
+    log,
+  });
+  describeConnection(connection, metrics);
+  try {
+    for (const warning of await checkAll(connection, address)) log.warn({ redis: address.label }, warning);
+    return await openRedisStore({ project: name, connection, layout });
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** Each warning once, whatever the number of servers. */
+async function checkAll(connection: RedisConnection, { kind, username }: RedisAddress): Promise<Set<string>> {
+  const warnings = new Set<string>();
+  const isClusterAddress = kind === 'cluster';
+  for (const shard of connection.shards()) {
+    if (shard.isAway) continue;
+    const [info, time] = await shard.run([['INFO'], ['TIME']], CHECK_TIMEOUT_MS);
+    const forbidden = [info, time].find((reply) => reply instanceof Error);
+    if (forbidden !== undefined) throw permissionFailure(forbidden, username);
+    const [seconds, microseconds] = (time as Buffer[]).map(Number) as [number, number];
+    const clockAheadMs = seconds * 1000 + microseconds / 1000 - Date.now();
+    for (const warning of checkRedis({ info: String(info), clockAheadMs, isClusterAddress }))
+      warnings.add(warning);
+  }
+  return warnings;
+}
+
+function describeConnection(connection: RedisConnection, metrics: Metrics): void {
+  const total = (count: (shard: RedisShard) => number): number =>
+    [...connection.shards()].reduce((sum, shard) => sum + count(shard), 0);
+  metrics.gauge('millrace_redis_round_trips_total', 'Pipelines that were sent to Redis.', () => [
+    { labels: {}, value: total(({ roundTrips }) => roundTrips) },
+  ]);
+  metrics.gauge('millrace_redis_shards', 'Redis servers, by whether they answer.', () => [
+    { labels: { state: 'away' }, value: total(({ isAway }) => Number(isAway)) },
+    { labels: { state: 'answers' }, value: total(({ isAway }) => Number(!isAway)) },
+  ]);
+  metrics.gauge('millrace_redis_breaker_open', 'Redis servers that hang and are not asked.', () => [
+    { labels: {}, value: total(({ isBreakerOpen }) => Number(isBreakerOpen)) },
+  ]);
+  metrics.gauge('millrace_redis_coherent', 'Redis servers whose changes are told.', () => [
+    { labels: {}, value: total(({ epoch }) => Number(epoch !== 0)) },
+  ]);
+}

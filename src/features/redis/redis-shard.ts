@@ -1,0 +1,254 @@
+/**
+ * One Redis server: the connection that reads and writes, and beside it the feed of changes. Knows when the server is
+ * away, and when changes may have been missed.
+ *
+ * - Away: there is no connection; or it did not answer FAILURES_MAX batches in a row, or a heartbeat, in time. From
+ *   then on nothing is asked of it but a ping now and then, until one is answered in time. So a server that hangs costs
+ *   a few callers their time limit, not every one.
+ * - An epoch begins when the feed is open and ends when it is lost, or when the data connection is made anew, which may
+ *   have led to another server.
+ */
+import { isIP } from 'node:net';
+import type { Redis } from 'ioredis';
+import type { Shard } from '../remote-store.ts';
+import { openChangeFeed } from './change-feed.ts';
+import type { ChangeFeed, ServerOptions } from './change-feed.ts';
+import { TimeoutError, within } from './within.ts';
+
+export type RedisArgument = string | Buffer | number;
+/** Name, then arguments. */
+export type RedisCommand = readonly [string, ...RedisArgument[]];
+
+export interface ShardEvents {
+  changed(names: readonly Buffer[]): void;
+  /** After the first time. `why` is a sentence's rest. */
+  log(what: 'away' | 'back' | 'feed lost' | 'feed open', why?: string): void;
+  /** It has become away: in a cluster, another node may have its slots. */
+  away(): void;
+}
+
+export interface ShardOptions {
+  readonly prefixes: readonly Buffer[];
+  readonly readTimeoutMs: number;
+}
+
+const FAILURES_MAX = 3;
+const BEAT_MS = 1000;
+const PROBE_MS = 250;
+const FEED_RETRY_MS_MAX = 1000;
+/** Beats without an answer after which the connection is made anew: its other end may be gone without a word. */
+const MISSED_BEATS_MAX = 4;
+
+export class RedisShard implements Shard {
+  epoch = 0;
+  /** For metrics. */
+  roundTrips = 0;
+  /** Resolves when it is first told of changes; rejects if the first try to be told fails. */
+  readonly ready: Promise<void>;
+  private readonly settleReady: { resolve: () => void; reject: (error: unknown) => void };
+  private epochs = 0;
+  private client: Redis | undefined;
+  private feed: ChangeFeed | undefined;
+  private feedTries = 0;
+  private feedTimer: NodeJS.Timeout | undefined;
+  private isTripped = false;
+  private failures = 0;
+  private missedBeats = 0;
+  private beatTimer: NodeJS.Timeout | undefined;
+  private isClosed = false;
+  private readonly options: ShardOptions;
+  private readonly events: ShardEvents;
+
+  constructor(options: ShardOptions, events: ShardEvents) {
+    this.options = options;
+    this.events = events;
+    let settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+    this.ready = new Promise((resolve, reject) => (settle = { resolve, reject }));
+    this.settleReady = settle as unknown as { resolve: () => void; reject: (error: unknown) => void };
+    // Whoever waits hears it as well.
+    this.ready.catch(() => undefined);
+    this.beatLater();
+  }
+
+  get isAway(): boolean {
+    return this.isTripped || this.client?.status !== 'ready';
+  }
+
+  /** Whether it is away although it is connected. */
+  get isBreakerOpen(): boolean {
+    return this.isTripped;
+  }
+
+  /** Takes the connection to use from now on; a cluster makes another one when it has lost one. */
+  attach(client: Redis): void {
+    this.client = client;
+    client.on('ready', () => this.connected(client));
+    if (client.status === 'ready') this.connected(client);
+  }
+
+  detach(client: Redis): void {
+    if (this.client !== client) return;
+    this.client = undefined;
+    this.endFeed();
+  }
+
+  /**
+   * Runs commands in one round trip. A reply is an Error where Redis refused the command.
+   * @throws Error if there is no answer in time
+   */
+  async run(
+    commands: readonly RedisCommand[],
+    timeoutMs: number = this.options.readTimeoutMs,
+  ): Promise<unknown[]> {
+    const { client } = this;
+    if (client === undefined || this.isAway) throw new Error('it is away');
+    const pipeline = client.pipeline();
+    for (const command of commands) pipeline.callBuffer(...(command as [string, ...RedisArgument[]]));
+    this.roundTrips++;
+    try {
+      const results = (await within(timeoutMs, pipeline.exec())) ?? [];
+      const replies = results.map(([error, reply]) => error ?? reply);
+      const lost = replies.find((reply) => reply instanceof Error && reply.name !== 'ReplyError');
+      if (lost !== undefined) throw lost as Error;
+      this.failures = 0;
+      return replies;
+    } catch (error) {
+      if (error instanceof TimeoutError && ++this.failures >= FAILURES_MAX) this.trip(error.message);
+      throw error;
+    }
+  }
+
+  /** Changes may have been missed. */
+  interrupt(): void {
+    if (this.epoch !== 0) this.epoch = ++this.epochs;
+  }
+
+  close(): void {
+    this.isClosed = true;
+    clearTimeout(this.beatTimer);
+    this.endFeed();
+  }
+
+  private connected(client: Redis): void {
+    if (client !== this.client || this.isClosed) return;
+    this.recover();
+    this.endFeed();
+    void this.openFeed(client);
+  }
+
+  private async openFeed(client: Redis): Promise<void> {
+    const target = feedTarget(client);
+    const prefixes = this.options.prefixes;
+    let isLost = false;
+    const lost = (): void => {
+      isLost = true;
+      this.feedLost(client);
+    };
+    const changed = (names: readonly Buffer[] | undefined): void => {
+      if (names === undefined) this.interrupt();
+      else this.events.changed(names);
+    };
+    try {
+      const feed = await openChangeFeed(target, prefixes, { changed, lost });
+      if (this.isClosed || client !== this.client || client.status !== 'ready' || this.feed !== undefined)
+        return feed.close();
+      if (isLost) return;
+      this.feed = feed;
+      this.feedTries = 0;
+      this.epoch = ++this.epochs;
+      this.settleReady.resolve();
+      if (this.epochs > 1) this.events.log('feed open');
+    } catch (error) {
+      this.settleReady.reject(error);
+      this.retryFeed(client, (error as Error).message);
+    }
+  }
+
+  private feedLost(client: Redis): void {
+    this.endFeed();
+    this.events.log('feed lost');
+    this.retryFeed(client);
+  }
+
+  private retryFeed(client: Redis, why?: string): void {
+    if (this.isClosed || client !== this.client || client.status !== 'ready') return;
+    if (why !== undefined) this.events.log('feed lost', why);
+    clearTimeout(this.feedTimer);
+    const delayMs = Math.min(10 * 2 ** this.feedTries++, FEED_RETRY_MS_MAX);
+    this.feedTimer = setTimeout(() => {
+      if (client === this.client && client.status === 'ready' && this.feed === undefined)
+        void this.openFeed(client);
+    }, delayMs);
+  }
+
+  private endFeed(): void {
+    clearTimeout(this.feedTimer);
+    this.feed?.close();
+    this.feed = undefined;
+    this.epoch = 0;
+  }
+
+  private trip(why: string): void {
+    if (this.isTripped || this.isClosed) return;
+    this.isTripped = true;
+    this.events.log('away', why);
+    this.events.away();
+    clearTimeout(this.beatTimer);
+    this.beatLater();
+  }
+
+  private recover(): void {
+    this.failures = 0;
+    this.missedBeats = 0;
+    if (!this.isTripped) return;
+    this.isTripped = false;
+    this.events.log('back');
+  }
+
+  private beatLater(): void {
+    if (this.isClosed) return;
+    this.beatTimer = setTimeout(() => void this.beat(), this.isTripped ? PROBE_MS : BEAT_MS);
+    this.beatTimer.unref();
+  }
+
+  /** Both connections may hang without a word; then only the time without an answer tells. */
+  private async beat(): Promise<void> {
+    const { client, feed } = this;
+    if (client?.status === 'ready') {
+      const limitMs = this.isTripped ? this.options.readTimeoutMs : BEAT_MS;
+      const [data, changes] = await Promise.allSettled([
+        within(limitMs, client.ping()),
+        within(BEAT_MS, feed?.ping() ?? Promise.resolve()),
+      ]);
+      if (this.isClosed) return;
+      if (client === this.client) this.heard(client, data.status === 'fulfilled');
+      if (feed !== undefined && feed === this.feed && changes.status === 'rejected') {
+        feed.close();
+        this.feedLost(client);
+      }
+    }
+    clearTimeout(this.beatTimer);
+    this.beatLater();
+  }
+
+  private heard(client: Redis, isHeard: boolean): void {
+    if (isHeard) return this.recover();
+    this.trip('no answer to a ping');
+    if (++this.missedBeats % MISSED_BEATS_MAX === 0) client.disconnect(true);
+  }
+}
+
+/** The very server that the data connection has reached: a name may lead elsewhere by now. */
+function feedTarget(client: Redis): ServerOptions {
+  const { path, username, password, tls, host, family } = client.options;
+  const { stream } = client;
+  const isServerName = host !== undefined && isIP(host) === 0;
+  return {
+    protocol: 2,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls: isServerName ? { servername: host, ...tls } : tls }),
+    ...(family === undefined ? {} : { family }),
+    ...(path === undefined ? { host: stream.remoteAddress ?? '', port: stream.remotePort ?? 0 } : { path }),
+  };
+}

@@ -1,0 +1,290 @@
+/**
+ * The distributed online store: rows in Redis, under one of two layouts (row-layout.ts). Keeps nothing in memory; the
+ * cached store stands in front of it.
+ *
+ * Reads: one HMGET per entity key, in one pipeline per server, within a time limit. Writes: compare-and-set on the
+ * event time in one Lua call per entity key, so all rows of one entity in a call are written, or none. They are as
+ * durable as Redis is configured (`appendfsync`).
+ */
+import { createHash } from 'node:crypto';
+import { MillraceError } from '../../errors.ts';
+import type { FeatureView } from '../../project/project.ts';
+import { checkEntityKeyLength } from '../entity-key.ts';
+import type { Row, RowWrite, WriteOutcome } from '../online-store.ts';
+import type { EntityRead, RecentRows, RemoteStore } from '../remote-store.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import type { RedisCommand, RedisShard } from './redis-shard.ts';
+import type { RowLayout } from './row-layout.ts';
+
+export interface RedisStoreParts {
+  /** Of the keys beside the rows. */
+  readonly project: string;
+  readonly connection: RedisConnection;
+  readonly layout: RowLayout;
+}
+
+/** A write may wait for the disk or for replicas. */
+const WRITE_TIMEOUT_MS = 5000;
+const replaceScript = `
+local now = redis.call('HGET', KEYS[1], ARGV[1])
+if (now or '') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+`;
+
+/** Resolves when the layout is prepared. */
+export async function openRedisStore(parts: RedisStoreParts): Promise<RemoteStore> {
+  const store = new RedisStore(parts);
+  await store.prepare();
+  return store;
+}
+
+class RedisStore implements RemoteStore {
+  private readonly connection: RedisConnection;
+  private readonly layout: RowLayout;
+  private readonly recentKey: string;
+  private readonly scriptSha: string;
+  private readonly writing = new Set<Promise<unknown>>();
+
+  constructor({ project, connection, layout }: RedisStoreParts) {
+    this.connection = connection;
+    this.layout = layout;
+    this.recentKey = `mr:${project}:recent`;
+    this.scriptSha = createHash('sha1').update(layout.writeScript).digest('hex');
+  }
+
+  nameOf(view: FeatureView, key: string): string {
+    return this.layout.hashOf(view.entity, key);
+  }
+
+  shardOf(name: string): RedisShard {
+    return this.connection.shardOf(name);
+  }
+
+  onChange(changed: (names: readonly string[]) => void): void {
+    const { encoding } = this.layout;
+    this.connection.onChange((names) => changed(names.map((name) => name.toString(encoding))));
+  }
+
+  async read(reads: readonly EntityRead[]): Promise<((Row | null | Error)[] | undefined)[]> {
+    const replies = await this.sendEach(
+      reads.map(({ name }) => name),
+      (i) => this.readCommand(reads[i] as EntityRead),
+    );
+    const decode = (): ReturnType<RedisStore['decode']>[] =>
+      replies.map((reply, i) => this.decode(reads[i] as EntityRead, reply));
+    let rows = decode();
+    if (rows.some((each) => each?.includes(undefined))) {
+      // Where it fails, the rows of schemas that are not known could not be read.
+      await this.prepare().catch(() => undefined);
+      rows = decode();
+    }
+    return rows.map((each) =>
+      each?.includes(undefined) === true ? undefined : (each as (Row | null | Error)[] | undefined),
+    );
+  }
+
+  async write(writes: readonly RowWrite[]): Promise<WriteOutcome[]> {
+    for (const write of writes) checkWrite(write);
+    const byName = new Map<string, number[]>();
+    writes.forEach(({ view, key }, i) => {
+      const name = this.nameOf(view, key);
+      const indexes = byName.get(name);
+      if (indexes === undefined) byName.set(name, [i]);
+      else indexes.push(i);
+    });
+    const names = [...byName.keys()];
+    const args = names.map((name) => {
+      const indexes = byName.get(name) as number[];
+      return indexes.flatMap((i) => this.layout.writeArgs(writes[i] as RowWrite));
+    });
+    const outcomes = new Array<WriteOutcome>(writes.length);
+    const written = this.writeEach(names, args);
+    this.writing.add(written);
+    const replies = await written.finally(() => this.writing.delete(written));
+    replies.forEach((reply, n) => {
+      const each = this.layout.outcomes(reply);
+      byName.get(names[n] as string)?.forEach((i, at) => (outcomes[i] = each[at] as WriteOutcome));
+    });
+    return outcomes;
+  }
+
+  async recent(): Promise<RecentRows> {
+    const text = await this.send(this.recentKey, ['GET', this.recentKey]);
+    return text === null ? {} : (JSON.parse((text as Buffer).toString()) as RecentRows);
+  }
+
+  async keepRecent(rows: RecentRows): Promise<void> {
+    await this.send(this.recentKey, ['SET', this.recentKey, JSON.stringify(rows)]);
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.writing);
+    await this.connection.close();
+  }
+
+  async prepare(): Promise<void> {
+    await this.layout.prepare?.({
+      readAll: async (hash) => {
+        const pairs = ((await this.send(hash, ['HGETALL', hash])) as Buffer[]).map(String);
+        return new Map(pairs.flatMap((field, i) => (i % 2 === 0 ? [[field, pairs[i + 1] as string]] : [])));
+      },
+      replace: async (hash, field, before, after) => {
+        const command: RedisCommand = ['EVAL', replaceScript, 1, hash, field, before ?? '', after];
+        const [reply] = await this.sendEach([hash], () => command, WRITE_TIMEOUT_MS);
+        if (reply instanceof Error && !isForbidden(reply)) throw storeFailure(reply);
+        return reply === 1;
+      },
+    });
+  }
+
+  private readCommand({ name, views }: EntityRead): RedisCommand {
+    const command: [string, ...(string | Buffer)[]] = ['HMGET', this.bytesOf(name)];
+    for (const view of views) command.push(...this.layout.fieldsOf(view));
+    return command;
+  }
+
+  private bytesOf(name: string): string | Buffer {
+    return this.layout.encoding === 'utf8' ? name : Buffer.from(name, this.layout.encoding);
+  }
+
+  private decode(
+    { name, views }: EntityRead,
+    reply: unknown,
+  ): (Row | null | Error | undefined)[] | undefined {
+    if (!Array.isArray(reply)) return undefined;
+    let at = 0;
+    return views.map((view) => {
+      const from = at;
+      at += this.layout.fieldsOf(view).length;
+      try {
+        return this.layout.decode(view, reply as (Buffer | null)[], from);
+      } catch (error) {
+        if (error instanceof MillraceError) return error;
+        const sentence = `The row of "${view.name}" in the hash ${JSON.stringify(name)} cannot be decoded.`;
+        return new MillraceError('STORE_FAILED', sentence, { cause: error });
+      }
+    });
+  }
+
+  /** One command by each name, in one pipeline per shard. The reply is an Error where there is none. */
+  private async sendEach(
+    names: readonly string[],
+    command: (index: number) => RedisCommand,
+    timeoutMs?: number,
+  ): Promise<unknown[]> {
+    const indexesOf = new Map<RedisShard, number[]>();
+    names.forEach((name, i) => {
+      const shard = this.shardOf(name);
+      const indexes = indexesOf.get(shard);
+      if (indexes === undefined) indexesOf.set(shard, [i]);
+      else indexes.push(i);
+    });
+    const replies = new Array<unknown>(names.length);
+    const runs = [...indexesOf].map(async ([shard, indexes]) => {
+      const commands = indexes.map(command);
+      const given = await this.run(shard, commands, timeoutMs);
+      indexes.forEach((i, n) => (replies[i] = given[n]));
+    });
+    await Promise.all(runs);
+    return replies;
+  }
+
+  private async run(
+    shard: RedisShard,
+    commands: readonly RedisCommand[],
+    timeoutMs: number | undefined,
+  ): Promise<readonly unknown[]> {
+    try {
+      const replies = await shard.run(commands, timeoutMs);
+      if (!replies.some(isRedirection)) return replies;
+      // What another server answers is not in this shard's epoch.
+      shard.interrupt();
+      return await Promise.all(
+        replies.map(async (reply, i) =>
+          isRedirection(reply) ? this.redirect(commands[i] as RedisCommand) : reply,
+        ),
+      );
+    } catch (error) {
+      return commands.map(() => error);
+    }
+  }
+
+  private async redirect(command: RedisCommand): Promise<unknown> {
+    try {
+      return await this.connection.redirected(command);
+    } catch (error) {
+      return error;
+    }
+  }
+
+  private async send(name: string, command: RedisCommand): Promise<unknown> {
+    const [reply] = await this.sendEach([name], () => command, WRITE_TIMEOUT_MS);
+    if (reply instanceof Error) throw storeFailure(reply);
+    return reply;
+  }
+
+  /** @throws MillraceError STORE_FAILED if any could not be written; others may have been */
+  private async writeEach(
+    names: readonly string[],
+    args: readonly (readonly (string | Buffer)[])[],
+  ): Promise<unknown[]> {
+    const command = (script: readonly [string, string], i: number): RedisCommand => [
+      ...script,
+      1,
+      this.bytesOf(names[i] as string),
+      ...(args[i] as readonly (string | Buffer)[]),
+    ];
+    const replies = await this.sendEach(
+      names,
+      (i) => command(['EVALSHA', this.scriptSha], i),
+      WRITE_TIMEOUT_MS,
+    );
+    const unknown = replies.flatMap((reply, i) => (isUnknownScript(reply) ? [i] : []));
+    const { writeScript } = this.layout;
+    const again = await this.sendEach(
+      unknown.map((i) => names[i] as string),
+      (n) => command(['EVAL', writeScript], unknown[n] as number),
+      WRITE_TIMEOUT_MS,
+    );
+    unknown.forEach((i, n) => (replies[i] = again[n]));
+    const failed = replies.find((reply) => reply instanceof Error);
+    if (failed !== undefined) throw storeFailure(failed);
+    return replies;
+  }
+}
+
+function checkWrite({ view, key, row }: RowWrite): void {
+  checkEntityKeyLength(view.entity, key);
+  if (row.length === view.features.length + 1) return;
+  throw new Error(`a row of ${view.name} has ${view.features.length} values, got ${row.length - 1}`);
+}
+
+function isRedirection(reply: unknown): boolean {
+  return reply instanceof Error && /^(MOVED|ASK|TRYAGAIN) /.test(reply.message);
+}
+
+/** Whoever may only read needs no schema of its own. */
+function isForbidden(reply: Error): boolean {
+  return /READONLY|NOPERM/.test(reply.message);
+}
+
+function isUnknownScript(reply: unknown): boolean {
+  return reply instanceof Error && reply.message.startsWith('NOSCRIPT');
+}
+
+const causes: readonly (readonly [RegExp, string])[] = [
+  [/^READONLY/, 'it is a read-only replica; give the address of the master'],
+  [/^OOM/, 'it has reached its maxmemory; give it more, or let fewer rows in'],
+  [/^MISCONF/, 'it cannot save to its disk and refuses writes'],
+  [/^NOREPLICAS/, 'it has fewer replicas than min-replicas-to-write asks for'],
+  [/^NOPERM/, 'the user lacks a permission'],
+  [/^LOADING/, 'it is still loading its data'],
+  [/^CLUSTERDOWN/, 'the cluster has slots that no node serves'],
+];
+
+function storeFailure(cause: Error): MillraceError {
+  const known = causes.find(([pattern]) => pattern.test(cause.message))?.[1];
+  const why = known === undefined ? cause.message : `${known} (${cause.message})`;
+  return new MillraceError('STORE_FAILED', `Redis: ${why}.`, { cause });
+}

@@ -1,0 +1,114 @@
+/** The sections of millrace.yaml that set bounds and ways of working: limits, cache, feast. */
+import { z } from 'zod';
+import { parseByteSize } from './byte-size.ts';
+import { duration, identifier, parsed } from './schema-values.ts';
+
+export interface LimitsSpec {
+  readonly body_bytes_max: number;
+  readonly body_timeout: number;
+  readonly rows_max: number;
+  readonly timeout: number;
+  readonly in_flight_max: number;
+  readonly drain_timeout: number;
+  readonly memory_bytes_max: number;
+  readonly ws_sockets_max: number;
+  readonly ws_in_flight_max: number;
+  readonly ws_buffer_bytes_max: number;
+  readonly ws_idle_timeout: number;
+}
+
+export interface CacheSpec {
+  readonly entries_max: number;
+  readonly ttl: number;
+  readonly stale_max: number;
+  readonly read_timeout: number;
+}
+
+export interface FeastSpec {
+  readonly project?: string | undefined;
+  readonly entity_key_version: 2 | 3;
+  readonly key_types: Readonly<Record<string, 'int32'>>;
+}
+
+export const LIMIT_TIMEOUT_MS_MAX: number = 86_400_000;
+const BODY_BYTES_MAX = 1024 ** 3;
+const MEMORY_BYTES_MAX = 1024 ** 4;
+// What uWebSockets.js takes.
+const WS_IDLE_MS_MIN = 8000;
+const WS_IDLE_MS_MAX = 960_000;
+
+const timeout = duration.refine((durationMs) => durationMs <= LIMIT_TIMEOUT_MS_MAX, {
+  error: 'must be at most 1d',
+});
+
+const byteSize = z.union([z.int(), parsed(parseByteSize).meta({ pattern: '^[0-9]+([bB]|[kKmMgG][bB])$' })]);
+const bodySize = byteSize.pipe(z.int().min(1).max(BODY_BYTES_MAX));
+const memorySize = byteSize.pipe(z.int().min(0).max(MEMORY_BYTES_MAX));
+
+export const limits: z.ZodType<LimitsSpec, object> = z.strictObject({
+  body_bytes_max: bodySize.prefault('1mb').describe('The largest body: bytes, or 512kb, 1mb.'),
+  body_timeout: timeout.prefault('10s').describe('Time for a body to arrive once its headers are there.'),
+  rows_max: z.int().min(1).max(100_000).default(1000).describe('The most rows of one call.'),
+  timeout: timeout.prefault('1s').describe('Time for an answer once the body is there.'),
+  in_flight_max: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('The most requests that wait for an answer at once; more get OVERLOADED.'),
+  drain_timeout: timeout.prefault('10s').describe('Time that SIGTERM leaves the requests in flight.'),
+  memory_bytes_max: memorySize
+    .prefault('256mb')
+    .describe('Memory for feature rows that were read lately, about: bytes, or 512mb; 0 = none.'),
+  ws_sockets_max: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(1000)
+    .describe('The most open WebSockets; more are refused with OVERLOADED.'),
+  ws_in_flight_max: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(1000)
+    .describe('The most requests of one WebSocket, or of one message, that wait for an answer at once.'),
+  ws_buffer_bytes_max: bodySize
+    .prefault('4mb')
+    .describe('Answers that a WebSocket may leave unread: bytes, or 4mb. With more it is closed (4008).'),
+  ws_idle_timeout: duration
+    .refine((ms) => ms >= WS_IDLE_MS_MIN && ms <= WS_IDLE_MS_MAX, { error: 'must be from 8s to 16m' })
+    .prefault('60s')
+    .describe('Time after which a WebSocket that answers no ping is closed.'),
+});
+
+export const cache: z.ZodType<CacheSpec, object> = z.strictObject({
+  entries_max: z
+    .int()
+    .min(0)
+    .max(16_000_000)
+    .default(500_000)
+    .describe('The most entity keys whose rows are kept; limits.memory_bytes_max holds too. 0 = none.'),
+  ttl: timeout
+    .prefault('60s')
+    .describe(
+      'Age after which a row is read again although no change of it was told; it is served meanwhile.',
+    ),
+  stale_max: duration.prefault('10m').describe('The oldest row that is served while Redis is away.'),
+  read_timeout: timeout
+    .prefault('250ms')
+    .describe('Time for Redis to answer a read; then what is known already is used.'),
+});
+
+export const feast: z.ZodType<FeastSpec, object> = z.strictObject({
+  project: z.string().min(1).optional().describe('The name of the project in Feast; default: this one.'),
+  entity_key_version: z
+    .union([z.literal(2), z.literal(3)])
+    .default(3)
+    .describe('entity_key_serialization_version of feature_store.yaml.'),
+  key_types: z
+    .record(identifier, z.literal('int32'))
+    .default({})
+    .describe(
+      'Join keys that are Int32 in Feast, by name; others are String or Int64, as their entity says.',
+    ),
+});

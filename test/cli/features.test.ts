@@ -1,0 +1,113 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startRedis } from '../features/redis/redis-server.ts';
+import type { RedisServer } from '../features/redis/redis-server.ts';
+import { run } from './process.ts';
+import type { Finished } from './process.ts';
+
+const project = `project: shop
+entities:
+  user: { keys: { user_id: int64 } }
+  pair: { keys: { user_id: int64, item: string } }
+feature_views:
+  activity: { entity: user, features: { clicks: int64, city: string, taste: "float32[3]", active: bool } }
+  spend: { entity: user, ttl: 1h, features: { total: float64 } }
+  seen: { entity: pair, features: { count: int64 } }
+`;
+
+let dir: string;
+let redis: RedisServer;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'millrace-cli-features-'));
+  await writeFile(join(dir, 'millrace.yaml'), project);
+  redis = await startRedis();
+});
+afterAll(async () => {
+  await redis.stop();
+  await rm(dir, { recursive: true });
+});
+
+describe.each(['LMDB', 'Redis'])('millrace features on %s', (store) => {
+  const features = async (...args: string[]): Promise<Finished> => {
+    const place = store === 'Redis' ? ['--redis', redis.url] : [];
+    return run(['features', ...args, '--project', dir, ...place]);
+  };
+
+  it('puts a row and gets it, as a table or as JSON', async () => {
+    const row = ['user_id=9007199254740993', 'clicks=7', 'city=New York', 'taste=[0.5,1,2]', 'active=true'];
+    expect(await features('put', '--view', 'activity', ...row)).toMatchObject({
+      code: 0,
+      stdout: 'activity: written\n',
+      stderr: '',
+    });
+    const old = ['--view', 'spend', '--event-time', '2020-01-01T00:00:00Z', '--json'];
+    expect(await features('put', ...old, 'user_id=9007199254740993', 'total=null')).toMatchObject({
+      stdout: '{"view":"spend","outcome":"written"}\n',
+    });
+    const { code, stdout } = await features('get', '--entity', 'user', '9007199254740993', '5');
+    expect(code).toBe(0);
+    const lines = stdout.split('\n').map((line) => line.trim().split(/ {2,}/));
+    expect(lines[0]).toEqual(['user 9007199254740993']);
+    expect(lines[1]).toEqual(['view', 'feature', 'value', 'status', 'event time', 'age']);
+    expect(lines[2]?.slice(0, 4)).toEqual(['activity', 'clicks', '7', 'PRESENT']);
+    expect(lines[3]?.slice(0, 4)).toEqual(['activity', 'city', 'New York', 'PRESENT']);
+    expect(lines[4]?.slice(0, 4)).toEqual(['activity', 'taste', '[0.5, 1, 2]', 'PRESENT']);
+    expect(lines[5]?.slice(0, 4)).toEqual(['activity', 'active', 'true', 'PRESENT']);
+    expect(lines[6]?.slice(0, 4)).toEqual(['spend', 'total', 'OUTSIDE_MAX_AGE', '2020-01-01T00:00:00Z']);
+    expect(lines[9]).toEqual(['activity', 'clicks', 'NOT_FOUND']);
+    const json = await features(
+      'get',
+      '--entity',
+      'user',
+      '9007199254740993',
+      '--view',
+      'activity',
+      '--json',
+    );
+    expect(json.stdout).toContain('"values":[9007199254740993]');
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      metadata: {
+        feature_names: [
+          'user_id',
+          'activity__clicks',
+          'activity__city',
+          'activity__taste',
+          'activity__active',
+        ],
+      },
+    });
+  });
+
+  it('says so when the stored row is later', async () => {
+    const put = async (time: string): Promise<Finished> =>
+      features('put', '--view', 'seen', 'user_id=1', 'item=a,b=c', 'count=1', '--event-time', time);
+    await put('2024-01-02');
+    expect((await put('2024-01-01')).stdout).toBe(
+      'seen: not written, the stored row has a later event time\n',
+    );
+  });
+
+  it('finds entities with several join keys', async () => {
+    await features('put', '--view', 'seen', 'user_id=1', 'item=shoe', 'count=3');
+    const { stdout } = await features('get', '--entity', 'pair', 'user_id=1,item=shoe');
+    expect(stdout).toMatch(/seen {2}count +3 {2}PRESENT/);
+  });
+
+  it.each([
+    [['get', '--entity', 'usr', '1'], 1, 'There is no entity "usr"; did you mean "user"?'],
+    [['get', '--entity', 'user', '1', '--view', 'seen'], 1, 'There is no feature view of user "seen"'],
+    [['get', '--entity', 'pair', '1'], 2, 'is not name=value'],
+    [['get', '--entity', 'pair', 'user_id=1'], 2, 'write user_id=…,item=…'],
+    [['get', '--entity', 'user', 'x'], 1, 'entities.user_id[0]'],
+    [['put', '--view', 'spend', 'user_id=1', 'total=much'], 1, 'df.total[0]: must be a number'],
+    [['put', '--view', 'spend', 'user_id=1', 'user_id=2'], 2, '"user_id" stands twice'],
+    [['put', '--view', 'spend', 'user_id=1'], 1, 'df.total is missing'],
+    [['get'], 2, "required option '--entity <name>' not specified"],
+  ])('refuses %j', async (args, code, sentence) => {
+    const finished = await features(...args);
+    expect(finished.stderr).toContain(sentence);
+    expect(finished.code).toBe(code);
+  });
+});

@@ -1,0 +1,152 @@
+/** The demo on Redis: two servers that share it, and a Redis that is killed and comes back under load. */
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadFile } from '../../src/features/load/load-file.ts';
+import { openStore } from '../../src/features/open-store.ts';
+import type { FeatureView } from '../../src/project/project.ts';
+import { loadProject } from '../../src/project/read-project.ts';
+import { createServer } from '../../src/server/server.ts';
+import type { Server } from '../../src/server/server.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { startRedis } from '../features/redis/redis-server.ts';
+import type { RedisServer } from '../features/redis/redis-server.ts';
+import { call, demoDir, goodFlight } from './demo-server.ts';
+
+const log = createLog('silent');
+const durable = ['--appendonly', 'yes', '--appendfsync', 'always'];
+let redis: RedisServer;
+let servers: Server[] = [];
+
+beforeEach(async () => {
+  redis = await startRedis(durable);
+  const project = await loadProject(demoDir);
+  const metrics = createMetrics();
+  const store = await openStore(project, place(), { metrics, log });
+  for (const [name, file] of [
+    ['airport_profile', 'airports.csv'],
+    ['airport_delays', 'airport_delays.csv'],
+  ] as const) {
+    const view = project.featureViews.get(name) as FeatureView;
+    await loadFile({ file: join(demoDir, 'data', file), view, store });
+  }
+  await store.close();
+  metrics.close();
+});
+
+afterEach(async () => {
+  await Promise.all(servers.map(async (server) => server.close()));
+  servers = [];
+  await redis.stop();
+});
+
+const place = (): { dataDir: string; redis: { url: string } } => ({
+  dataDir: 'unused',
+  redis: { url: redis.url },
+});
+
+async function serve(): Promise<Server> {
+  const server = await createServer(await loadProject(demoDir), { ...place(), port: 0, log });
+  servers.push(server);
+  return server;
+}
+
+const predictPath = '/v1/endpoints/flight-delay/predict';
+const traced = JSON.stringify({ trace: true, rows: [goodFlight] });
+
+interface TracedFeatures {
+  readonly stale_ms?: number;
+  readonly values: { readonly departure_delay_mean: { readonly value: number } };
+}
+
+async function originDelays(server: Server): Promise<TracedFeatures> {
+  const { status, json } = await call(server, predictPath, { body: traced });
+  expect(status).toBe(200);
+  const { rows } = json['trace'] as { rows: { features: Record<string, TracedFeatures> }[] };
+  return rows[0]?.features['origin.airport_delays'] as TracedFeatures;
+}
+
+async function push(server: Server, delayMean: number): Promise<number> {
+  const df = {
+    iata: [goodFlight.origin],
+    departures: [320],
+    departures_per_day: [5],
+    departure_delay_mean: [delayMean],
+    departure_late_share: [0.5],
+    arrivals: [300],
+    arrivals_per_day: [5],
+    arrival_delay_mean: [30],
+    arrival_late_share: [0.5],
+  };
+  const body = JSON.stringify({ push_source_name: 'airport_delays', to: 'online', df });
+  return (await call(server, '/push', { body })).status;
+}
+
+const meanOf = async (server: Server): Promise<number> =>
+  (await originDelays(server)).values.departure_delay_mean.value;
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await pause(5);
+}
+
+describe('two servers on one Redis', () => {
+  it('both see what is pushed to one of them', async () => {
+    const [writer, reader] = [await serve(), await serve()];
+    await Promise.all([meanOf(writer), meanOf(reader)]);
+    for (const mean of [101, 102, 103]) {
+      expect(await push(writer, mean)).toBe(200);
+      expect(await meanOf(writer)).toBe(mean);
+      await until(async () => (await meanOf(reader)) === mean);
+    }
+  });
+
+  it('a server that starts has in memory what was asked for before', async () => {
+    const first = await serve();
+    await meanOf(first);
+    await first.close();
+    const second = await serve();
+    await redis.kill();
+    await until(async () => (await originDelays(second)).stale_ms !== undefined);
+    expect(await meanOf(second)).toBeGreaterThan(0);
+  });
+});
+
+describe('a Redis that is killed and comes back under load', () => {
+  it('fails no request for what is in memory, holds up none, and nothing needs a restart', async () => {
+    const server = await serve();
+    await meanOf(server);
+    const statuses = new Map<number, number>();
+    const waitsMs: number[] = [];
+    let isOver = false;
+    const ask = async (): Promise<void> => {
+      while (!isOver) {
+        const askedMs = performance.now();
+        const { status } = await call(server, predictPath, { body: traced });
+        waitsMs.push(performance.now() - askedMs);
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      }
+    };
+    const callers = Array.from({ length: 8 }, ask);
+    for (const disturbance of ['SIGKILL', 'SIGSTOP', 'SIGKILL'] as const) {
+      await pause(200);
+      if (disturbance === 'SIGSTOP') redis.signal('SIGSTOP');
+      else await redis.kill();
+      await until(async () => (await originDelays(server)).stale_ms !== undefined);
+      await pause(300);
+      if (disturbance === 'SIGSTOP') redis.signal('SIGCONT');
+      else await redis.restart();
+      await until(async () => (await originDelays(server)).stale_ms === undefined);
+      const mean = 200 + waitsMs.length / 1e6;
+      await until(async () => (await push(server, mean)) === 200);
+      expect(await meanOf(server)).toBe(mean);
+    }
+    isOver = true;
+    await Promise.all(callers);
+    expect([...statuses.keys()]).toEqual([200]);
+    waitsMs.sort((a, b) => a - b);
+    // The time limit of a read is 250 ms, and nobody had to wait for that.
+    expect(waitsMs[Math.floor(waitsMs.length * 0.99)]).toBeLessThan(100);
+    expect(waitsMs.at(-1)).toBeLessThan(1000);
+  }, 30_000);
+});

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CachedStore } from '../../../src/features/cached-store.ts';
+import { contractViews, describeOnlineStore } from '../../contract/online-store.ts';
+import type { OpenedStore } from '../../contract/online-store.ts';
+import { entityOf, viewOf } from '../sample-project.ts';
+import { startCluster, startRedis } from './redis-server.ts';
+import type { RedisCluster, RedisServer } from './redis-server.ts';
+import { openStore } from './store-of.ts';
+import type { StoreOptions } from './store-of.ts';
+
+let server: RedisServer;
+let cluster: RedisCluster;
+beforeAll(async () => {
+  [server, cluster] = await Promise.all([startRedis(), startCluster()]);
+}, 60_000);
+afterAll(async () => {
+  await Promise.all([server.stop(), cluster.stop()]);
+});
+
+async function opened(
+  url: string,
+  flush: () => Promise<unknown>,
+  options: StoreOptions,
+): Promise<OpenedStore> {
+  await flush();
+  const open = async (): Promise<CachedStore> => openStore(url, contractViews, options);
+  let store = await open();
+  return {
+    store,
+    async reopen() {
+      await store.close();
+      store = await open();
+      return store;
+    },
+    close: async () => store.close(),
+  };
+}
+
+describe.each([
+  ['Redis', 0],
+  ['Redis with rows in memory', 1000],
+])('%s', (name, entriesMax) => {
+  describeOnlineStore(name, async () =>
+    opened(server.url, async () => server.command('FLUSHALL'), { entriesMax }),
+  );
+});
+
+describeOnlineStore('a Redis Cluster with rows in memory', async () =>
+  opened(
+    cluster.url,
+    async () => Promise.all(cluster.nodes.map(async (node) => node.command('FLUSHALL'))),
+    {},
+  ),
+);
+
+describe('a view whose features changed', () => {
+  const driver = entityOf('driver', { id: 'int64' });
+  const before = viewOf('trips', driver, { count: 'int64', rating: 'float64' });
+  const after = viewOf('trips', driver, { rating: 'float32', city: 'string' });
+
+  it('is read by name, also by a server that started before the change', async () => {
+    await server.command('FLUSHALL');
+    const old = await openStore(server.url, [before]);
+    await old.write([{ view: before, key: '1', row: [5, 7, 4.5] }]);
+    const young = await openStore(server.url, [after]);
+    expect(await young.read([{ view: after, key: '1' }])).toEqual([[5, 4.5, null]]);
+    await young.write([{ view: after, key: '2', row: [6, 3.5, 'Oslo'] }]);
+    expect(await old.read([{ view: before, key: '2' }])).toEqual([[6, null, 3.5]]);
+    await Promise.all([old.close(), young.close()]);
+  });
+
+  it('keeps one list of schemas, however many servers start at once', async () => {
+    await server.command('FLUSHALL');
+    const views = [before, after, before, after];
+    const stores = await Promise.all(views.map(async (view) => openStore(server.url, [view])));
+    const schemas = JSON.parse(
+      String(await server.command('HGET', 'mr:sample:schemas', 'trips')),
+    ) as unknown[];
+    expect(schemas).toHaveLength(2);
+    await Promise.all(stores.map(async (store) => store.close()));
+  });
+});
