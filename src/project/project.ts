@@ -35,6 +35,62 @@ export interface Entity {
   readonly keys: readonly JoinKey[];
 }
 
+export interface EventField {
+  readonly name: string;
+  readonly type: DataType;
+  /** Position among the fields of its event type. */
+  readonly index: number;
+  /** An optional field that an event leaves out, or sends as null, is missing (null). */
+  readonly optional: boolean;
+}
+
+/** What happens, as callers report it: the fields that an event of this type has. */
+export interface EventType {
+  readonly name: string;
+  readonly fields: readonly EventField[];
+  /** The field that says when it happened; undefined = the event says it beside its fields, else it is now. */
+  readonly timeField: EventField | undefined;
+}
+
+/** Where the features of a view come from, if they are computed from events. */
+export interface Stream {
+  readonly event: EventType;
+  /** One per join key of the view's entity, in its order: the event field that holds it. */
+  readonly keyFields: readonly EventField[];
+  /** Only events for which this holds count. */
+  readonly where: SourceExpression | undefined;
+}
+
+export const aggregateNames = [
+  'count',
+  'sum',
+  'mean',
+  'min',
+  'max',
+  'variance',
+  'first',
+  'last',
+  'count_distinct',
+  'top_k',
+  'quantile',
+] as const;
+export type AggregateName = (typeof aggregateNames)[number];
+
+/** How a feature is computed from the events of a window. */
+export interface Aggregation {
+  readonly name: AggregateName;
+  /** What is aggregated; undefined = the events themselves (count). */
+  readonly field: EventField | undefined;
+  readonly where: SourceExpression | undefined;
+  readonly windowMs: number;
+  /** The n of first and last, the k of top_k; else 1. */
+  readonly count: number;
+  /** Which of `count` values this feature is: 1 = the earliest, the latest, the most frequent. */
+  readonly rank: number;
+  /** Of a quantile, 0 to 1. */
+  readonly quantile: number | undefined;
+}
+
 export interface Feature {
   readonly name: string;
   readonly type: DataType;
@@ -42,6 +98,8 @@ export interface Feature {
   readonly index: number;
   /** Stands in for a value that is null, not found or outside the max age; undefined = stays missing. */
   readonly default: Exclude<Value, null> | undefined;
+  /** Undefined where the value is written as it is. */
+  readonly aggregation?: Aggregation;
 }
 
 export interface FeatureView {
@@ -53,6 +111,8 @@ export interface FeatureView {
   readonly timestampField: string;
   /** What a row is that is not in memory while the store is away: missing, or an error. */
   readonly onUnavailable: 'default' | 'error';
+  /** Undefined for a view whose rows are loaded or pushed. */
+  readonly stream?: Stream;
   readonly features: readonly Feature[];
 }
 
