@@ -40,10 +40,11 @@ describe('SIGTERM while a model runs in a worker thread', () => {
   it('lets the runs in flight be answered, and the process ends with 0', async () => {
     const { running, ask } = await served('heavy', { batching: { rows_max: 1 } });
     await ask();
-    const asked = Promise.all(Array.from({ length: 4 }, ask));
-    await pause(40);
+    const asked = Array.from({ length: 4 }, ask);
+    // When the first is answered, the others have come in as well, and wait for their runs.
+    await Promise.race(asked);
     running.child.kill('SIGTERM');
-    expect((await asked).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     const { code, signal, stderr } = await running.finished;
     expect([code, signal, stderr]).toEqual([0, null, '']);
   });
