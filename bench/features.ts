@@ -5,7 +5,10 @@
  * 1. The store in this process, against bare ioredis that sends the same HMGETs in one pipeline and does nothing with
  *    what comes back. Medians of interleaved rounds.
  * 2. POST /get-online-features at a server process, with rows in its memory and without.
+ * 3. The time from an acknowledged write until another process serves it.
  */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +27,10 @@ import type { FeatureView, Project } from '../src/project/project.ts';
 import { loadProject } from '../src/project/read-project.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
+import { coherenceView } from '../test/features/redis/coherence-view.ts';
 import { startRedis } from '../test/features/redis/redis-server.ts';
+import { openStore as openSampleStore } from '../test/features/redis/store-of.ts';
+import { writeToVisibleMs } from '../test/features/redis/write-to-visible.ts';
 import { median } from './median.ts';
 import { scriptOptions } from './script-options.ts';
 
@@ -81,12 +87,12 @@ async function fill(store: OnlineStore, views: readonly FeatureView[]): Promise<
 }
 
 /** Entities per second, of calls for `rows` of them each. */
-async function rate(rows: number, call: (ids: readonly string[]) => unknown): Promise<number> {
+async function rate(rows: number, call: (ids: readonly number[]) => unknown): Promise<number> {
   const startedMs = performance.now();
   let count = 0;
   const caller = async (): Promise<void> => {
     while (performance.now() - startedMs < ROUND_MS) {
-      const ids = Array.from({ length: rows }, () => String((count++ * STEP) % ENTITIES));
+      const ids = Array.from({ length: rows }, () => (count++ * STEP) % ENTITIES);
       await call(ids);
     }
   };
@@ -112,16 +118,22 @@ async function benchStores(dir: string, url: string): Promise<string[][]> {
   for (const { rows, features } of shapes) {
     const viewCount = features / FEATURES_PER_VIEW;
     const fields = coldViews.slice(0, viewCount).map(({ name }) => name);
+    // What to ask for is made before the clock starts, on either side.
+    const asked = Array.from({ length: ENTITIES }, (_, id) =>
+      coldViews.slice(0, viewCount).map((view) => ({ view, key: String(id) })),
+    );
+    const hashes = asked.map((_, id) => `mr:bench/driver/${id}`);
+    const warmOnes = warmViews.slice(0, viewCount);
     const contenders = {
-      bare: async (ids: readonly string[]): Promise<unknown> => {
+      bare: async (ids: readonly number[]): Promise<unknown> => {
         const pipeline = bare.pipeline();
-        for (const id of ids) pipeline.hmgetBuffer(`mr:bench/driver/${id}`, ...fields);
+        for (const id of ids) pipeline.hmgetBuffer(hashes[id] as string, ...fields);
         return pipeline.exec();
       },
-      cold: async (ids: readonly string[]): Promise<unknown> =>
-        cold.read(ids.flatMap((key) => coldViews.slice(0, viewCount).map((view) => ({ view, key })))),
-      cached: async (ids: readonly string[]): Promise<unknown> =>
-        ids.map((key) => warmViews.slice(0, viewCount).map((view) => warm.get(view, key) as unknown)),
+      cold: async (ids: readonly number[]): Promise<unknown> =>
+        cold.read(ids.flatMap((id) => asked[id] ?? [])),
+      cached: async (ids: readonly number[]): Promise<unknown> =>
+        ids.map((id) => warmOnes.map((view) => warm.get(view, String(id)) as unknown)),
     };
     const rates = { bare: [] as number[], cold: [] as number[], cached: [] as number[] };
     for (let round = 0; round < rounds; round++)
@@ -173,6 +185,18 @@ async function benchServer(dir: string, url: string, entriesMax: number): Promis
   return lines;
 }
 
+/** Milliseconds, ascending. */
+async function benchVisible(url: string): Promise<number[]> {
+  const reader = fork('test/features/redis/coherence-peer.ts', [url, '1'], { execArgv: ['--import', 'tsx'] });
+  await once(reader, 'message');
+  const writer = await openSampleStore(url, [coherenceView]);
+  const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
+  const delaysMs = await writeToVisibleMs(writer, reader, keys, quick ? 500 : 5000);
+  await writer.close();
+  reader.kill();
+  return delaysMs;
+}
+
 const dir = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
 const redis = await startRedis();
 try {
@@ -184,6 +208,7 @@ try {
     ...(await benchServer(dir, redis.url, 2 * ENTITIES)),
     ...(await benchServer(dir, redis.url, 0)),
   ];
+  const visibleMs = await benchVisible(redis.url);
   const date = new Date().toISOString().slice(0, 10);
   console.log(`${date}, ${cpus().length} x ${cpus()[0]?.model ?? 'CPU'}, Node ${process.version}\n`);
   const storeHead = ['rows x features', 'bare HMGET', 'from Redis', 'ratio', 'in memory', 'ratio'];
@@ -191,6 +216,11 @@ try {
   console.log(markdownTable(storeHead, stores, 5));
   console.log('\nPOST /get-online-features, 8 connections.\n');
   console.log(markdownTable(['rows x features', 'rows/s', 'p50 ms', 'p99 ms'], server, 3));
+  const [p50, p99, max] = [0.5, 0.99, 1].map((part) =>
+    (visibleMs[Math.ceil(part * visibleMs.length) - 1] as number).toFixed(2),
+  );
+  console.log(`\nFrom an acknowledged write until another process serves it, ${visibleMs.length} writes.\n`);
+  console.log(markdownTable(['p50 ms', 'p99 ms', 'max ms'], [[`${p50}`, `${p99}`, `${max}`]], 3));
 } finally {
   await redis.stop();
   await rm(dir, { recursive: true, force: true });

@@ -6,7 +6,7 @@ import { openRedis } from '../features/redis/open-redis.ts';
 import type { RecentRows } from '../features/remote-store.ts';
 import type { Project } from '../project/project.ts';
 import { loadProject } from '../project/read-project.ts';
-import { jsonText } from '../serving/json-text.ts';
+import { jsonText } from '../project/json-text.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createProgress } from './progress.ts';

@@ -2,14 +2,13 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { MillraceError } from '../errors.ts';
 import { decodePush, getOnlineFeatures } from '../features/feast.ts';
+import { feastText } from '../features/feast-text.ts';
 import type { FeastResponse } from '../features/feast.ts';
 import type { OnlineStore } from '../features/online-store.ts';
 import type { Entity, FeatureView, Project } from '../project/project.ts';
 import { loadProject } from '../project/read-project.ts';
 import { suggestName } from '../project/suggestion.ts';
 import type { Value } from '../project/value.ts';
-import { jsonText } from '../serving/json-text.ts';
-import type { JsonValue } from '../serving/json-text.ts';
 import { addStoreOptions, openCommandStore } from './store-options.ts';
 import type { StoreOptions } from './store-options.ts';
 import { formatTable } from './table.ts';
@@ -70,7 +69,7 @@ async function get(keys: readonly string[], options: GetOptions): Promise<void> 
       Date.now(),
     ),
   );
-  if (options.json === true) process.stdout.write(`${jsonText(answer as unknown as JsonValue)}\n`);
+  if (options.json === true) process.stdout.write(`${feastText(answer)}\n`);
   else keys.forEach((key, row) => process.stdout.write(entityTable(key, row, entity, views, answer)));
 }
 

@@ -9,7 +9,7 @@ import type { Feature, FeatureView, Project } from '../project/project.ts';
 import type { Value } from '../project/value.ts';
 import type { FeatureQuery } from './feast-query.ts';
 import { decodeFeatureQuery } from './feast-query.ts';
-import type { ValueStatus } from './feature-status.ts';
+import type { RowStatus, ValueStatus } from './feature-status.ts';
 import { rowStatus, valueStatus } from './feature-status.ts';
 import type { EntityKey, OnlineStore, Row } from './online-store.ts';
 
@@ -47,11 +47,10 @@ export async function getOnlineFeatures(
   const names = [...query.joinKeys.keys()];
   const results = [...query.joinKeys.values()].map(joinKeyColumn);
   query.views.forEach(({ view, features }, i) => {
-    const rows = rowsOfViews[i] as readonly (Row | null)[];
-    const eventTimestamps = rows.map((row) => (row === null ? EPOCH : formatTime(row[0])));
+    const shared = judgeRows(view, rowsOfViews[i] as readonly (Row | null)[], nowMs);
     for (const { feature, name } of features) {
       names.push(name);
-      results.push(featureColumn(view, feature, rows, nowMs, eventTimestamps));
+      results.push(featureColumn(view, feature, shared));
     }
   });
   return { metadata: { feature_names: names }, results };
@@ -61,22 +60,41 @@ function joinKeyColumn(values: readonly Value[]): FeastColumn {
   return { values, statuses: values.map(() => 'PRESENT'), event_timestamps: values.map(() => EPOCH) };
 }
 
+/** What all columns of a view have together. */
+interface JudgedRows {
+  readonly rows: readonly (Row | null)[];
+  /** Of the rows. */
+  readonly statuses: readonly RowStatus[];
+  readonly eventTimestamps: readonly string[];
+}
+
+function judgeRows(view: FeatureView, rows: readonly (Row | null)[], nowMs: number): JudgedRows {
+  return {
+    rows,
+    statuses: rows.map((row) => rowStatus(view, row, nowMs, false)),
+    eventTimestamps: rows.map((row) => (row === null ? EPOCH : formatTime(row[0]))),
+  };
+}
+
 function featureColumn(
   view: FeatureView,
   feature: Feature,
-  rows: readonly (Row | null)[],
-  nowMs: number,
-  eventTimestamps: readonly string[],
+  { rows, statuses, eventTimestamps }: JudgedRows,
 ): FeastColumn {
-  const values: Value[] = [];
-  const statuses: ValueStatus[] = [];
-  for (const row of rows) {
-    const ofRow = rowStatus(view, row, nowMs, false);
-    const value = row === null || ofRow !== 'PRESENT' ? null : (row[feature.index + 1] ?? null);
-    values.push(feature.type.scalar === 'timestamp' && value !== null ? formatTime(value as number) : value);
-    statuses.push(valueStatus(view, feature, row, ofRow));
-  }
-  return { values, statuses, event_timestamps: eventTimestamps };
+  const at = feature.index + 1;
+  const stored = rows.map((row, i): Value =>
+    row === null || statuses[i] !== 'PRESENT' ? null : (row[at] ?? null),
+  );
+  const values = feature.type.scalar === 'timestamp' ? stored.map(timestampValue) : stored;
+  // A row that is not present has no values, so without a null the statuses of the rows are those of the values.
+  const valueStatuses = stored.includes(null)
+    ? rows.map((row, i) => valueStatus(view, feature, row, statuses[i] as RowStatus))
+    : statuses;
+  return { values, statuses: valueStatuses, event_timestamps: eventTimestamps };
+}
+
+function timestampValue(value: Value): Value {
+  return value === null ? null : formatTime(value as number);
 }
 
 /** RFC 3339 with no fraction or with milliseconds. */

@@ -1,7 +1,7 @@
 /** Errors as callers are told of them, over HTTP and WebSocket alike. */
 import { MillraceError, errorCatalogue } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { JsonObject } from '../serving/json-text.ts';
+import type { JsonObject } from '../project/json-text.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** Errors that the server's own state explains; metrics count them, and a log of each would add to the load. */

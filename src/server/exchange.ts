@@ -6,7 +6,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { Answer } from '../serving/answer.ts';
-import { jsonText } from '../serving/json-text.ts';
+import { jsonText } from '../project/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { bodyTooLarge, deadlineExceeded, errorBody, retryAfterMsOf, toKnownError } from './error-reply.ts';

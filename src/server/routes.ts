@@ -1,10 +1,9 @@
 /** The calls of the server: method, path and what each does. The transport binds them; nothing else knows the paths. */
 import { getOnlineFeatures, decodePush } from '../features/feast.ts';
+import { feastText } from '../features/feast-text.ts';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
 import { suggestName } from '../project/suggestion.ts';
-import { jsonText } from '../serving/json-text.ts';
-import type { JsonValue } from '../serving/json-text.ts';
 import type { ServedEndpoint, Serving } from '../serving/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Exchange, RouteHandler } from './exchange.ts';
@@ -81,7 +80,7 @@ function featuresHandler(context: RouteContext): RouteHandler {
   return async (exchange, body) => {
     const { project, store, clock } = servingOf(context);
     const features = await getOnlineFeatures(project, store, parseStrictJson(body), clock.nowMs());
-    exchange.reply(jsonText(features as unknown as JsonValue));
+    exchange.reply(feastText(features));
   };
 }
 

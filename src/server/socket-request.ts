@@ -1,7 +1,7 @@
 /** One request that came over a WebSocket. It is answered exactly once, unless the socket closes before. */
 import type { MillraceError } from '../errors.ts';
 import type { Answer } from '../serving/answer.ts';
-import { jsonText } from '../serving/json-text.ts';
+import { jsonText } from '../project/json-text.ts';
 import type { MessagePackWriter } from '../serving/message-pack-writer.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';

@@ -3,7 +3,7 @@
  * it in its own way, straight from the tensors: json-answer.ts, message-pack-answer.ts.
  */
 import type { OutputData } from '../inference/batcher.ts';
-import type { JsonObject } from './json-text.ts';
+import type { JsonObject } from '../project/json-text.ts';
 import type { Plan } from './plan.ts';
 
 /** Rows of the request that shared a run. */

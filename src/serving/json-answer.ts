@@ -1,7 +1,7 @@
 /** Answers as JSON text. What is the same in every answer of a plan is put together when the plan is made. */
 import type { OutputData, TensorData } from '../inference/batcher.ts';
 import type { Answer, AnswerField, AnswerNames } from './answer.ts';
-import { jsonText } from './json-text.ts';
+import { jsonText } from '../project/json-text.ts';
 
 /** @param lead fields that stand before all others, each with a comma behind it: `"id":7,` */
 export type JsonAnswer = (answer: Answer, requestId: string, lead: string) => string;

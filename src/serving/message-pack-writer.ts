@@ -6,7 +6,7 @@
  * a float32 tensor stays float32. Whole numbers beyond 32 bits are float64, too, unless they come out of an int64
  * tensor: decoders of JavaScript make BigInts of 64-bit integers, and would not know an `id` again. What JSON does not have is written as JSON answers write it: NaN and infinities as nil.
  */
-import type { JsonObject, JsonValue } from './json-text.ts';
+import type { JsonObject, JsonValue } from '../project/json-text.ts';
 
 const INT32_MIN = -0x8000_0000;
 const UINT32_MAX = 0xffff_ffff;

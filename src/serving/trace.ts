@@ -7,7 +7,7 @@ import type { RowStatus } from '../features/feature-status.ts';
 import { ageMs, valueStatus } from '../features/feature-status.ts';
 import type { TensorData } from '../inference/batcher.ts';
 import type { Value } from '../project/value.ts';
-import type { JsonObject, JsonValue } from './json-text.ts';
+import type { JsonObject, JsonValue } from '../project/json-text.ts';
 import type { Plan, PlanRead } from './plan.ts';
 
 export interface Trace {

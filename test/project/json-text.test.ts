@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { jsonText } from '../../src/serving/json-text.ts';
-import type { JsonValue } from '../../src/serving/json-text.ts';
+import { jsonText } from '../../src/project/json-text.ts';
+import type { JsonValue } from '../../src/project/json-text.ts';
 
 it('writes what JSON.stringify writes', () => {
   fc.assert(
