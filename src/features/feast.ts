@@ -11,7 +11,7 @@ import type { FeatureQuery } from './feast-query.ts';
 import { decodeFeatureQuery } from './feast-query.ts';
 import type { RowStatus, ValueStatus } from './feature-status.ts';
 import { rowStatus, valueStatus } from './feature-status.ts';
-import type { EntityKey, OnlineStore, Row } from './online-store.ts';
+import type { EntityKey, Row, RowSource } from './online-store.ts';
 
 export { decodePush } from './feast-push.ts';
 
@@ -38,12 +38,12 @@ const EPOCH = '1970-01-01T00:00:00Z';
  */
 export async function getOnlineFeatures(
   project: Project,
-  store: OnlineStore,
+  source: RowSource,
   body: unknown,
   nowMs: number,
 ): Promise<FeastResponse> {
   const query = decodeFeatureQuery(project, body);
-  const rowsOfViews = await readRows(store, query);
+  const rowsOfViews = await readRows(source, query, nowMs);
   const names = [...query.joinKeys.keys()];
   const results = [...query.joinKeys.values()].map(joinKeyColumn);
   query.views.forEach(({ view, features }, i) => {
@@ -103,19 +103,19 @@ function formatTime(timeMs: number): string {
 }
 
 /** The rows of every view: from memory where the store has them there, the others in one read. */
-async function readRows(store: OnlineStore, query: FeatureQuery): Promise<(Row | null)[][]> {
+async function readRows(source: RowSource, query: FeatureQuery, nowMs: number): Promise<(Row | null)[][]> {
   const missed: { readonly view: FeatureView; readonly key: EntityKey; keep(row: Row | null): void }[] = [];
   const rowsOfViews = query.views.map(({ view }) => {
     const rows: (Row | null)[] = [];
     query.entityKeys.get(view.entity)?.forEach((key, i) => {
-      const row = store.get(view, key);
+      const row = source.get(view, key, nowMs, false);
       rows.push(row ?? null);
       if (row === undefined) missed.push({ view, key, keep: (read) => (rows[i] = read) });
     });
     return rows;
   });
   if (missed.length > 0) {
-    const read = await store.read(missed);
+    const read = await source.read(missed, nowMs, false);
     missed.forEach((miss, i) => miss.keep(read[i] ?? null));
   }
   return rowsOfViews;

@@ -34,6 +34,22 @@ export interface RowWrite extends RowKey {
 /** What became of one write: `older` = the stored row has a later event time and stays. */
 export type WriteOutcome = 'written' | 'older';
 
+/**
+ * What predictions and get-online-features read: rows that are stored, and rows that are computed from events for the
+ * moment that is asked about. An online store is one, for which the moment does not matter.
+ */
+export interface RowSource {
+  /**
+   * As `OnlineStore.get`.
+   * @param isHistorical whether the request named `asOfMs`; false if it is the server's clock
+   */
+  get(view: FeatureView, key: EntityKey, asOfMs: number, isHistorical: boolean): Row | null | undefined;
+  /** As `OnlineStore.read`. */
+  read(keys: readonly RowKey[], asOfMs: number, isHistorical: boolean): Promise<(Row | null)[]>;
+  /** As `OnlineStore.staleMs`. */
+  staleMs(view: FeatureView, key: EntityKey, row: Row | null): number;
+}
+
 export interface OnlineStore {
   /**
    * The row, if memory can answer at once: a row, null (there is none), or undefined (ask `read`). Never waits.

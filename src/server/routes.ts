@@ -78,8 +78,8 @@ export function predictHandler(context: RouteContext, endpointName: string): Rou
 
 function featuresHandler(context: RouteContext): RouteHandler {
   return async (exchange, body) => {
-    const { project, store, clock } = servingOf(context);
-    const features = await getOnlineFeatures(project, store, parseStrictJson(body), clock.nowMs());
+    const { project, source, clock } = servingOf(context);
+    const features = await getOnlineFeatures(project, source, parseStrictJson(body), clock.nowMs());
     exchange.reply(feastText(features));
   };
 }

@@ -6,7 +6,7 @@
 import { encodeEntityKey } from '../features/entity-key.ts';
 import { rowStatus } from '../features/feature-status.ts';
 import type { RowStatus } from '../features/feature-status.ts';
-import type { EntityKey, OnlineStore, Row } from '../features/online-store.ts';
+import type { EntityKey, Row, RowSource } from '../features/online-store.ts';
 import type { Batcher } from '../inference/batcher.ts';
 import type { Endpoint, EntityBinding, FeatureView, Variant } from '../project/project.ts';
 import type { Scalar, Value } from '../project/value.ts';
@@ -27,13 +27,13 @@ export interface PlanRead {
   readonly counts: Readonly<Record<RowStatus, Counter>>;
   /** The entity key of a request row; undefined if one of its (optional) fields is missing. */
   key(values: readonly Value[]): EntityKey | undefined;
-  /** As `OnlineStore.get`. */
-  get(key: EntityKey): Row | null | undefined;
+  /** As `RowSource.get`. */
+  get(key: EntityKey, asOfMs: number, isHistorical: boolean): Row | null | undefined;
   status(row: Row | null, asOfMs: number, explicitAsOf: boolean): RowStatus;
 }
 
 export interface Plan {
-  readonly store: OnlineStore;
+  readonly source: RowSource;
   readonly batcher: Batcher;
   readonly reads: readonly PlanRead[];
   /** The model's inputs, for the trace: `width` values per row. */
@@ -45,20 +45,20 @@ export interface Plan {
   readonly metrics: { readonly rows: Counter };
 }
 
-/** Joins a compiled variant with the store it reads and the batcher it runs in. */
+/** Joins a compiled variant with the rows it reads and the batcher it runs in. */
 export function createPlan(
   endpoint: Endpoint,
   variant: Variant,
   compiled: CompiledVariant,
-  parts: { readonly store: OnlineStore; readonly batcher: Batcher; readonly metrics: Metrics },
+  parts: { readonly source: RowSource; readonly batcher: Batcher; readonly metrics: Metrics },
 ): Plan {
   const { model, version } = variant.model;
   const named = { endpoint: endpoint.name, model, version, variant: variant.name };
   return {
-    store: parts.store,
+    source: parts.source,
     batcher: parts.batcher,
     reads: compiled.transforms.reads.map(({ binding, view }) =>
-      createRead(endpoint, bindingNamed(variant, binding), view, parts.store, parts.metrics),
+      createRead(endpoint, bindingNamed(variant, binding), view, parts.source, parts.metrics),
     ),
     inputs: compiled.inputs,
     transforms: compiled.transforms,
@@ -78,7 +78,7 @@ function createRead(
   endpoint: Endpoint,
   binding: EntityBinding,
   view: FeatureView,
-  store: OnlineStore,
+  source: RowSource,
   metrics: Metrics,
 ): PlanRead {
   const count = (status: RowStatus): Counter =>
@@ -96,7 +96,7 @@ function createRead(
       OUTSIDE_MAX_AGE: count('OUTSIDE_MAX_AGE'),
     },
     key: keyReader(endpoint, binding),
-    get: (key) => store.get(view, key),
+    get: (key, asOfMs, isHistorical) => source.get(view, key, asOfMs, isHistorical),
     status: (row, asOfMs, explicitAsOf) => rowStatus(view, row, asOfMs, explicitAsOf),
   };
 }

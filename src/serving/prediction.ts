@@ -117,7 +117,7 @@ export class Prediction implements BatchCaller {
           (lastCounts[i] as Counter).add(1);
           continue;
         }
-        const row = key === undefined ? null : read.get(key);
+        const row = key === undefined ? null : read.get(key, this.asOfMs, this.isHistorical);
         if (row === undefined) {
           misses.push({ row: r, read: i, key: key as EntityKey });
           continue;
@@ -139,7 +139,8 @@ export class Prediction implements BatchCaller {
     for (const miss of misses) {
       distinct.set(nameOf(miss), { view: (this.plan.reads[miss.read] as PlanRead).view, key: miss.key });
     }
-    const rows = await this.plan.store.read([...distinct.values()]);
+    const { source } = this.plan;
+    const rows = await source.read([...distinct.values()], this.asOfMs, this.isHistorical);
     const rowOf = new Map([...distinct.keys()].map((name, d) => [name, rows[d] ?? null]));
     for (const miss of misses) {
       const read = this.plan.reads[miss.read] as PlanRead;

@@ -1,6 +1,6 @@
 /** A project ready to answer: its models are loaded and warmed up, and every endpoint has its plan. */
 import type { Clock } from '../clock.ts';
-import type { OnlineStore } from '../features/online-store.ts';
+import type { OnlineStore, RowSource } from '../features/online-store.ts';
 import type { Endpoint, Project } from '../project/project.ts';
 import { invalidProject } from '../project/report.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -40,7 +40,10 @@ export interface ServedEndpoint {
 
 export interface Serving {
   readonly project: Project;
+  /** What is pushed goes here. */
   readonly store: OnlineStore;
+  /** What predictions read. */
+  readonly source: RowSource;
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
   /**
@@ -57,6 +60,8 @@ export interface Serving {
 export interface ServingParts {
   readonly project: Project;
   readonly store: OnlineStore;
+  /** Stored rows and, where there are any, computed ones; default: the store. */
+  readonly source?: RowSource;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -64,7 +69,7 @@ export interface ServingParts {
 
 /** @throws MillraceError INVALID_PROJECT with every mistake, INVALID_MODEL, WORKER_LOST, STARTUP_FAILED */
 export async function openServing(parts: ServingParts): Promise<Serving> {
-  const { project, store, clock } = parts;
+  const { project, store, source = store, clock } = parts;
   const { repository, variants, mistakes } = await compileProject(project, servedVersions(project));
   const batchers = createBatchers(parts, repository);
   const close = async (): Promise<void> => {
@@ -77,11 +82,15 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
     const endpoints = new Map<string, ServedEndpoint>();
     for (const served of variants) {
       const batcher = batchers.for(served, runsMs.get(served.loaded.version));
-      const plan = createPlan(served.endpoint, served.variant, served.compiled, { ...parts, batcher });
+      const plan = createPlan(served.endpoint, served.variant, served.compiled, {
+        ...parts,
+        source,
+        batcher,
+      });
       endpoints.set(served.endpoint.name, createEndpoint(served.endpoint, plan, project, clock));
     }
     const refusal = createAdmission(batchers.onLoop(), project.limits.timeoutMs);
-    return { project, store, clock, endpoints, refusal, close };
+    return { project, store, source, clock, endpoints, refusal, close };
   } catch (error) {
     await close();
     throw error;

@@ -66,12 +66,12 @@ export function createTrace(plan: Plan, rowCount: number, asOfMs: number): Trace
 
 /** Only where the store is away, and the row is what it was before. */
 function staleness(
-  { store }: Plan,
+  { source }: Plan,
   { view }: PlanRead,
   key: EntityKey | undefined,
   found: Row | null,
 ): JsonObject {
-  const staleMs = key === undefined ? 0 : store.staleMs(view, key, found);
+  const staleMs = key === undefined ? 0 : source.staleMs(view, key, found);
   return staleMs === 0 ? {} : { stale_ms: Math.round(staleMs) };
 }
 
