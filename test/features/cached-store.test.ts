@@ -168,6 +168,19 @@ describe('the cache in front of Redis', () => {
     expect(text).toContain('millrace_cache_rows_total{view="right",outcome="hit"} 0');
   });
 
+  it('counts its round trips as a counter, so that several processes add them up for good', async () => {
+    await open();
+    const counted = async (): Promise<number> => {
+      const families = await metrics.families('counts');
+      const family = families.find(({ name }) => name === 'millrace_redis_round_trips_total');
+      expect(family).toMatchObject({ type: 'counter' });
+      return family?.values[0]?.value as number;
+    };
+    const before = await counted();
+    await read('a');
+    expect((await counted()) - before).toBe(1);
+  });
+
   it('fails only who asks for a row that cannot be decoded', async () => {
     await open();
     await store.write([{ view: left, key: 'good', row: [1, 7] }]);

@@ -41,6 +41,7 @@ export async function openRedis(
     encoding,
     prefixes,
     readTimeoutMs: cache.readTimeoutMs,
+    roundTrips: metrics.counter('millrace_redis_round_trips_total', 'Pipelines that were sent to Redis.', {}),
     log,
   });
   describeConnection(connection, metrics);
@@ -73,9 +74,6 @@ async function checkAll(connection: RedisConnection, { kind, username }: RedisAd
 function describeConnection(connection: RedisConnection, metrics: Metrics): void {
   const total = (count: (shard: RedisShard) => number): number =>
     [...connection.shards()].reduce((sum, shard) => sum + count(shard), 0);
-  metrics.gauge('millrace_redis_round_trips_total', 'Pipelines that were sent to Redis.', () => [
-    { labels: {}, value: total(({ roundTrips }) => roundTrips) },
-  ]);
   metrics.gauge('millrace_redis_shards', 'Redis servers, by whether they answer.', () => [
     { labels: { state: 'away' }, value: total(({ isAway }) => Number(isAway)) },
     { labels: { state: 'answers' }, value: total(({ isAway }) => Number(!isAway)) },

@@ -10,6 +10,7 @@
  */
 import { isIP } from 'node:net';
 import type { Redis } from 'ioredis';
+import type { Counter } from '../../telemetry/metrics.ts';
 import type { Shard } from '../remote-store.ts';
 import { openChangeFeed } from './change-feed.ts';
 import type { ChangeFeed, ServerOptions } from './change-feed.ts';
@@ -30,6 +31,8 @@ export interface ShardEvents {
 export interface ShardOptions {
   readonly prefixes: readonly Buffer[];
   readonly readTimeoutMs: number;
+  /** Pipelines that were sent, by all shards. */
+  readonly roundTrips: Counter;
 }
 
 const FAILURES_MAX = 3;
@@ -41,8 +44,6 @@ const MISSED_BEATS_MAX = 4;
 
 export class RedisShard implements Shard {
   epoch = 0;
-  /** For metrics. */
-  roundTrips = 0;
   /** Resolves when it is first told of changes; rejects if the first try to be told fails. */
   readonly ready: Promise<void>;
   private readonly settleReady: { resolve: () => void; reject: (error: unknown) => void };
@@ -104,7 +105,7 @@ export class RedisShard implements Shard {
     if (client === undefined || this.isAway) throw new Error('it is away');
     const pipeline = client.pipeline();
     for (const command of commands) pipeline.callBuffer(...(command as [string, ...RedisArgument[]]));
-    this.roundTrips++;
+    this.options.roundTrips.add(1);
     try {
       const results = (await within(timeoutMs, pipeline.exec())) ?? [];
       const replies = results.map(([error, reply]) => error ?? reply);
