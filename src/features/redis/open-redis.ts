@@ -47,7 +47,7 @@ export async function openRedis(
   describeConnection(connection, metrics);
   try {
     for (const warning of await checkAll(connection, address)) log.warn({ redis: address.label }, warning);
-    return await openRedisStore({ project: name, connection, layout });
+    return await openRedisStore({ project: name, connection, layout, readTimeoutMs: cache.readTimeoutMs });
   } catch (error) {
     await connection.close();
     throw error;

@@ -97,10 +97,7 @@ export class RedisShard implements Shard {
    * Runs commands in one round trip. A reply is an Error where Redis refused the command.
    * @throws Error if there is no answer in time
    */
-  async run(
-    commands: readonly RedisCommand[],
-    timeoutMs: number = this.options.readTimeoutMs,
-  ): Promise<unknown[]> {
+  async run(commands: readonly RedisCommand[], timeoutMs: number): Promise<unknown[]> {
     const { client } = this;
     if (client === undefined || this.isAway) throw new Error('it is away');
     const pipeline = client.pipeline();
