@@ -117,7 +117,9 @@ class MemoryFirst implements CachedStore {
       slot.counts.hit.add(1);
       return row;
     }
-    if (!entry.shard.isAway || !this.mayBeStale(entry)) return undefined;
+    // Another server may have the rows by now, and answer.
+    const { isAway } = this.remote.shardOf(this.remote.nameOf(view, key));
+    if (!isAway || !this.mayBeStale(entry)) return undefined;
     slot.counts.stale.add(1);
     return row;
   }

@@ -4,12 +4,13 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { RemoteStore } from '../remote-store.ts';
 import { checkRedis } from './check-redis.ts';
+import { connectToRedis } from './connect-to-redis.ts';
 import { createFeastLayout } from './feast-layout.ts';
 import { createPackedLayout } from './packed-layout.ts';
 import { parseRedisAddress } from './redis-address.ts';
-import type { RedisAddress } from './redis-address.ts';
-import { connectToRedis, permissionFailure } from './redis-connection.ts';
 import type { RedisConnection } from './redis-connection.ts';
+import { permissionFailure } from './redis-refusal.ts';
+import type { RedisUser } from './redis-refusal.ts';
 import type { RedisShard } from './redis-shard.ts';
 import { openRedisStore } from './redis-store.ts';
 
@@ -34,10 +35,13 @@ export async function openRedis(
   const address = parseRedisAddress(url);
   const views = featureViews.values();
   const layout = layoutName === 'feast' ? createFeastLayout(feast, views) : createPackedLayout(name, views);
-  const { encoding } = layout;
+  const { encoding, keyPattern } = layout;
+  const isOfCluster = address.kind === 'cluster';
+  const user = { name: address.username, keyPattern, isOfCluster };
   const prefixes = layout.prefixes.map((prefix) => Buffer.from(prefix, encoding));
   const connection = await connectToRedis({
     address,
+    user,
     encoding,
     prefixes,
     readTimeoutMs: cache.readTimeoutMs,
@@ -46,7 +50,7 @@ export async function openRedis(
   });
   describeConnection(connection, metrics);
   try {
-    for (const warning of await checkAll(connection, address)) log.warn({ redis: address.label }, warning);
+    for (const warning of await checkAll(connection, user)) log.warn({ redis: address.label }, warning);
     return await openRedisStore({ project: name, connection, layout, readTimeoutMs: cache.readTimeoutMs });
   } catch (error) {
     await connection.close();
@@ -55,18 +59,17 @@ export async function openRedis(
 }
 
 /** Each warning once, whatever the number of servers. */
-async function checkAll(connection: RedisConnection, { kind, username }: RedisAddress): Promise<Set<string>> {
+async function checkAll(connection: RedisConnection, user: RedisUser): Promise<Set<string>> {
   const warnings = new Set<string>();
-  const isClusterAddress = kind === 'cluster';
   for (const shard of connection.shards()) {
     if (shard.isAway) continue;
     const [info, time] = await shard.run([['INFO'], ['TIME']], CHECK_TIMEOUT_MS);
     const forbidden = [info, time].find((reply) => reply instanceof Error);
-    if (forbidden !== undefined) throw permissionFailure(forbidden, username);
+    if (forbidden !== undefined) throw permissionFailure(forbidden, user);
     const [seconds, microseconds] = (time as Buffer[]).map(Number) as [number, number];
     const clockAheadMs = seconds * 1000 + microseconds / 1000 - Date.now();
-    for (const warning of checkRedis({ info: String(info), clockAheadMs, isClusterAddress }))
-      warnings.add(warning);
+    const facts = { info: String(info), clockAheadMs, isClusterAddress: user.isOfCluster };
+    for (const warning of checkRedis(facts)) warnings.add(warning);
   }
   return warnings;
 }
