@@ -4,6 +4,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { RemoteStore } from '../remote-store.ts';
 import { checkRedis } from './check-redis.ts';
+import { checkRights } from './check-rights.ts';
 import { connectToRedis } from './connect-to-redis.ts';
 import { createFeastLayout } from './feast-layout.ts';
 import { createPackedLayout } from './packed-layout.ts';
@@ -13,6 +14,7 @@ import { permissionFailure } from './redis-refusal.ts';
 import type { RedisUser } from './redis-refusal.ts';
 import type { RedisShard } from './redis-shard.ts';
 import { openRedisStore } from './redis-store.ts';
+import type { RowLayout } from './row-layout.ts';
 
 const CHECK_TIMEOUT_MS = 5000;
 
@@ -50,7 +52,8 @@ export async function openRedis(
   });
   describeConnection(connection, metrics);
   try {
-    for (const warning of await checkAll(connection, user)) log.warn({ redis: address.label }, warning);
+    for (const warning of await checkAll(connection, layout, user))
+      log.warn({ redis: address.label }, warning);
     return await openRedisStore({ project: name, connection, layout, readTimeoutMs: cache.readTimeoutMs });
   } catch (error) {
     await connection.close();
@@ -59,7 +62,11 @@ export async function openRedis(
 }
 
 /** Each warning once, whatever the number of servers. */
-async function checkAll(connection: RedisConnection, user: RedisUser): Promise<Set<string>> {
+async function checkAll(
+  connection: RedisConnection,
+  layout: RowLayout,
+  user: RedisUser,
+): Promise<Set<string>> {
   const warnings = new Set<string>();
   for (const shard of connection.shards()) {
     if (shard.isAway) continue;
@@ -69,7 +76,11 @@ async function checkAll(connection: RedisConnection, user: RedisUser): Promise<S
     const [seconds, microseconds] = (time as Buffer[]).map(Number) as [number, number];
     const clockAheadMs = seconds * 1000 + microseconds / 1000 - Date.now();
     const facts = { info: String(info), clockAheadMs, isClusterAddress: user.isOfCluster };
-    for (const warning of checkRedis(facts)) warnings.add(warning);
+    const found = [
+      ...checkRedis(facts),
+      ...(await checkRights(shard, layout, user, !facts.info.includes('role:slave'))),
+    ];
+    for (const warning of found) warnings.add(warning);
   }
   return warnings;
 }

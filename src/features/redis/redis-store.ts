@@ -276,7 +276,7 @@ function isRedirection(reply: unknown): boolean {
 
 /** Whoever may only read needs no schema of its own. */
 function isForbidden(reply: Error): boolean {
-  return /READONLY|NOPERM/.test(reply.message);
+  return /READONLY|NOPERM|The user executing the script/.test(reply.message);
 }
 
 function isUnknownScript(reply: unknown): boolean {
@@ -288,7 +288,7 @@ const causes: readonly (readonly [RegExp, string])[] = [
   [/^OOM/, 'it has reached its maxmemory; give it more, or let fewer rows in'],
   [/^MISCONF/, 'it cannot save to its disk and refuses writes'],
   [/^NOREPLICAS/, 'it has fewer replicas than min-replicas-to-write asks for'],
-  [/^NOPERM/, 'the user lacks a permission'],
+  [/^NOPERM|The user executing the script/, 'the user lacks a permission'],
   [/^LOADING/, 'it is still loading its data'],
   [/^CLUSTERDOWN/, 'the cluster has slots that no node serves'],
 ];
