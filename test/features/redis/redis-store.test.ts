@@ -53,6 +53,17 @@ describeOnlineStore('a Redis Cluster with rows in memory', async () =>
   ),
 );
 
+describeOnlineStore(
+  'a Redis Cluster in the layout of Feast',
+  async () =>
+    opened(
+      cluster.url,
+      async () => Promise.all(cluster.nodes.map(async (node) => node.command('FLUSHALL'))),
+      { layout: 'feast' },
+    ),
+  { timestampStepMs: 1000 },
+);
+
 describe('a redirection to a node that hangs', () => {
   const thing = viewOf('things', entityOf('thing', { id: 'string' }), { x: 'float64' });
 
