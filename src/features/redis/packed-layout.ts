@@ -75,6 +75,7 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
   return {
     encoding: 'utf8',
     prefixes: [prefix],
+    keyPattern: 'mr:*',
     writeScript,
 
     async prepare(redis) {

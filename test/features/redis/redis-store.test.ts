@@ -53,6 +53,60 @@ describeOnlineStore('a Redis Cluster with rows in memory', async () =>
   ),
 );
 
+describeOnlineStore(
+  'a Redis Cluster in the layout of Feast',
+  async () =>
+    opened(
+      cluster.url,
+      async () => Promise.all(cluster.nodes.map(async (node) => node.command('FLUSHALL'))),
+      { layout: 'feast' },
+    ),
+  { timestampStepMs: 1000 },
+);
+
+describe('a redirection to a node that hangs', () => {
+  const thing = viewOf('things', entityOf('thing', { id: 'string' }), { x: 'float64' });
+
+  /** A key in a slot of the first node. */
+  async function keyOnFirstNode(from = 0): Promise<string> {
+    const key = `k${from}`;
+    const read = (cluster.nodes[0] as RedisServer).command('HGET', `mr:sample/thing/${key}`, 'things');
+    return read.then(
+      () => key,
+      async () => keyOnFirstNode(from + 1),
+    );
+  }
+
+  it('holds up a read no longer than the time limit of reads', async () => {
+    const store = await openStore(cluster.url, [thing], { readTimeoutMs: 100 });
+    const [source, target] = cluster.nodes as [RedisServer, RedisServer];
+    const key = await keyOnFirstNode();
+    const slot = String(await source.command('CLUSTER', 'KEYSLOT', `mr:sample/thing/${key}`));
+    await target.command(
+      'CLUSTER',
+      'SETSLOT',
+      slot,
+      'IMPORTING',
+      String(await source.command('CLUSTER', 'MYID')),
+    );
+    await source.command(
+      'CLUSTER',
+      'SETSLOT',
+      slot,
+      'MIGRATING',
+      String(await target.command('CLUSTER', 'MYID')),
+    );
+    target.signal('SIGSTOP');
+    const askedMs = performance.now();
+    expect(await store.read([{ view: thing, key }])).toEqual([null]);
+    expect(performance.now() - askedMs).toBeLessThan(500);
+    // What is still under way then must not end as a rejection that nobody hears.
+    await store.close();
+    target.signal('SIGCONT');
+    for (const node of [source, target]) await node.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
+  });
+});
+
 describe('a view whose features changed', () => {
   const driver = entityOf('driver', { id: 'int64' });
   const before = viewOf('trips', driver, { count: 'int64', rating: 'float64' });
