@@ -33,7 +33,9 @@ async function connectToServer(options: RedisConnectionOptions): Promise<RedisCo
   const shard = createShard(options, listener, address.label, () => undefined);
   const watch =
     address.kind === 'sentinel' ? watchSentinels(client, address.masterName as string) : undefined;
+  let isClosing = false;
   const close = (): void => {
+    isClosing = true;
     watch?.close();
     shard.close();
     client.disconnect();
@@ -46,7 +48,7 @@ async function connectToServer(options: RedisConnectionOptions): Promise<RedisCo
     close();
     throw error;
   }
-  logAbsence(client, options, lastError);
+  logAbsence(client, options, () => (isClosing ? undefined : (lastError()?.message ?? 'it closed')));
   return {
     shards: () => [shard],
     shardOf: () => shard,
@@ -64,14 +66,17 @@ async function told(shard: RedisShard, { address, user }: RedisConnectionOptions
   }
 }
 
+/** @param cause of a connection that is lost; undefined = it was closed here */
 function logAbsence(
   client: Redis,
   { address, log }: RedisConnectionOptions,
-  lastError: () => Error | undefined,
+  cause: () => string | undefined,
 ): void {
   let isAway = false;
   client.on('close', () => {
-    if (!isAway) log.warn({ redis: address.label, cause: lastError()?.message }, 'Redis is away');
+    const why = cause();
+    if (isAway || why === undefined) return;
+    log.warn({ redis: address.label, cause: why }, 'Redis is away');
     isAway = true;
   });
   client.on('ready', () => {

@@ -17,8 +17,11 @@ export interface RedisConnection {
   /** All that there are. */
   shards(): Iterable<RedisShard>;
   shardOf(name: string): RedisShard;
-  /** Calls back with the names of hashes that have changed; to be called once. */
-  onChange(changed: (names: readonly Buffer[]) => void): void;
+  /**
+   * Calls back with the names of hashes that have changed; undefined = a server was emptied, or is another one by now.
+   * To be called once.
+   */
+  onChange(changed: (names: readonly Buffer[] | undefined) => void): void;
   /** Runs a command wherever the servers say that it belongs. The result of one that is redirected. */
   redirected(command: RedisCommand): Promise<unknown>;
   close(): Promise<void>;
@@ -34,7 +37,7 @@ export interface RedisConnectionOptions extends ShardOptions {
 
 /** Whoever listens to changes. */
 export interface Listener {
-  changed: (names: readonly Buffer[]) => void;
+  changed: (names: readonly Buffer[] | undefined) => void;
 }
 
 export const CONNECT_TIMEOUT_MS = 5000;

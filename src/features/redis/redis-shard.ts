@@ -21,7 +21,8 @@ export type RedisArgument = string | Buffer | number;
 export type RedisCommand = readonly [string, ...RedisArgument[]];
 
 export interface ShardEvents {
-  changed(names: readonly Buffer[]): void;
+  /** Names of hashes; undefined = any may have changed, or the server is another one by now. */
+  changed(names: readonly Buffer[] | undefined): void;
   /** After the first time. `why` is a sentence's rest. */
   log(what: 'away' | 'back' | 'feed lost' | 'feed open', why?: string): void;
   /** It has become away, and with each beat that it still is: in a cluster, another node may have its slots. */
@@ -159,7 +160,7 @@ export class RedisShard implements Shard {
     };
     const changed = (names: readonly Buffer[] | undefined): void => {
       if (names === undefined) this.interrupt();
-      else this.events.changed(names);
+      this.events.changed(names);
     };
     try {
       const runId = await within(FEED_RETRY_MS_MAX, runIdOf(client));
@@ -174,7 +175,9 @@ export class RedisShard implements Shard {
       this.feedTries = 0;
       this.epoch = ++this.epochs;
       this.settleReady.resolve();
-      if (this.epochs > 1) this.events.log('feed open');
+      if (this.epochs === 1) return;
+      this.events.log('feed open');
+      this.events.changed(undefined);
     } catch (error) {
       const isOther = error instanceof OtherServerError;
       if (!isOther || this.feedTries >= OTHER_SERVER_TRIES_MAX) this.settleReady.reject(error);

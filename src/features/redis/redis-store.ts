@@ -67,7 +67,11 @@ class RedisStore implements RemoteStore {
 
   onChange(changed: (names: readonly string[]) => void): void {
     const { encoding } = this.layout;
-    this.connection.onChange((names) => changed(names.map((name) => name.toString(encoding))));
+    this.connection.onChange((names) => {
+      if (names !== undefined) changed(names.map((name) => name.toString(encoding)));
+      // What the layout keeps beside the rows may be lost. Where this fails, the next read of such a row tries again.
+      else this.prepare().catch(() => undefined);
+    });
   }
 
   async read(reads: readonly EntityRead[]): Promise<((Row | null | Error)[] | undefined)[]> {

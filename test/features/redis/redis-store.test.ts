@@ -111,6 +111,7 @@ describe('a view whose features changed', () => {
   const driver = entityOf('driver', { id: 'int64' });
   const before = viewOf('trips', driver, { count: 'int64', rating: 'float64' });
   const after = viewOf('trips', driver, { rating: 'float32', city: 'string' });
+  const swapped = viewOf('trips', driver, { rating: 'float64', count: 'int64' });
 
   it('is read by name, also by a server that started before the change', async () => {
     await server.command('FLUSHALL');
@@ -121,6 +122,21 @@ describe('a view whose features changed', () => {
     await young.write([{ view: after, key: '2', row: [6, 3.5, 'Oslo'] }]);
     expect(await old.read([{ view: before, key: '2' }])).toEqual([[6, null, 3.5]]);
     await Promise.all([old.close(), young.close()]);
+  });
+
+  it('is never misread after Redis has lost its data: a server that runs says again what its rows mean', async () => {
+    await server.command('FLUSHALL');
+    const old = await openStore(server.url, [before]);
+    await server.command('FLUSHALL');
+    const listed = async (): Promise<unknown> => server.command('HGET', 'mr:sample:schemas', 'trips');
+    await expect.poll(listed).toBe('[[["count","int64"],["rating","float64"]]]');
+    await old.write([{ view: before, key: '1', row: [5, 7, 4.5] }]);
+    const young = await openStore(server.url, [after]);
+    expect(await young.read([{ view: after, key: '1' }])).toEqual([[5, 4.5, null]]);
+    await server.command('HDEL', 'mr:sample:schemas', 'trips');
+    const blind = await openStore(server.url, [swapped]);
+    expect(await blind.read([{ view: swapped, key: '1' }])).toEqual([null]);
+    await Promise.all([old.close(), young.close(), blind.close()]);
   });
 
   it('keeps one list of schemas, however many servers start at once', async () => {
