@@ -42,10 +42,8 @@ function exitCodeOf(error: unknown): number {
   // One that an option's own parser throws has been printed, and comes as another error.
   if (error instanceof InvalidArgumentError) process.stderr.write(`error: ${error.message}\n`);
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-  if (error instanceof MillraceError) {
-    const details = (error.details ?? []).map(({ path, message }) => `  ${path}: ${message}\n`);
-    process.stderr.write(`millrace: ${error.message}\n${details.join('')}`);
-  } else console.error(error);
+  if (error instanceof MillraceError) process.stderr.write(`millrace: ${error.message}\n`);
+  else console.error(error);
   return EXIT_FAILED;
 }
 

@@ -54,7 +54,7 @@ export const errorCatalogue = {
   },
   STORE_FAILED: {
     status: 503,
-    meaning: 'The online store could not be read or written (disk full, no permission).',
+    meaning: 'The online store could not be read or written (disk full, no permission, Redis away).',
   },
   WORKER_LOST: {
     status: 503,
@@ -72,7 +72,7 @@ export const errorCatalogue = {
   INVALID_MODEL: { status: 500, meaning: 'A model file is missing, corrupt or does not fit its model.yaml.' },
   STARTUP_FAILED: {
     status: 500,
-    meaning: 'The server could not start (port in use, data folder not writable).',
+    meaning: 'The server could not start (port in use, data folder not writable, Redis not there).',
   },
   LOAD_FAILED: { status: 500, meaning: 'A file could not be loaded into a feature view.' },
   LOADTEST_FAILED: {

@@ -1,5 +1,5 @@
 /** `millrace cache warm`: has a running server read what was asked for lately, so that it is in its memory. */
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { MillraceError } from '../errors.ts';
 import { decodeEntityKey } from '../features/entity-key.ts';
 import { openRedis } from '../features/redis/open-redis.ts';
@@ -10,11 +10,11 @@ import { jsonText } from '../project/json-text.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createProgress } from './progress.ts';
-import { addStoreOptions, storePlace } from './store-options.ts';
+import { addProjectOption, addRedisOptions, storePlace } from './store-options.ts';
 import type { StoreOptions } from './store-options.ts';
 
 interface WarmOptions extends StoreOptions {
-  readonly url: string;
+  readonly url: URL;
   readonly json?: true;
 }
 
@@ -22,11 +22,17 @@ export function cacheCommand(): Command {
   const warm = new Command('warm').description(
     'Have a running server read the rows that were asked for lately at any server of the project. A server that starts does so by itself.',
   );
-  addStoreOptions(warm)
-    .requiredOption('--url <url>', 'the server to warm: http://host:8080')
+  addRedisOptions(addProjectOption(warm))
+    .requiredOption('--url <url>', 'the server to warm: http://host:8080', parseUrl)
     .option('--json', 'print the summary as JSON')
     .action(warmServer);
   return new Command('cache').description('Feature rows in the memory of servers.').addCommand(warm);
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
+  throw new InvalidArgumentError('Write http://host:port.');
 }
 
 /** One call of get-online-features. */
@@ -52,7 +58,12 @@ async function warmServer(options: WarmOptions): Promise<void> {
     progress.stop();
   }
   if (options.json === true) process.stdout.write(`${JSON.stringify({ entities: done })}\n`);
-  else process.stdout.write(`${done} ${done === 1 ? 'entity is' : 'entities are'} in memory\n`);
+  else process.stdout.write(`${summary(done)}\n`);
+}
+
+function summary(entities: number): string {
+  if (entities === 0) return 'nothing to warm: the list of rows that were asked for lately is empty';
+  return `${entities} ${entities === 1 ? 'entity is' : 'entities are'} in memory`;
 }
 
 async function recentRows(project: Project, options: StoreOptions): Promise<RecentRows> {
@@ -93,7 +104,7 @@ function callsFor(project: Project, recent: RecentRows): WarmCall[] {
 }
 
 /** @throws MillraceError STARTUP_FAILED if the server cannot be asked */
-async function send(url: string, { features, entities }: WarmCall): Promise<void> {
+async function send(url: URL, { features, entities }: WarmCall): Promise<void> {
   let reason: string;
   try {
     const response = await fetch(new URL('/get-online-features', url), {
@@ -108,5 +119,5 @@ async function send(url: string, { features, entities }: WarmCall): Promise<void
     const { cause, message } = error as Error;
     reason = cause instanceof Error ? cause.message : message;
   }
-  throw new MillraceError('STARTUP_FAILED', `The server at ${url} cannot be asked: ${reason}.`);
+  throw new MillraceError('STARTUP_FAILED', `The server at ${url.origin} cannot be asked: ${reason}.`);
 }

@@ -53,21 +53,21 @@ interface GetOptions extends StoreOptions {
 }
 
 async function get(keys: readonly string[], options: GetOptions): Promise<void> {
-  const project = await loadProject(options.project);
+  const project = failingOnUnavailable(await loadProject(options.project));
   const entity = named(options.entity, project.entities, 'entity', 'entities');
   const views = viewsOf(project, entity, options.view);
   const columns = joinKeyColumns(entity, keys);
-  const answer = await withStore(project, options, async (store) =>
-    getOnlineFeatures(
-      project,
-      store,
-      {
-        features: views.flatMap((view) => view.features.map(({ name }) => `${view.name}:${name}`)),
-        entities: columns,
-        full_feature_names: true,
-      },
-      Date.now(),
-    ),
+  const query = {
+    features: views.flatMap((view) => view.features.map(({ name }) => `${view.name}:${name}`)),
+    entities: columns,
+    full_feature_names: true,
+  };
+  const place = (path: string): string => {
+    const [, name = path, row] = /^entities\.(\w+)\[(\d+)\]$/.exec(path) ?? [];
+    return row === undefined || keys.length === 1 ? name : `${name} of ${keys[Number(row)]}`;
+  };
+  const answer = await inOwnWords(`The key does not fit the entity "${entity.name}":`, place, async () =>
+    withStore(project, options, async (store) => getOnlineFeatures(project, store, query, Date.now())),
   );
   if (options.json === true) process.stdout.write(`${feastText(answer)}\n`);
   else keys.forEach((key, row) => process.stdout.write(entityTable(key, row, entity, views, answer)));
@@ -89,12 +89,53 @@ async function put(pairs: readonly string[], options: PutOptions): Promise<void>
     df[name] = [typedValue(view, name, text)];
   }
   if (options.eventTime !== undefined) df[view.timestampField] = [options.eventTime];
-  const writes = decodePush(project, { push_source_name: view.name, df }, Date.now());
+  const place = (path: string): string => {
+    const name = /^df\.(\w+)/.exec(path)?.[1] ?? path;
+    return options.eventTime !== undefined && name === view.timestampField ? '--event-time' : name;
+  };
+  const writes = await inOwnWords(`The row does not fit the feature view "${view.name}":`, place, async () =>
+    decodePush(project, { push_source_name: view.name, df }, Date.now()),
+  );
   const outcomes = await withStore(project, options, async (store) => store.write(writes));
   const outcome = outcomes[0] ?? 'written';
   if (options.json === true) process.stdout.write(`${JSON.stringify({ view: view.name, outcome })}\n`);
   else if (outcome === 'written') process.stdout.write(`${view.name}: written\n`);
   else process.stdout.write(`${view.name}: not written, the stored row has a later event time\n`);
+}
+
+/** To whoever looks, a row that could not be read is not one that is missing. */
+function failingOnUnavailable(project: Project): Project {
+  const views = [...project.featureViews].map(
+    ([name, view]) => [name, { ...view, onUnavailable: 'error' }] as const,
+  );
+  return { ...project, featureViews: new Map(views) };
+}
+
+/**
+ * Does work of the HTTP calls; what it refuses is told in words of the command line.
+ * @param place a path in the body of the call -> what was typed
+ */
+async function inOwnWords<T>(
+  sentence: string,
+  place: (path: string) => string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    const { code, details, retryAfterMs } = error;
+    if (code === 'STORE_FAILED' && retryAfterMs !== undefined) throw unreadable(error);
+    if (details === undefined) throw error;
+    const lines = details.map(({ path, message }) => `  ${place(path)}: ${message}`);
+    throw new MillraceError(code, [sentence, ...lines].join('\n'), { details, cause: error });
+  }
+}
+
+function unreadable(cause: MillraceError): MillraceError {
+  const sentence =
+    'Redis could not be read: it did not answer in time, or refused; ACL LOG in redis-cli shows what a user may not do.';
+  return new MillraceError('STORE_FAILED', sentence, { cause });
 }
 
 async function withStore<T>(

@@ -1,4 +1,4 @@
-/** `millrace load`: a file into a feature view of the embedded store. */
+/** `millrace load`: a file into a feature view of the online store. */
 import { basename } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { MillraceError } from '../errors.ts';

@@ -21,17 +21,27 @@ export interface StoreOptions {
 /** Also how the address reaches worker processes: among their arguments, everybody could read the password. */
 export const REDIS_VARIABLE = 'MILLRACE_REDIS_URL';
 
+/** Who types a command would rather wait than be told that a row could not be read. */
+const COMMAND_READ_TIMEOUT_MS = 5000;
+
 export function addStoreOptions(command: Command): Command {
+  addProjectOption(command).option(
+    '--data <dir>',
+    'the data folder of the embedded store (default: .millrace in the project folder)',
+  );
+  return addRedisOptions(command);
+}
+
+export function addProjectOption(command: Command): Command {
+  return command.option('--project <dir>', 'the project folder, with millrace.yaml', '.');
+}
+
+export function addRedisOptions(command: Command): Command {
   return command
-    .option('--project <dir>', 'the project folder, with millrace.yaml', '.')
-    .option(
-      '--data <dir>',
-      'the data folder of the embedded store (default: .millrace in the project folder)',
-    )
     .addOption(
       new Option(
         '--redis <url>',
-        'keep features in Redis: redis://host:6379, redis+cluster://a:7001,b:7002, redis+sentinel://a,b/name; rediss with TLS',
+        'keep features in Redis instead: redis://host:6379, redis+unix:///path.sock, redis+cluster://a:7001,b:7002, redis+sentinel://a,b/name; rediss with TLS',
       ).env(REDIS_VARIABLE),
     )
     .addOption(
@@ -55,5 +65,6 @@ export function storePlace({ project, data, redis, redisLayout }: StoreOptions):
 export async function openCommandStore(project: Project, options: StoreOptions): Promise<OnlineStore> {
   const metrics = createMetrics();
   metrics.close();
-  return openStore(project, storePlace(options), { metrics, log: createLog('silent') });
+  const cache = { ...project.cache, readTimeoutMs: COMMAND_READ_TIMEOUT_MS };
+  return openStore({ ...project, cache }, storePlace(options), { metrics, log: createLog('silent') });
 }

@@ -117,7 +117,9 @@ class MemoryFirst implements CachedStore {
       slot.counts.hit.add(1);
       return row;
     }
-    if (!entry.shard.isAway || !this.mayBeStale(entry)) return undefined;
+    // Another server may have the rows by now, and answer.
+    const { isAway } = this.remote.shardOf(this.remote.nameOf(view, key));
+    if (!isAway || !this.mayBeStale(entry)) return undefined;
     slot.counts.stale.add(1);
     return row;
   }
@@ -229,8 +231,12 @@ class MemoryFirst implements CachedStore {
   private outdate({ view, key, row }: RowWrite, outcome: WriteOutcome | undefined): void {
     const name = this.remote.nameOf(view, key);
     this.forget(name);
-    const entry = this.present.peek(name);
-    if (outcome === 'written' && entry !== undefined) entry.rows[this.slotOf(view).index] = row;
+    const entry = this.present.peek(name) ?? this.absent.peek(name);
+    if (outcome !== 'written' || entry === undefined) return;
+    const bytes = entry.bytes(name);
+    entry.rows[this.slotOf(view).index] = row;
+    // A push alone is no reason to keep an entry longer than those that were asked for since.
+    if (entry.bytes(name) !== bytes) this.place(name, entry);
   }
 
   /** Neighbours in `keys` are often views of the same entity key. */
@@ -331,9 +337,14 @@ class MemoryFirst implements CachedStore {
     });
     entry.readAtMs = this.nowMs;
     entry.isRefreshing = false;
-    const [to, from] = entry.isAbsent ? [this.absent, this.present] : [this.present, this.absent];
-    from.delete(name);
-    to.set(name, entry);
+    this.place(name, entry);
+  }
+
+  /** The cache measures an entry only when it is new. */
+  private place(name: string, entry: Entry): void {
+    this.present.delete(name);
+    this.absent.delete(name);
+    (entry.isAbsent ? this.absent : this.present).set(name, entry);
   }
 
   private rowOf(fill: Fill, slot: Slot): Row | null {

@@ -70,6 +70,11 @@ function decodePushed(view: FeatureView, columns: Columns, nowMs: number, proble
   const keys = entity.keys.map(({ name, type }) =>
     decodeColumn(columns, { name, type: { scalar: type, length: undefined }, nullable: false }, problems),
   );
+  entity.keys.forEach(({ name }, k) =>
+    keys[k]?.forEach((value, i) => {
+      if (value === '') problems.add(`df.${name}[${i}]`, 'must not be empty: it is a join key');
+    }),
+  );
   const timestamps = columns.byName.has(timestampField)
     ? decodeColumn(columns, { name: timestampField, type: timestampType, nullable: false }, problems)
     : new Array<number>(columns.rowCount).fill(nowMs);

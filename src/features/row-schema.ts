@@ -3,6 +3,7 @@
  * before are still read, by name: an added feature is null, a removed one is dropped, a moved one is found, and one
  * whose type changed keeps its value where that value fits the new type and is null where it does not.
  */
+import { createHash } from 'node:crypto';
 import { formatDataType } from '../project/data-type.ts';
 import type { Feature, FeatureView } from '../project/project.ts';
 import type { Value } from '../project/value.ts';
@@ -21,6 +22,11 @@ export function rowSchema(view: FeatureView): RowSchema {
 
 export function sameSchema(a: RowSchema, b: RowSchema): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** A number that tells schemas apart without a list of them: the first 48 bits of the SHA-256 of its JSON. */
+export function schemaFingerprint(schema: RowSchema): number {
+  return createHash('sha256').update(JSON.stringify(schema)).digest().readUIntBE(0, 6);
 }
 
 export function createRowConversion(view: FeatureView, stored: RowSchema): RowConversion {

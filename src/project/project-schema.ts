@@ -151,7 +151,7 @@ const featureView = z.strictObject({
     .default('event_timestamp')
     .describe('The column of loaded files and pushes that holds the event time.'),
   on_unavailable: z
-    .enum(['default', 'error'])
+    .enum(['default', 'error'], { error: 'must be default or error' })
     .default('default')
     .describe('What a row is that is not in memory while Redis is away: missing, or an error.'),
   features: notEmpty(z.record(identifier, feature), 'feature').describe(

@@ -102,11 +102,11 @@ export const cache: z.ZodType<CacheSpec, object> = z.strictObject({
 export const feast: z.ZodType<FeastSpec, object> = z.strictObject({
   project: z.string().min(1).optional().describe('The name of the project in Feast; default: this one.'),
   entity_key_version: z
-    .union([z.literal(2), z.literal(3)])
+    .literal([2, 3], { error: 'must be 2 or 3' })
     .default(3)
     .describe('entity_key_serialization_version of feature_store.yaml.'),
   key_types: z
-    .record(identifier, z.literal('int32'))
+    .record(identifier, z.literal('int32', { error: 'must be int32; other join keys are not named here' }))
     .default({})
     .describe(
       'Join keys that are Int32 in Feast, by name; others are String or Int64, as their entity says.',

@@ -100,13 +100,67 @@ describe.each(['LMDB', 'Redis'])('millrace features on %s', (store) => {
     [['get', '--entity', 'user', '1', '--view', 'seen'], 1, 'There is no feature view of user "seen"'],
     [['get', '--entity', 'pair', '1'], 2, 'is not name=value'],
     [['get', '--entity', 'pair', 'user_id=1'], 2, 'write user_id=…,item=…'],
-    [['get', '--entity', 'user', 'x'], 1, 'entities.user_id[0]'],
-    [['put', '--view', 'spend', 'user_id=1', 'total=much'], 1, 'df.total[0]: must be a number'],
+    [['get', '--entity', 'user', 'x'], 1, 'does not fit the entity "user":\n  user_id: must be'],
+    [['get', '--entity', 'user', '1', 'x'], 1, '  user_id of x: must be'],
+    [
+      ['put', '--view', 'spend', 'user_id=1', 'total=much'],
+      1,
+      'fit the feature view "spend":\n  total: must be a number',
+    ],
+    [
+      ['put', '--view', 'spend', '--event-time', 'soon', 'user_id=1', 'total=1'],
+      1,
+      '--event-time: must be ISO 8601',
+    ],
+    [
+      ['put', '--view', 'spend', 'user_id=1', 'totle=1'],
+      1,
+      '  totle: "totle" is unknown; columns are user_id, total',
+    ],
     [['put', '--view', 'spend', 'user_id=1', 'user_id=2'], 2, '"user_id" stands twice'],
-    [['put', '--view', 'spend', 'user_id=1'], 1, 'df.total is missing'],
+    [['put', '--view', 'spend', 'user_id=1'], 1, '  total: is missing'],
     [['get'], 2, "required option '--entity <name>' not specified"],
   ])('refuses %j', async (args, code, sentence) => {
     const finished = await features(...args);
+    expect(finished.stderr).toContain(sentence);
+    expect(finished.code).toBe(code);
+  });
+});
+
+it('millrace features get tells a row that could not be read from one that is missing', async () => {
+  await redis.command('ACL', 'SETUSER', 'blind', 'on', '>p', '~mr:shop:*', '&*', '+@all');
+  const url = `redis://blind:p@127.0.0.1:${redis.port}`;
+  const get = ['features', 'get', '--project', dir, '--redis', url, '--entity', 'user', '1'];
+  expect(await run(get)).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr:
+      'millrace: Redis could not be read: it did not answer in time, or refused; ACL LOG in redis-cli shows what a user may not do.\n',
+  });
+});
+
+it('a mistake in the project is told once', async () => {
+  const broken = await mkdtemp(join(tmpdir(), 'millrace-cli-broken-'));
+  await writeFile(join(broken, 'millrace.yaml'), 'projct: shop\n');
+  const { stderr } = await run(['features', 'get', '--project', broken, '--entity', 'user', '1']);
+  expect(stderr.match(/projct/g)).toHaveLength(1);
+  await rm(broken, { recursive: true });
+});
+
+describe('millrace cache warm', () => {
+  it('says so when there is nothing to warm', async () => {
+    const warm = ['cache', 'warm', '--project', dir, '--redis', redis.url, '--url', 'http://127.0.0.1:1'];
+    expect(await run(warm)).toMatchObject({
+      code: 0,
+      stdout: 'nothing to warm: the list of rows that were asked for lately is empty\n',
+    });
+  });
+
+  it.each([
+    [['--url', 'localhost:8080'], 2, 'Write http://host:port.'],
+    [['--url', 'http://127.0.0.1:1'], 1, 'give its address with --redis'],
+  ])('refuses %j', async (args, code, sentence) => {
+    const finished = await run(['cache', 'warm', '--project', dir, ...args]);
     expect(finished.stderr).toContain(sentence);
     expect(finished.code).toBe(code);
   });

@@ -1,15 +1,9 @@
 /** The README's tour, command by command, as a reader would type it, and the answers that it promises. */
-import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-
-const root = new URL('../..', import.meta.url).pathname;
-const runFile = promisify(execFile);
+import { followTour, freePort } from './tour.ts';
 
 let dataDir: string;
 
@@ -21,47 +15,14 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-async function freePort(): Promise<number> {
-  const holder = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => holder.once('listening', resolve));
-  const { port } = holder.address() as AddressInfo;
-  await new Promise((resolve) => holder.close(resolve));
-  return port;
-}
-
-async function shell(script: string): Promise<string> {
-  const { stdout } = await runFile('bash', ['-euo', 'pipefail', '-c', script], { cwd: root });
-  return stdout;
-}
-
 it('works as the README says', async () => {
-  const readme = await readFile(join(root, 'README.md'), 'utf8');
   const port = await freePort();
-  const steps = [...readme.matchAll(/```sh tour( serve)?\n(.*?)```/gs)].map(([, serve, text = '']) => ({
-    serves: serve !== undefined,
-    script: text.replaceAll('8080', String(port)).replaceAll('--data .millrace', `--data ${dataDir}`),
-  }));
-  const serveAt = steps.findIndex(({ serves }) => serves);
-  const [before, after] = [steps.slice(0, serveAt), steps.slice(serveAt + 1)];
-  const prepared: string[] = [];
-  for (const { script } of before) prepared.push(await shell(script));
-  const server = spawn('bash', ['-c', `exec ${steps[serveAt]?.script}`], {
-    cwd: root,
-    detached: true,
-    stdio: 'pipe',
-  });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.stdout.on('data', (chunk: Buffer) => chunk.includes('"msg":"ready"') && resolve());
-      server.on('exit', () => reject(new Error('the server ended')));
-    });
-    const answers: string[] = [];
-    for (const { script } of after) answers.push(await shell(script));
-    expectTour(prepared, answers);
-  } finally {
-    process.kill(-(server.pid as number), 'SIGTERM');
-  }
-}, 60_000);
+  const printed = await followTour('README.md', [
+    ['8080', String(port)],
+    ['--data .millrace', `--data ${dataDir}`],
+  ]);
+  expectTour(printed.slice(0, 2), printed.slice(2));
+}, 120_000);
 
 function expectTour(prepared: readonly string[], answers: readonly string[]): void {
   expect(prepared[0]).toContain('flight-delay@2');

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CachedStore } from '../../src/features/cached-store.ts';
-import type { Row } from '../../src/features/online-store.ts';
+import type { Row, RowKey } from '../../src/features/online-store.ts';
+import type { FeatureView } from '../../src/project/project.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import type { Metrics } from '../../src/telemetry/metrics.ts';
 import { startRedis } from './redis/redis-server.ts';
@@ -47,8 +48,12 @@ async function hmgetCalls(): Promise<number> {
   return Number(/cmdstat_hmget:calls=(\d+)/.exec(info)?.[1] ?? 0);
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await pause(5);
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await pause(5);
+}
+
+function keysOf(view: FeatureView): RowKey[] {
+  return Array.from({ length: 20 }, (_, i) => ({ view, key: `k${i}` }));
 }
 
 const read = async (key: string): Promise<Row | null | undefined> =>
@@ -122,6 +127,21 @@ describe('the cache in front of Redis', () => {
     expect(store.get(left, 'k0')).toBeUndefined();
   });
 
+  it.each([
+    ['read of another view', async () => store.read(keysOf(right))],
+    ['write', async () => store.write(keysOf(right).map((key) => ({ ...key, row: [2, 'y'.repeat(5000)] })))],
+  ])('counts the memory of what a %s adds to an entry', async (_, grow) => {
+    await open({ memoryBytesMax: 30_000 });
+    await store.write(keysOf(left).map((key) => ({ ...key, row: [1, 7] })));
+    await store.write(keysOf(right).map((key) => ({ ...key, row: [1, 'x'.repeat(5000)] })));
+    await until(async () => {
+      await store.read(keysOf(left));
+      return (await metric('millrace_cache_entries')) === keysOf(left).length;
+    });
+    await grow();
+    expect(await metric('millrace_cache_entries')).toBeLessThan(7);
+  });
+
   it('serves a row that is older than the ttl, and reads it again behind that', async () => {
     await open({ ttlMs: 100 });
     await store.write([{ view: left, key: 'a', row: [1, 7] }]);
@@ -166,6 +186,19 @@ describe('the cache in front of Redis', () => {
     expect(text).toContain('millrace_cache_rows_total{view="left",outcome="hit"} 2');
     expect(text).toContain('millrace_cache_rows_total{view="left",outcome="miss"} 1');
     expect(text).toContain('millrace_cache_rows_total{view="right",outcome="hit"} 0');
+  });
+
+  it('counts its round trips as a counter, so that several processes add them up for good', async () => {
+    await open();
+    const counted = async (): Promise<number> => {
+      const families = await metrics.families('counts');
+      const family = families.find(({ name }) => name === 'millrace_redis_round_trips_total');
+      expect(family).toMatchObject({ type: 'counter' });
+      return family?.values[0]?.value as number;
+    };
+    const before = await counted();
+    await read('a');
+    expect((await counted()) - before).toBe(1);
   });
 
   it('fails only who asks for a row that cannot be decoded', async () => {

@@ -63,6 +63,7 @@ describe('push', () => {
       { iata: [null], delay_mean: [1], flights: [1], event_timestamp: [null] },
       ['df.iata[0]', 'df.event_timestamp[0]'],
     ],
+    ['an empty join key', { iata: [''], delay_mean: [1], flights: [1] }, ['df.iata[0]']],
     [
       'columns of different lengths',
       { iata: ['JFK', 'LAX'], delay_mean: [1], flights: [1, 2] },

@@ -281,6 +281,16 @@ test('no message speaks the language of the schema library', async () => {
       'endpoints: { a: { request: { x: { type: V, optional: V } }, variants: { a: { model: V, weight: V } } } }',
     ],
     ['limits: { body_bytes_max: V, timeout: V, rows_max: V }', 'V: V'],
+    [
+      'feature_views: { a: { on_unavailable: V } }',
+      'cache: V',
+      'cache: { entries_max: V, ttl: V, stale_max: V }',
+    ],
+    [
+      'feast: V',
+      'feast: { project: V, entity_key_version: V, key_types: V }',
+      'feast: { key_types: { x: V } }',
+    ],
   );
   for (const path of paths) {
     for (const value of values) {

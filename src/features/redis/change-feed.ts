@@ -11,6 +11,8 @@ import type { RedisOptions } from 'ioredis';
 import { within } from './within.ts';
 
 export interface ChangeFeed {
+  /** Of the server that it has reached; undefined = that one names none. */
+  readonly runId: string | undefined;
   ping(): Promise<unknown>;
   close(): void;
 }
@@ -51,8 +53,9 @@ export async function openChangeFeed(
   client.on('messageBuffer', (_channel: Buffer, message: unknown) => {
     listener.changed(Array.isArray(message) ? (message as Buffer[]) : undefined);
   });
+  let runId: string | undefined;
   try {
-    await within(OPEN_TIMEOUT_MS, subscribe(client, prefixes));
+    runId = await within(OPEN_TIMEOUT_MS, subscribe(client, prefixes));
   } catch (error) {
     close();
     throw error;
@@ -60,13 +63,20 @@ export async function openChangeFeed(
   client.once('end', () => {
     if (!isClosed) listener.lost();
   });
-  return { ping: async () => client.ping(), close };
+  return { runId, ping: async () => client.ping(), close };
 }
 
-async function subscribe(client: Redis, prefixes: readonly Buffer[]): Promise<void> {
+/** Of the reply of INFO, what tells one run of a server from any other. */
+export function runIdIn(info: string): string | undefined {
+  return /^run_id:(\w+)/m.exec(info)?.[1];
+}
+
+async function subscribe(client: Redis, prefixes: readonly Buffer[]): Promise<string | undefined> {
   await client.connect();
+  const runId = runIdIn(await client.info('server'));
   const id = String(await client.client('ID'));
   const tracked = prefixes.flatMap((prefix) => ['PREFIX', prefix]);
   await client.call('CLIENT', ['TRACKING', 'ON', 'REDIRECT', id, 'BCAST', ...tracked]);
   await client.subscribe(CHANNEL);
+  return runId;
 }

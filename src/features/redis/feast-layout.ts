@@ -96,6 +96,8 @@ export function createFeastLayout(settings: FeastSettings, views: Iterable<Featu
   const keysOf = new Map([...entities].map((entity) => [entity.name, entityKeys(settings, entity)]));
   return {
     encoding: 'latin1',
+    // Names begin with bytes that nobody can type.
+    keyPattern: '*',
     prefixes: shortest([...keysOf.values()].map(({ format }) => format.prefix)),
     writeScript,
 

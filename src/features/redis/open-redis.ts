@@ -4,14 +4,17 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { RemoteStore } from '../remote-store.ts';
 import { checkRedis } from './check-redis.ts';
+import { checkRights } from './check-rights.ts';
+import { connectToRedis } from './connect-to-redis.ts';
 import { createFeastLayout } from './feast-layout.ts';
 import { createPackedLayout } from './packed-layout.ts';
 import { parseRedisAddress } from './redis-address.ts';
-import type { RedisAddress } from './redis-address.ts';
-import { connectToRedis, permissionFailure } from './redis-connection.ts';
 import type { RedisConnection } from './redis-connection.ts';
+import { permissionFailure } from './redis-refusal.ts';
+import type { RedisUser } from './redis-refusal.ts';
 import type { RedisShard } from './redis-shard.ts';
 import { openRedisStore } from './redis-store.ts';
+import type { RowLayout } from './row-layout.ts';
 
 const CHECK_TIMEOUT_MS = 5000;
 
@@ -34,19 +37,24 @@ export async function openRedis(
   const address = parseRedisAddress(url);
   const views = featureViews.values();
   const layout = layoutName === 'feast' ? createFeastLayout(feast, views) : createPackedLayout(name, views);
-  const { encoding } = layout;
+  const { encoding, keyPattern } = layout;
+  const isOfCluster = address.kind === 'cluster';
+  const user = { name: address.username, keyPattern, isOfCluster };
   const prefixes = layout.prefixes.map((prefix) => Buffer.from(prefix, encoding));
   const connection = await connectToRedis({
     address,
+    user,
     encoding,
     prefixes,
     readTimeoutMs: cache.readTimeoutMs,
+    roundTrips: metrics.counter('millrace_redis_round_trips_total', 'Pipelines that were sent to Redis.', {}),
     log,
   });
   describeConnection(connection, metrics);
   try {
-    for (const warning of await checkAll(connection, address)) log.warn({ redis: address.label }, warning);
-    return await openRedisStore({ project: name, connection, layout });
+    for (const warning of await checkAll(connection, layout, user))
+      log.warn({ redis: address.label }, warning);
+    return await openRedisStore({ project: name, connection, layout, readTimeoutMs: cache.readTimeoutMs });
   } catch (error) {
     await connection.close();
     throw error;
@@ -54,18 +62,25 @@ export async function openRedis(
 }
 
 /** Each warning once, whatever the number of servers. */
-async function checkAll(connection: RedisConnection, { kind, username }: RedisAddress): Promise<Set<string>> {
+async function checkAll(
+  connection: RedisConnection,
+  layout: RowLayout,
+  user: RedisUser,
+): Promise<Set<string>> {
   const warnings = new Set<string>();
-  const isClusterAddress = kind === 'cluster';
   for (const shard of connection.shards()) {
     if (shard.isAway) continue;
     const [info, time] = await shard.run([['INFO'], ['TIME']], CHECK_TIMEOUT_MS);
     const forbidden = [info, time].find((reply) => reply instanceof Error);
-    if (forbidden !== undefined) throw permissionFailure(forbidden, username);
+    if (forbidden !== undefined) throw permissionFailure(forbidden, user);
     const [seconds, microseconds] = (time as Buffer[]).map(Number) as [number, number];
     const clockAheadMs = seconds * 1000 + microseconds / 1000 - Date.now();
-    for (const warning of checkRedis({ info: String(info), clockAheadMs, isClusterAddress }))
-      warnings.add(warning);
+    const facts = { info: String(info), clockAheadMs, isClusterAddress: user.isOfCluster };
+    const found = [
+      ...checkRedis(facts),
+      ...(await checkRights(shard, layout, user, !facts.info.includes('role:slave'))),
+    ];
+    for (const warning of found) warnings.add(warning);
   }
   return warnings;
 }
@@ -73,9 +88,6 @@ async function checkAll(connection: RedisConnection, { kind, username }: RedisAd
 function describeConnection(connection: RedisConnection, metrics: Metrics): void {
   const total = (count: (shard: RedisShard) => number): number =>
     [...connection.shards()].reduce((sum, shard) => sum + count(shard), 0);
-  metrics.gauge('millrace_redis_round_trips_total', 'Pipelines that were sent to Redis.', () => [
-    { labels: {}, value: total(({ roundTrips }) => roundTrips) },
-  ]);
   metrics.gauge('millrace_redis_shards', 'Redis servers, by whether they answer.', () => [
     { labels: { state: 'away' }, value: total(({ isAway }) => Number(isAway)) },
     { labels: { state: 'answers' }, value: total(({ isAway }) => Number(!isAway)) },

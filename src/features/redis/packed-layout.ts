@@ -3,14 +3,15 @@
  * its name, that holds a packed row (row-codec.ts). So the rows of all views of an entity come in one HMGET.
  *
  * `mr:<project>:schemas` is a hash, view -> JSON, a list of every schema (row-schema.ts) that rows of this view were
- * written under. The place in the list is the schema id that a row carries. The list only grows. Names hold neither
- * slashes nor colons, so no two names are the same.
+ * written under. It only grows. A row carries the fingerprint of its schema, not a place in the list: should Redis lose
+ * the list, a row is unreadable to whoever has another schema until a server has written it again, but never misread.
+ * Names hold neither slashes nor colons, so no two names are the same.
  */
 import { MillraceError } from '../../errors.ts';
 import type { Entity, FeatureView } from '../../project/project.ts';
-import type { EntityKey, Row, WriteOutcome } from '../online-store.ts';
+import type { EntityKey, WriteOutcome } from '../online-store.ts';
 import { createRowCodec } from '../row-codec.ts';
-import { createRowConversion, rowSchema, sameSchema } from '../row-schema.ts';
+import { createRowConversion, rowSchema, schemaFingerprint } from '../row-schema.ts';
 import type { RowConversion, RowSchema } from '../row-schema.ts';
 import type { LayoutCommands, RowLayout } from './row-layout.ts';
 
@@ -18,10 +19,10 @@ import type { LayoutCommands, RowLayout } from './row-layout.ts';
 interface StoredView {
   readonly view: FeatureView;
   readonly fields: readonly string[];
-  schemas: readonly RowSchema[];
-  /** Undefined where nothing may be written. */
-  schemaId: number | undefined;
-  /** By the id of the schema to convert from; filled when such a row is first met. */
+  readonly schemaId: number;
+  /** Whether others can know the schema: else nothing may be written under it. */
+  isRegistered: boolean;
+  /** By the id of the schema to convert from. */
   readonly conversions: Map<number, RowConversion>;
 }
 
@@ -57,7 +58,13 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
   const codec = createRowCodec();
   const stored = new Map<FeatureView, StoredView>();
   for (const view of views)
-    stored.set(view, { view, fields: [view.name], schemas: [], schemaId: undefined, conversions: new Map() });
+    stored.set(view, {
+      view,
+      fields: [view.name],
+      schemaId: schemaFingerprint(rowSchema(view)),
+      isRegistered: false,
+      conversions: new Map(),
+    });
   const prefixes = new Map<Entity, string>();
   for (const { entity } of stored.keys()) prefixes.set(entity, `${prefix}${entity.name}/`);
   const storedView = (view: FeatureView): StoredView => {
@@ -68,6 +75,7 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
   return {
     encoding: 'utf8',
     prefixes: [prefix],
+    keyPattern: 'mr:*',
     writeScript,
 
     async prepare(redis) {
@@ -84,12 +92,12 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
       if (bytes === null || bytes === undefined) return null;
       const { row, schemaId } = codec.decode(bytes);
       const of = storedView(view);
-      return schemaId === of.schemaId ? row : convert(of, row, schemaId);
+      return schemaId === of.schemaId ? row : of.conversions.get(schemaId)?.(row);
     },
 
     writeArgs({ view, row }) {
-      const { schemaId } = storedView(view);
-      if (schemaId === undefined) {
+      const { schemaId, isRegistered } = storedView(view);
+      if (!isRegistered) {
         const sentence = `Redis takes no rows of "${view.name}": its schema could not be written at the start.`;
         throw new MillraceError('STORE_FAILED', sentence);
       }
@@ -101,17 +109,6 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
   };
 }
 
-/** Undefined = the schema is not known. */
-function convert({ view, schemas, conversions }: StoredView, row: Row, schemaId: number): Row | undefined {
-  const known = conversions.get(schemaId);
-  if (known !== undefined) return known(row);
-  const schema = schemas[schemaId];
-  if (schema === undefined) return undefined;
-  const made = createRowConversion(view, schema);
-  conversions.set(schemaId, made);
-  return made(row);
-}
-
 /** Another server may add a schema at the same moment: what it has changed is read again. */
 async function register(
   of: StoredView,
@@ -119,20 +116,15 @@ async function register(
   text: string | undefined,
   redis: LayoutCommands,
 ): Promise<void> {
-  const current = rowSchema(of.view);
+  const { name } = of.view;
   const schemas = text === undefined ? [] : (JSON.parse(text) as RowSchema[]);
-  const id = schemas.findIndex((schema) => sameSchema(schema, current));
-  of.schemas = schemas;
-  if (id !== -1) {
-    of.schemaId = id;
-    return;
-  }
-  const name = of.view.name;
-  if (await redis.replace(hash, name, text, JSON.stringify([...schemas, current]))) {
-    of.schemas = [...schemas, current];
-    of.schemaId = schemas.length;
-    return;
-  }
+  const ids = schemas.map(schemaFingerprint);
+  ids.forEach((id, i) => of.conversions.set(id, createRowConversion(of.view, schemas[i] as RowSchema)));
+  of.isRegistered = ids.includes(of.schemaId);
+  if (of.isRegistered) return;
+  const all = [...schemas, rowSchema(of.view)];
+  of.isRegistered = await redis.replace(hash, name, text, JSON.stringify(all));
+  if (of.isRegistered) return;
   const latest = (await redis.readAll(hash)).get(name);
   // Unchanged means that it may not be changed here.
   if (latest !== text) await register(of, hash, latest, redis);

@@ -4,7 +4,8 @@
  *   redis+unix:///path/to/redis.sock                  one server behind a socket
  *   redis+cluster://host:port,host:port               a cluster, found through any of these nodes
  *   redis+sentinel://host:port,host:port/name[/db]    the master that Sentinel calls `name`
- * With TLS, `?ca=FILE&cert=FILE&key=FILE` name PEM files.
+ * With TLS, `?ca=FILE&cert=FILE&key=FILE` name PEM files. User and password are those of the servers with the rows; of
+ * sentinels that ask for one, too, they are `?sentinel_user=NAME&sentinel_password=WORD`.
  */
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
@@ -19,6 +20,8 @@ export interface RedisAddress {
   readonly db: number;
   readonly username: string | undefined;
   readonly password: string | undefined;
+  /** Of the sentinels themselves. */
+  readonly sentinel: { readonly username: string | undefined; readonly password: string | undefined };
   readonly tls: ConnectionOptions | undefined;
   /** For messages: without user and password. */
   readonly label: string;
@@ -40,6 +43,7 @@ export function parseRedisAddress(text: string): RedisAddress {
   const kind =
     named === undefined ? 'server' : named === 'unix' ? 'socket' : (named as 'cluster' | 'sentinel');
   const [username, password] = credentials(user);
+  const query = parseQuery(groups['query'] ?? '', scheme === 'rediss', kind);
   const names = pathText.split('/').filter((part) => part !== '');
   const masterName = kind === 'sentinel' ? names.shift() : undefined;
   if (kind === 'sentinel' && masterName === undefined)
@@ -54,7 +58,11 @@ export function parseRedisAddress(text: string): RedisAddress {
     db,
     username,
     password,
-    tls: tlsOptions(scheme === 'rediss', new URLSearchParams(groups['query'] ?? '')),
+    sentinel: {
+      username: query.get('sentinel_user') ?? undefined,
+      password: query.get('sentinel_password') ?? undefined,
+    },
+    tls: scheme === 'rediss' ? tlsOptions(query) : undefined,
     label: `${text.slice(0, text.indexOf('://'))}://${groups['hosts'] ?? ''}${pathText}`,
   };
 }
@@ -99,13 +107,26 @@ function parseDb(names: readonly string[], kind: string): number {
 
 const tlsFiles = ['ca', 'cert', 'key'] as const;
 
-function tlsOptions(isTls: boolean, query: URLSearchParams): ConnectionOptions | undefined {
+const sentinelOptions = ['sentinel_user', 'sentinel_password'] as const;
+
+function parseQuery(text: string, isTls: boolean, kind: string): URLSearchParams {
+  // A plus is a plus, as in the rest of the address.
+  const query = new URLSearchParams(text.replaceAll('+', '%2B'));
   for (const name of query.keys()) {
-    if (!(tlsFiles as readonly string[]).includes(name))
-      throw wrong(`it has an unknown option "${name}"`, 'options are ca, cert and key');
-    if (!isTls) throw wrong(`the option "${name}" needs TLS`, 'write rediss');
+    const isOfTls = (tlsFiles as readonly string[]).includes(name);
+    if (!isOfTls && !(sentinelOptions as readonly string[]).includes(name))
+      throw wrong(
+        `it has an unknown option "${name}"`,
+        'options are ca, cert, key, sentinel_user and sentinel_password',
+      );
+    if (isOfTls && !isTls) throw wrong(`the option "${name}" needs TLS`, 'write rediss');
+    if (!isOfTls && kind !== 'sentinel')
+      throw wrong(`the option "${name}" is for sentinels`, 'write redis+sentinel://host:26379/name');
   }
-  if (!isTls) return undefined;
+  return query;
+}
+
+function tlsOptions(query: URLSearchParams): ConnectionOptions {
   const options: Partial<Record<(typeof tlsFiles)[number], Buffer>> = {};
   for (const name of tlsFiles) {
     const file = query.get(name);

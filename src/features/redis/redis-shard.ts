@@ -5,13 +5,14 @@
  * - Away: there is no connection; or it did not answer FAILURES_MAX batches in a row, or a heartbeat, in time. From
  *   then on nothing is asked of it but a ping now and then, until one is answered in time. So a server that hangs costs
  *   a few callers their time limit, not every one.
- * - An epoch begins when the feed is open and ends when it is lost, or when the data connection is made anew, which may
- *   have led to another server.
+ * - An epoch begins when the feed is open, at the very server that the data connection has reached, and ends when either
+ *   of the two connections is lost: made anew, the data connection may lead to another server.
  */
 import { isIP } from 'node:net';
 import type { Redis } from 'ioredis';
+import type { Counter } from '../../telemetry/metrics.ts';
 import type { Shard } from '../remote-store.ts';
-import { openChangeFeed } from './change-feed.ts';
+import { openChangeFeed, runIdIn } from './change-feed.ts';
 import type { ChangeFeed, ServerOptions } from './change-feed.ts';
 import { TimeoutError, within } from './within.ts';
 
@@ -20,34 +21,38 @@ export type RedisArgument = string | Buffer | number;
 export type RedisCommand = readonly [string, ...RedisArgument[]];
 
 export interface ShardEvents {
-  changed(names: readonly Buffer[]): void;
+  /** Names of hashes; undefined = any may have changed, or the server is another one by now. */
+  changed(names: readonly Buffer[] | undefined): void;
   /** After the first time. `why` is a sentence's rest. */
   log(what: 'away' | 'back' | 'feed lost' | 'feed open', why?: string): void;
-  /** It has become away: in a cluster, another node may have its slots. */
+  /** It has become away, and with each beat that it still is: in a cluster, another node may have its slots. */
   away(): void;
 }
 
 export interface ShardOptions {
   readonly prefixes: readonly Buffer[];
   readonly readTimeoutMs: number;
+  /** Pipelines that were sent, by all shards. */
+  readonly roundTrips: Counter;
 }
 
 const FAILURES_MAX = 3;
 const BEAT_MS = 1000;
 const PROBE_MS = 250;
 const FEED_RETRY_MS_MAX = 1000;
-/** Beats without an answer after which the connection is made anew: its other end may be gone without a word. */
+/** How often the two connections may lead to different servers at the start, before that counts as a failure. */
+const OTHER_SERVER_TRIES_MAX = 4;
+/** Beats without an answer, also to what ioredis asks of a new connection, after which the connection is made anew: its other end may be gone without a word. */
 const MISSED_BEATS_MAX = 4;
 
 export class RedisShard implements Shard {
   epoch = 0;
-  /** For metrics. */
-  roundTrips = 0;
   /** Resolves when it is first told of changes; rejects if the first try to be told fails. */
   readonly ready: Promise<void>;
   private readonly settleReady: { resolve: () => void; reject: (error: unknown) => void };
   private epochs = 0;
   private client: Redis | undefined;
+  private forgetClient: (() => void) | undefined;
   private feed: ChangeFeed | undefined;
   private feedTries = 0;
   private feedTimer: NodeJS.Timeout | undefined;
@@ -81,13 +86,21 @@ export class RedisShard implements Shard {
 
   /** Takes the connection to use from now on; a cluster makes another one when it has lost one. */
   attach(client: Redis): void {
+    if (client === this.client || this.isClosed) return;
+    this.detach();
     this.client = client;
-    client.on('ready', () => this.connected(client));
-    if (client.status === 'ready') this.connected(client);
+    const ready = (): void => this.connected(client);
+    const close = (): void => this.endFeed();
+    client.on('ready', ready).on('close', close);
+    this.forgetClient = () => client.off('ready', ready).off('close', close);
+    if (client.status === 'ready') ready();
   }
 
-  detach(client: Redis): void {
+  /** @param client nothing is done if another one is used by now */
+  detach(client: Redis | undefined = this.client): void {
     if (this.client !== client) return;
+    this.forgetClient?.();
+    this.forgetClient = undefined;
     this.client = undefined;
     this.endFeed();
   }
@@ -96,15 +109,12 @@ export class RedisShard implements Shard {
    * Runs commands in one round trip. A reply is an Error where Redis refused the command.
    * @throws Error if there is no answer in time
    */
-  async run(
-    commands: readonly RedisCommand[],
-    timeoutMs: number = this.options.readTimeoutMs,
-  ): Promise<unknown[]> {
+  async run(commands: readonly RedisCommand[], timeoutMs: number): Promise<unknown[]> {
     const { client } = this;
     if (client === undefined || this.isAway) throw new Error('it is away');
     const pipeline = client.pipeline();
     for (const command of commands) pipeline.callBuffer(...(command as [string, ...RedisArgument[]]));
-    this.roundTrips++;
+    this.options.roundTrips.add(1);
     try {
       const results = (await within(timeoutMs, pipeline.exec())) ?? [];
       const replies = results.map(([error, reply]) => error ?? reply);
@@ -126,41 +136,52 @@ export class RedisShard implements Shard {
   close(): void {
     this.isClosed = true;
     clearTimeout(this.beatTimer);
-    this.endFeed();
+    this.detach();
   }
 
   private connected(client: Redis): void {
-    if (client !== this.client || this.isClosed) return;
     this.recover();
     this.endFeed();
     void this.openFeed(client);
   }
 
   private async openFeed(client: Redis): Promise<void> {
-    const target = feedTarget(client);
-    const prefixes = this.options.prefixes;
+    const { stream } = client;
+    const isWanted = (): boolean =>
+      client === this.client &&
+      client.status === 'ready' &&
+      client.stream === stream &&
+      this.feed === undefined;
+    let feed: ChangeFeed | undefined;
     let isLost = false;
     const lost = (): void => {
       isLost = true;
-      this.feedLost(client);
+      if (feed !== undefined && feed === this.feed) this.feedLost(client);
     };
     const changed = (names: readonly Buffer[] | undefined): void => {
       if (names === undefined) this.interrupt();
-      else this.events.changed(names);
+      this.events.changed(names);
     };
     try {
-      const feed = await openChangeFeed(target, prefixes, { changed, lost });
-      if (this.isClosed || client !== this.client || client.status !== 'ready' || this.feed !== undefined)
-        return feed.close();
-      if (isLost) return;
+      const runId = await within(FEED_RETRY_MS_MAX, runIdOf(client));
+      feed = await openChangeFeed(feedTarget(client), this.options.prefixes, { changed, lost });
+      if (!isWanted()) return feed.close();
+      if (isLost) throw new Error('the connection for them was lost at once');
+      if (feed.runId !== runId) {
+        feed.close();
+        throw new OtherServerError();
+      }
       this.feed = feed;
       this.feedTries = 0;
       this.epoch = ++this.epochs;
       this.settleReady.resolve();
-      if (this.epochs > 1) this.events.log('feed open');
+      if (this.epochs === 1) return;
+      this.events.log('feed open');
+      this.events.changed(undefined);
     } catch (error) {
-      this.settleReady.reject(error);
-      this.retryFeed(client, (error as Error).message);
+      const isOther = error instanceof OtherServerError;
+      if (!isOther || this.feedTries >= OTHER_SERVER_TRIES_MAX) this.settleReady.reject(error);
+      if (isWanted()) this.retryFeed(client, error as Error);
     }
   }
 
@@ -170,14 +191,16 @@ export class RedisShard implements Shard {
     this.retryFeed(client);
   }
 
-  private retryFeed(client: Redis, why?: string): void {
-    if (this.isClosed || client !== this.client || client.status !== 'ready') return;
-    if (why !== undefined) this.events.log('feed lost', why);
+  private retryFeed(client: Redis, cause?: Error): void {
+    if (client !== this.client || client.status !== 'ready') return;
+    // The first failure, not each of a thousand.
+    if (cause !== undefined && this.feedTries <= 1) this.events.log('feed lost', cause.message);
     clearTimeout(this.feedTimer);
     const delayMs = Math.min(10 * 2 ** this.feedTries++, FEED_RETRY_MS_MAX);
     this.feedTimer = setTimeout(() => {
-      if (client === this.client && client.status === 'ready' && this.feed === undefined)
-        void this.openFeed(client);
+      if (client !== this.client || client.status !== 'ready' || this.feed !== undefined) return;
+      if (cause instanceof OtherServerError) client.disconnect(true);
+      else void this.openFeed(client);
     }, delayMs);
   }
 
@@ -214,35 +237,56 @@ export class RedisShard implements Shard {
   /** Both connections may hang without a word; then only the time without an answer tells. */
   private async beat(): Promise<void> {
     const { client, feed } = this;
-    if (client?.status === 'ready') {
-      const limitMs = this.isTripped ? this.options.readTimeoutMs : BEAT_MS;
-      const [data, changes] = await Promise.allSettled([
-        within(limitMs, client.ping()),
-        within(BEAT_MS, feed?.ping() ?? Promise.resolve()),
-      ]);
-      if (this.isClosed) return;
-      if (client === this.client) this.heard(client, data.status === 'fulfilled');
-      if (feed !== undefined && feed === this.feed && changes.status === 'rejected') {
-        feed.close();
-        this.feedLost(client);
-      }
+    if (client?.status === 'ready') await this.askBoth(client, feed);
+    else {
+      this.events.away();
+      if (client?.status === 'connect') this.missBeat(client);
     }
     clearTimeout(this.beatTimer);
     this.beatLater();
   }
 
-  private heard(client: Redis, isHeard: boolean): void {
-    if (isHeard) return this.recover();
-    this.trip('no answer to a ping');
+  private async askBoth(client: Redis, feed: ChangeFeed | undefined): Promise<void> {
+    const limitMs = this.isTripped ? this.options.readTimeoutMs : BEAT_MS;
+    const [data, changes] = await Promise.allSettled([
+      within(limitMs, client.ping()),
+      within(BEAT_MS, feed?.ping() ?? Promise.resolve()),
+    ]);
+    if (client !== this.client) return;
+    if (data.status === 'fulfilled') this.recover();
+    else {
+      this.trip((data.reason as Error).message);
+      this.missBeat(client);
+    }
+    if (feed !== undefined && feed === this.feed && changes.status === 'rejected') {
+      feed.close();
+      this.feedLost(client);
+    }
+  }
+
+  private missBeat(client: Redis): void {
     if (++this.missedBeats % MISSED_BEATS_MAX === 0) client.disconnect(true);
   }
 }
 
+class OtherServerError extends Error {
+  override readonly name = 'OtherServerError';
+
+  constructor() {
+    super('two connections to its address reached two different servers');
+  }
+}
+
+async function runIdOf(client: Redis): Promise<string | undefined> {
+  return runIdIn(await client.info('server'));
+}
+
 /** The very server that the data connection has reached: a name may lead elsewhere by now. */
 function feedTarget(client: Redis): ServerOptions {
-  const { path, username, password, tls, host, family } = client.options;
+  const { path, username, password, tls, host, family, sentinels } = client.options;
   const { stream } = client;
-  const isServerName = host !== undefined && isIP(host) === 0;
+  // With sentinels, the host is a default that means nothing.
+  const isServerName = host !== undefined && isIP(host) === 0 && !sentinels;
   return {
     protocol: 2,
     ...(username === undefined ? {} : { username }),

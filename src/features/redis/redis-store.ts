@@ -15,12 +15,14 @@ import type { EntityRead, RecentRows, RemoteStore } from '../remote-store.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import type { RedisCommand, RedisShard } from './redis-shard.ts';
 import type { RowLayout } from './row-layout.ts';
+import { within } from './within.ts';
 
 export interface RedisStoreParts {
   /** Of the keys beside the rows. */
   readonly project: string;
   readonly connection: RedisConnection;
   readonly layout: RowLayout;
+  readonly readTimeoutMs: number;
 }
 
 /** A write may wait for the disk or for replicas. */
@@ -42,13 +44,15 @@ export async function openRedisStore(parts: RedisStoreParts): Promise<RemoteStor
 class RedisStore implements RemoteStore {
   private readonly connection: RedisConnection;
   private readonly layout: RowLayout;
+  private readonly readTimeoutMs: number;
   private readonly recentKey: string;
   private readonly scriptSha: string;
   private readonly writing = new Set<Promise<unknown>>();
 
-  constructor({ project, connection, layout }: RedisStoreParts) {
+  constructor({ project, connection, layout, readTimeoutMs }: RedisStoreParts) {
     this.connection = connection;
     this.layout = layout;
+    this.readTimeoutMs = readTimeoutMs;
     this.recentKey = `mr:${project}:recent`;
     this.scriptSha = createHash('sha1').update(layout.writeScript).digest('hex');
   }
@@ -63,20 +67,25 @@ class RedisStore implements RemoteStore {
 
   onChange(changed: (names: readonly string[]) => void): void {
     const { encoding } = this.layout;
-    this.connection.onChange((names) => changed(names.map((name) => name.toString(encoding))));
+    this.connection.onChange((names) => {
+      if (names !== undefined) changed(names.map((name) => name.toString(encoding)));
+      // What the layout keeps beside the rows may be lost. Where this fails, the next read of such a row tries again.
+      else this.prepare().catch(() => undefined);
+    });
   }
 
   async read(reads: readonly EntityRead[]): Promise<((Row | null | Error)[] | undefined)[]> {
     const replies = await this.sendEach(
       reads.map(({ name }) => name),
       (i) => this.readCommand(reads[i] as EntityRead),
+      this.readTimeoutMs,
     );
     const decode = (): ReturnType<RedisStore['decode']>[] =>
       replies.map((reply, i) => this.decode(reads[i] as EntityRead, reply));
     let rows = decode();
     if (rows.some((each) => each?.includes(undefined))) {
       // Where it fails, the rows of schemas that are not known could not be read.
-      await this.prepare().catch(() => undefined);
+      await within(this.readTimeoutMs, this.prepare()).catch(() => undefined);
       rows = decode();
     }
     return rows.map((each) =>
@@ -171,7 +180,7 @@ class RedisStore implements RemoteStore {
   private async sendEach(
     names: readonly string[],
     command: (index: number) => RedisCommand,
-    timeoutMs?: number,
+    timeoutMs: number,
   ): Promise<unknown[]> {
     const indexesOf = new Map<RedisShard, number[]>();
     names.forEach((name, i) => {
@@ -193,8 +202,9 @@ class RedisStore implements RemoteStore {
   private async run(
     shard: RedisShard,
     commands: readonly RedisCommand[],
-    timeoutMs: number | undefined,
+    timeoutMs: number,
   ): Promise<readonly unknown[]> {
+    const endMs = performance.now() + timeoutMs;
     try {
       const replies = await shard.run(commands, timeoutMs);
       if (!replies.some(isRedirection)) return replies;
@@ -202,7 +212,7 @@ class RedisStore implements RemoteStore {
       shard.interrupt();
       return await Promise.all(
         replies.map(async (reply, i) =>
-          isRedirection(reply) ? this.redirect(commands[i] as RedisCommand) : reply,
+          isRedirection(reply) ? this.redirect(commands[i] as RedisCommand, endMs) : reply,
         ),
       );
     } catch (error) {
@@ -210,9 +220,13 @@ class RedisStore implements RemoteStore {
     }
   }
 
-  private async redirect(command: RedisCommand): Promise<unknown> {
+  /** The server that it leads to may hang, or lead back while slots move. */
+  private async redirect(command: RedisCommand, endMs: number): Promise<unknown> {
     try {
-      return await this.connection.redirected(command);
+      return await within(
+        Math.max(1, Math.ceil(endMs - performance.now())),
+        this.connection.redirected(command),
+      );
     } catch (error) {
       return error;
     }
@@ -266,7 +280,7 @@ function isRedirection(reply: unknown): boolean {
 
 /** Whoever may only read needs no schema of its own. */
 function isForbidden(reply: Error): boolean {
-  return /READONLY|NOPERM/.test(reply.message);
+  return /READONLY|NOPERM|The user executing the script/.test(reply.message);
 }
 
 function isUnknownScript(reply: unknown): boolean {
@@ -278,7 +292,7 @@ const causes: readonly (readonly [RegExp, string])[] = [
   [/^OOM/, 'it has reached its maxmemory; give it more, or let fewer rows in'],
   [/^MISCONF/, 'it cannot save to its disk and refuses writes'],
   [/^NOREPLICAS/, 'it has fewer replicas than min-replicas-to-write asks for'],
-  [/^NOPERM/, 'the user lacks a permission'],
+  [/^NOPERM|The user executing the script/, 'the user lacks a permission'],
   [/^LOADING/, 'it is still loading its data'],
   [/^CLUSTERDOWN/, 'the cluster has slots that no node serves'],
 ];

@@ -18,6 +18,8 @@ export interface RowLayout {
   readonly encoding: 'utf8' | 'latin1';
   /** The names of all hashes begin with one of these, and no prefix begins with another. */
   readonly prefixes: readonly string[];
+  /** Of all that is read and written, as in an ACL rule of Redis. */
+  readonly keyPattern: string;
 
   /**
    * Reads what it needs to know, and adds what is missing if it may. Called at the start, and again when `decode` has

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkRedis } from '../../../src/features/redis/check-redis.ts';
 import { openRedis } from '../../../src/features/redis/open-redis.ts';
+import type { RedisLayout } from '../../../src/features/redis/open-redis.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import type { Log } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
@@ -21,14 +22,14 @@ afterAll(async () => {
 });
 
 /** Opens and closes a Redis; gives the warnings. */
-async function warningsOf(url: string): Promise<string[]> {
+async function warningsOf(url: string, layout: RedisLayout = 'millrace'): Promise<string[]> {
   const warnings: string[] = [];
   const log = {
     ...createLog('silent'),
     warn: (_fields: object, message: string) => warnings.push(message),
     info: () => undefined,
   } as unknown as Log;
-  const store = await openRedis(project, { url }, createMetrics(), log);
+  const store = await openRedis(project, { url, layout }, createMetrics(), log);
   await store.close();
   return warnings;
 }
@@ -63,6 +64,75 @@ describe('a Redis that is opened', () => {
     await expect(warningsOf(`redis://blind:p@127.0.0.1:${server.port}`)).rejects.toThrow(
       'ACL SETUSER blind ~mr:* &__redis__:invalidate +@connection +@read +@write +@scripting',
     );
+  });
+
+  /** The address for a user with these rights. */
+  async function addressOf(user: string, ...rights: readonly string[]): Promise<string> {
+    await server.command('ACL', 'SETUSER', user, 'reset', 'on', '>p', ...rights);
+    return `redis://${user}:p@127.0.0.1:${server.port}`;
+  }
+
+  const rightsOfReader = ['&*', '+@connection', '+@read', '+subscribe', '+info', '+time'];
+
+  it.each<RedisLayout>(['millrace', 'feast'])(
+    'asks for nothing more than the rights that it names, in the layout of %s',
+    async (layout) => {
+      const pattern = layout === 'feast' ? '~*' : '~mr:*';
+      const url = await addressOf('blind', pattern, ...rightsOfReader);
+      const [warning = ''] = await warningsOf(url, layout);
+      const rights = / ACL SETUSER blind (.*)$/.exec(warning)?.[1]?.split(' ') ?? [];
+      expect(rights).toContain(pattern);
+      expect(await warningsOf(await addressOf('able', ...rights), layout)).toEqual([]);
+    },
+  );
+
+  it.each<[RedisLayout, string, readonly string[]]>([
+    ['feast', 'whose keys end where those of Millrace do', ['~mr:*', '+@all']],
+    ['millrace', 'who may read none of the rows', ['~other:*', '+@all']],
+    ['millrace', 'who may not read hashes', ['~mr:*', '+@all', '-hmget']],
+  ])('is refused in the layout of %s to a user %s', async (layout, _, rights) => {
+    const url = await addressOf('narrow', '&*', ...rights);
+    await expect(warningsOf(url, layout)).rejects.toThrow(/NOPERM.* Type: ACL SETUSER narrow ~/);
+  });
+
+  it.each([
+    ['may run no scripts', ['~mr:*', '+@all', '-eval']],
+    ['may run scripts, but not store', ['~mr:*', '+@all', '-hset']],
+    ['may only read the keys', ['%R~mr:*', '+@all']],
+  ])('is warned of when its user %s, and nothing is written by finding out', async (_, rights) => {
+    await server.command('FLUSHALL');
+    const url = await addressOf('reader', '&*', ...rights);
+    expect(await warningsOf(url)).toEqual([
+      expect.stringMatching(/^Pushes will fail\. .*NOPERM.* Type: ACL SETUSER reader ~mr:\* /),
+    ]);
+    expect(await server.command('KEYS', 'mr:sample/*')).toEqual([]);
+  });
+
+  it('asks for nothing more than the rights that it names in a cluster, either', async () => {
+    const urlFor = async (user: string, ...rights: readonly string[]): Promise<string> => {
+      for (const node of cluster.nodes)
+        await node.command('ACL', 'SETUSER', user, 'reset', 'on', '>p', ...rights);
+      return cluster.url.replace('://', `://${user}:p@`);
+    };
+    const reader = await urlFor('blind', '~mr:*', ...rightsOfReader, '+cluster');
+    const warning = (await warningsOf(reader)).find((text) => text.startsWith('Pushes')) ?? '';
+    const rights = / ACL SETUSER blind (.*)$/.exec(warning)?.[1]?.split(' ') ?? [];
+    const able = await warningsOf(await urlFor('able', ...rights));
+    expect(able).toEqual([expect.stringContaining('Set appendonly yes')]);
+  });
+
+  it('is refused in a cluster, too, to a user who may not be told of changes', async () => {
+    const rights = ['on', '>p', '~mr:*', '&*', '+@all', '-client|tracking'];
+    await Promise.all(cluster.nodes.map(async (node) => node.command('ACL', 'SETUSER', 'deaf', ...rights)));
+    const url = cluster.url.replace('://', '://deaf:p@');
+    await expect(warningsOf(url)).rejects.toThrow('ACL SETUSER deaf ~mr:* &__redis__:invalidate');
+  });
+
+  it('is warned of in a cluster, too, when its user may not store', async () => {
+    const rights = ['on', '>p', '~mr:*', '&*', '+@all', '-hset'];
+    await Promise.all(cluster.nodes.map(async (node) => node.command('ACL', 'SETUSER', 'reader', ...rights)));
+    const warnings = await warningsOf(cluster.url.replace('://', '://reader:p@'));
+    expect(warnings.filter((warning) => warning.startsWith('Pushes will fail.'))).toHaveLength(1);
   });
 
   it('is refused if nothing listens at its address', async () => {

@@ -18,6 +18,10 @@ describe('the address of a Redis', () => {
       },
     ],
     [
+      'redis+sentinel://:w@a/m?sentinel_user=s&sentinel_password=x%26+y',
+      { password: 'w', sentinel: { username: 's', password: 'x&+y' }, label: 'redis+sentinel://a/m' },
+    ],
+    [
       'rediss+sentinel://p:w@a,b:2/mymaster/4',
       {
         kind: 'sentinel',
@@ -44,6 +48,7 @@ describe('the address of a Redis', () => {
     ['redis://host?ca=a.pem', 'the option "ca" needs TLS; write rediss'],
     ['rediss://host?insecure=1', 'it has an unknown option "insecure"'],
     ['rediss://host?ca=/no/such/file', 'the file /no/such/file cannot be read'],
+    ['redis://host?sentinel_password=x', 'the option "sentinel_password" is for sentinels'],
     ['redis://u:%@host', 'its user or password is not percent-encoded'],
   ])('is refused with the reason: %s', (text, reason) => {
     expect(() => parseRedisAddress(text)).toThrow(reason);

@@ -104,6 +104,17 @@ describe('when Redis is killed', () => {
   });
 });
 
+describe('when Redis is killed', () => {
+  it('what this process has written is given, also if it knew that there was no row before', async () => {
+    const store = await warmed();
+    expect(await store.read([{ view: mild, key: 'new' }])).toEqual([null]);
+    await store.write([{ view: mild, key: 'new', row: [2, 8] }]);
+    await server.kill();
+    await until(isStale(store));
+    expect(store.get(mild, 'new')).toEqual([2, 8]);
+  });
+});
+
 describe('when Redis hangs', () => {
   it('a few callers wait for the time limit, and no one after them', async () => {
     const store = await warmed({ readTimeoutMs: 50 });

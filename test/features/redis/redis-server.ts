@@ -1,7 +1,7 @@
-/** Real Redis servers for tests: one, or a cluster of three. */
+/** Real Redis servers for tests: one, a cluster of three, or sentinels beside one. */
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -115,6 +115,62 @@ export async function startCluster(replicas = 0): Promise<RedisCluster> {
   };
 }
 
+export interface Sentinels {
+  readonly ports: readonly number[];
+  signal(index: number, name: NodeJS.Signals): void;
+  stop(): Promise<void>;
+}
+
+export interface SentinelOptions {
+  /** What the servers with the rows ask for. */
+  readonly masterPassword?: string;
+  /** What the sentinels themselves ask for. */
+  readonly password?: string;
+}
+
+/** Three sentinels that watch a master under the name `rows`. Resolves when they know each other and its replica. */
+export async function startSentinels(
+  master: RedisServer,
+  { masterPassword, password }: SentinelOptions = {},
+): Promise<Sentinels> {
+  const dir = await mkdtemp(join(tmpdir(), 'millrace-sentinel-'));
+  const ports = await Promise.all([0, 1, 2].map(freePort));
+  const children = await Promise.all(
+    ports.map(async (port) => {
+      const file = join(dir, `${port}.conf`);
+      const lines = [
+        `port ${port}`,
+        'bind 127.0.0.1',
+        `dir ${dir}`,
+        `sentinel monitor rows 127.0.0.1 ${master.port} 2`,
+        'sentinel down-after-milliseconds rows 500',
+        'sentinel failover-timeout rows 3000',
+        ...(masterPassword === undefined ? [] : [`sentinel auth-pass rows ${masterPassword}`]),
+        ...(password === undefined ? [] : [`requirepass ${password}`, `sentinel sentinel-pass ${password}`]),
+      ];
+      await writeFile(file, `${lines.join('\n')}\n`);
+      return startProcess([file, '--sentinel'], '+monitor master');
+    }),
+  );
+  for (const port of ports) await untilSentinelsAgree(port, password);
+  return {
+    ports,
+    signal: (index, name) => children[index]?.kill(name),
+    async stop() {
+      await Promise.all(children.map(async (child) => end(child, 'SIGKILL')));
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function untilSentinelsAgree(port: number, password: string | undefined): Promise<void> {
+  const reply = (await commandOf(port, 'SENTINEL', ['MASTER', 'rows'], password)) as string[];
+  const value = (name: string): string | undefined => reply[reply.indexOf(name) + 1];
+  if (value('num-other-sentinels') === '2' && value('num-slaves') === '1') return;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await untilSentinelsAgree(port, password);
+}
+
 async function untilClusterIsUp(port: number): Promise<void> {
   const info = String(await commandOf(port, 'CLUSTER', ['INFO']));
   if (info.includes('cluster_state:ok')) return;
@@ -122,8 +178,23 @@ async function untilClusterIsUp(port: number): Promise<void> {
   await untilClusterIsUp(port);
 }
 
-async function commandOf(port: number, name: string, args: readonly string[]): Promise<unknown> {
-  const client = new Redis({ port, protocol: 2, lazyConnect: true });
+export async function commandOf(
+  port: number,
+  name: string,
+  args: readonly string[],
+  password?: string,
+): Promise<unknown> {
+  const auth = password === undefined ? {} : { password };
+  const client = new Redis({
+    port,
+    protocol: 2,
+    lazyConnect: true,
+    retryStrategy: () => null,
+    enableReadyCheck: false,
+    ...auth,
+  });
+  // What goes wrong is told by the command.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     return await client.call(name, [...args]);
@@ -132,7 +203,11 @@ async function commandOf(port: number, name: string, args: readonly string[]): P
   }
 }
 
-async function startProcess(options: readonly string[]): Promise<ChildProcess> {
+/** Resolves when it says that it is ready. */
+async function startProcess(
+  options: readonly string[],
+  readyText = 'Ready to accept connections',
+): Promise<ChildProcess> {
   const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] });
   await new Promise<void>((resolve, reject) => {
     let text = '';
@@ -140,7 +215,7 @@ async function startProcess(options: readonly string[]): Promise<ChildProcess> {
     child.once('exit', (code) => reject(new Error(`redis-server ended with ${code}: ${text}`)));
     child.stdout.on('data', (data: Buffer) => {
       text += data.toString();
-      if (text.includes('Ready to accept connections')) resolve();
+      if (text.includes(readyText)) resolve();
     });
   });
   return child;
@@ -155,7 +230,7 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
 }
 
 /** A cluster also listens 10,000 above its port. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

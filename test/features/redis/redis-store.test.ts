@@ -53,10 +53,65 @@ describeOnlineStore('a Redis Cluster with rows in memory', async () =>
   ),
 );
 
+describeOnlineStore(
+  'a Redis Cluster in the layout of Feast',
+  async () =>
+    opened(
+      cluster.url,
+      async () => Promise.all(cluster.nodes.map(async (node) => node.command('FLUSHALL'))),
+      { layout: 'feast' },
+    ),
+  { timestampStepMs: 1000 },
+);
+
+describe('a redirection to a node that hangs', () => {
+  const thing = viewOf('things', entityOf('thing', { id: 'string' }), { x: 'float64' });
+
+  /** A key in a slot of the first node. */
+  async function keyOnFirstNode(from = 0): Promise<string> {
+    const key = `k${from}`;
+    const read = (cluster.nodes[0] as RedisServer).command('HGET', `mr:sample/thing/${key}`, 'things');
+    return read.then(
+      () => key,
+      async () => keyOnFirstNode(from + 1),
+    );
+  }
+
+  it('holds up a read no longer than the time limit of reads', async () => {
+    const store = await openStore(cluster.url, [thing], { readTimeoutMs: 100 });
+    const [source, target] = cluster.nodes as [RedisServer, RedisServer];
+    const key = await keyOnFirstNode();
+    const slot = String(await source.command('CLUSTER', 'KEYSLOT', `mr:sample/thing/${key}`));
+    await target.command(
+      'CLUSTER',
+      'SETSLOT',
+      slot,
+      'IMPORTING',
+      String(await source.command('CLUSTER', 'MYID')),
+    );
+    await source.command(
+      'CLUSTER',
+      'SETSLOT',
+      slot,
+      'MIGRATING',
+      String(await target.command('CLUSTER', 'MYID')),
+    );
+    target.signal('SIGSTOP');
+    const askedMs = performance.now();
+    expect(await store.read([{ view: thing, key }])).toEqual([null]);
+    expect(performance.now() - askedMs).toBeLessThan(500);
+    // What is still under way then must not end as a rejection that nobody hears.
+    await store.close();
+    target.signal('SIGCONT');
+    for (const node of [source, target]) await node.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
+  });
+});
+
 describe('a view whose features changed', () => {
   const driver = entityOf('driver', { id: 'int64' });
   const before = viewOf('trips', driver, { count: 'int64', rating: 'float64' });
   const after = viewOf('trips', driver, { rating: 'float32', city: 'string' });
+  const swapped = viewOf('trips', driver, { rating: 'float64', count: 'int64' });
 
   it('is read by name, also by a server that started before the change', async () => {
     await server.command('FLUSHALL');
@@ -67,6 +122,21 @@ describe('a view whose features changed', () => {
     await young.write([{ view: after, key: '2', row: [6, 3.5, 'Oslo'] }]);
     expect(await old.read([{ view: before, key: '2' }])).toEqual([[6, null, 3.5]]);
     await Promise.all([old.close(), young.close()]);
+  });
+
+  it('is never misread after Redis has lost its data: a server that runs says again what its rows mean', async () => {
+    await server.command('FLUSHALL');
+    const old = await openStore(server.url, [before]);
+    await server.command('FLUSHALL');
+    const listed = async (): Promise<unknown> => server.command('HGET', 'mr:sample:schemas', 'trips');
+    await expect.poll(listed).toBe('[[["count","int64"],["rating","float64"]]]');
+    await old.write([{ view: before, key: '1', row: [5, 7, 4.5] }]);
+    const young = await openStore(server.url, [after]);
+    expect(await young.read([{ view: after, key: '1' }])).toEqual([[5, 4.5, null]]);
+    await server.command('HDEL', 'mr:sample:schemas', 'trips');
+    const blind = await openStore(server.url, [swapped]);
+    expect(await blind.read([{ view: swapped, key: '1' }])).toEqual([null]);
+    await Promise.all([old.close(), young.close(), blind.close()]);
   });
 
   it('keeps one list of schemas, however many servers start at once', async () => {
