@@ -112,8 +112,8 @@ function mergeClosed(
   const merged = new Array<unknown>(partials.length);
   for (const index of window.partials) {
     const { aggregate } = partials[index] as PartialPlan;
-    const state = aggregate.create();
-    for (let i = from; i < end; i++) aggregate.merge(state, (tiles[i] as Tile).states[index]);
+    const state = aggregate.copy((tiles[from] as Tile).states[index]);
+    for (let i = from + 1; i < end; i++) aggregate.merge(state, (tiles[i] as Tile).states[index]);
     merged[index] = state;
   }
   return merged;
@@ -123,8 +123,7 @@ function withNewest({ partials }: SizePlan, window: WindowPlan, closed: States, 
   const merged = new Array<unknown>(partials.length);
   for (const index of window.partials) {
     const { aggregate } = partials[index] as PartialPlan;
-    const state = aggregate.create();
-    aggregate.merge(state, closed[index]);
+    const state = aggregate.copy(closed[index]);
     aggregate.merge(state, newest.states[index]);
     merged[index] = state;
   }

@@ -1,6 +1,6 @@
 /** Tiles against a scan over all events, whatever comes between: reads, tiles that are written and read back, drops. */
 import fc from 'fast-check';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { FeatureView } from '../../src/project/project.ts';
 import { createEntityTiles } from '../../src/streaming/entity-tiles.ts';
 import type { EntityTiles } from '../../src/streaming/entity-tiles.ts';
@@ -10,7 +10,7 @@ import { expectRow } from './expect-row.ts';
 import { randomDistanceMs, randomMomentMs, randomValues, randomView } from './random-view.ts';
 import { referenceRow } from './reference.ts';
 import type { SampleEvent } from './reference.ts';
-import { durationMs, planOf } from './sample-view.ts';
+import { durationMs, eventOf, planOf, streamingView } from './sample-view.ts';
 
 const LATENESS_MS = durationMs('1h');
 
@@ -156,5 +156,91 @@ describe('the rows of tiles', () => {
       ),
       { numRuns: 300 },
     );
+  });
+});
+
+/** One count of an hour, over tiles of five minutes. */
+function hourlyCount(): { plan: TilePlan; tiles: EntityTiles } {
+  const plan = planOf(
+    streamingView(eventOf({ user: 'string' }), [{ name: 'count', windowMs: durationMs('1h') }]),
+  );
+  return { plan, tiles: createEntityTiles(plan) };
+}
+
+describe('a live read', () => {
+  it('gives the very same row while nothing changes', () => {
+    const { tiles } = hourlyCount();
+    tiles.apply(['a'], 1000, 0);
+    const row = tiles.read(2000, false);
+    expect(row).toEqual([1000, 1]);
+    expect(tiles.read(durationMs('65m') - 1, false)).toBe(row);
+    expect(tiles.read(durationMs('65m'), false)).toBe(null);
+  });
+
+  it('counts what is in the newest tile though it is later than the clock', () => {
+    const { tiles } = hourlyCount();
+    tiles.apply(['a'], 2000, 0);
+    expect(tiles.read(1000, false)).toEqual([2000, 1]);
+    expect(tiles.read(1000, true)).toBe(null);
+  });
+
+  it('sees a tile that is put in place of another', () => {
+    const [one, other] = [hourlyCount(), hourlyCount()];
+    for (const timeMs of [0, durationMs('10m')]) one.tiles.apply(['a'], timeMs, timeMs);
+    for (const offset of [1, 2]) other.tiles.apply(['a'], 0, offset);
+    expect(one.tiles.read(durationMs('11m'), false)).toEqual([durationMs('10m'), 2]);
+    for (const changed of other.tiles.takeChanged()) one.tiles.put(changed);
+    expect(one.tiles.read(durationMs('11m'), false)).toEqual([durationMs('10m'), 3]);
+  });
+
+  it('sees events that come after all tiles were dropped', () => {
+    const { tiles } = hourlyCount();
+    const times = [0, durationMs('10m')];
+    for (const timeMs of times) tiles.apply(['a'], timeMs, timeMs);
+    tiles.apply(['a'], 0, 1);
+    expect(tiles.read(durationMs('11m'), false)).toEqual([durationMs('10m'), 3]);
+    expect(tiles.dropExpired(durationMs('7d'))).toHaveLength(2);
+    expect(tiles.read(durationMs('11m') + 1, false)).toEqual([durationMs('10m'), 3]);
+    for (const timeMs of times) tiles.apply(['a'], timeMs, timeMs);
+    expect(tiles.read(durationMs('11m') + 1, false)).toEqual([durationMs('10m'), 2]);
+  });
+});
+
+describe('the changed tiles', () => {
+  it('are given once, until events go into them again', () => {
+    const { tiles } = hourlyCount();
+    for (const timeMs of [0, 1000, durationMs('5m')]) tiles.apply(['a'], timeMs, timeMs);
+    expect(tiles.takeChanged().map(({ tile }) => tile.startMs)).toEqual([0, durationMs('5m')]);
+    expect(tiles.takeChanged()).toEqual([]);
+    tiles.apply(['a'], 2000, 9);
+    expect(tiles.takeChanged().map(({ tile }) => tile.startMs)).toEqual([0]);
+  });
+
+  it('are none for an event that the stream does not want', () => {
+    const event = eventOf({ user: 'string', n: 'int64' });
+    const view = streamingView(event, [{ name: 'count', windowMs: durationMs('1h') }], 'n > 1');
+    const tiles = createEntityTiles(planOf(view));
+    expect([tiles.apply(['a', 1], 0, 0), tiles.apply(['a', 2], 0, 1)]).toEqual([false, true]);
+    expect(tiles.read(0, false)).toEqual([0, 1]);
+  });
+});
+
+describe('the estimate of memory', () => {
+  it('grows with the tiles and what is in them', () => {
+    const view = streamingView(eventOf({ user: 'string' }), [
+      { name: 'top_k', field: 'user', windowMs: durationMs('1h') },
+    ]);
+    const tiles = createEntityTiles(planOf(view));
+    const sizes = [tiles.bytes()];
+    for (const [user, timeMs] of [
+      ['a', 0],
+      ['a', durationMs('5m')],
+      ['a long name', 0],
+    ] as const) {
+      tiles.apply([user], timeMs, timeMs);
+      sizes.push(tiles.bytes());
+    }
+    expect(sizes).toEqual(sizes.toSorted((a, b) => a - b));
+    expect(new Set(sizes).size).toBe(sizes.length);
   });
 });

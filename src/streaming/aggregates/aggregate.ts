@@ -28,6 +28,8 @@ export interface Aggregate<State> {
    * @param offset of the event in its log: which of two at the same time came later
    */
   add(state: State, value: Scalar, timeMs: number, offset: number): void;
+  /** The same state, of which nothing is shared with the given one. */
+  copy(state: State): State;
   /** Leaves `other` as it is, and keeps nothing that belongs to it. */
   merge(into: State, other: State): void;
   /** Null where there is nothing to tell, and where the answer is beyond what a float64 holds. */

@@ -32,6 +32,7 @@ export function countDistinct(): Aggregate<Distinct> {
     add(state, value) {
       addHashTo(state, hashOf(value));
     },
+    copy: ({ hashes, registers }) => ({ hashes: new Set(hashes), registers: registers?.slice() ?? null }),
     merge(into, other) {
       if (other.registers !== null) mergeRegisters(useRegisters(into), other.registers);
       for (const hash of other.hashes) addHashTo(into, hash);

@@ -43,6 +43,11 @@ export function ends(direction: 1 | -1, n: number): Aggregate<Ends> {
     form: `${direction === 1 ? 'first' : 'last'} ${n}`,
     create: () => ({ times: [], offsets: [], values: [] }),
     add,
+    copy: ({ times, offsets, values }) => ({
+      times: times.slice(),
+      offsets: offsets.slice(),
+      values: values.slice(),
+    }),
     merge(into, { times, offsets, values }) {
       for (let i = 0; i < times.length; i++) {
         add(into, values[i] as Scalar, times[i] as number, offsets[i] as number);

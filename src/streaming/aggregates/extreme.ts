@@ -18,6 +18,7 @@ function extreme(form: string, isBetter: (a: Scalar, b: Scalar) => boolean): Agg
     form,
     create: () => ({ value: null }),
     add,
+    copy: ({ value }) => ({ value }),
     merge(into, { value }) {
       if (value !== null) add(into, value);
     },

@@ -12,6 +12,7 @@ export const count: Aggregate<Count> = {
   add(state) {
     state.count += 1;
   },
+  copy: (state) => ({ count: state.count }),
   merge(into, other) {
     into.count += other.count;
   },
@@ -42,6 +43,7 @@ export const sum: Aggregate<Sum> = {
     state.count += 1;
     addToSum(state, toNumber(value));
   },
+  copy: (state) => ({ count: state.count, sum: state.sum, lost: state.lost }),
   merge(into, other) {
     into.count += other.count;
     addToSum(into, other.sum);
@@ -80,6 +82,7 @@ export const variance: Aggregate<Variance> = {
     state.mean += distance / state.count;
     state.squares += distance * (number - state.mean);
   },
+  copy: (state) => ({ count: state.count, mean: state.mean, squares: state.squares }),
   merge(into, other) {
     if (other.count === 0) return;
     const merged = into.count + other.count;

@@ -17,6 +17,8 @@ const GROWTH_LOG = Math.log((1 + ACCURACY) / (1 - ACCURACY));
  * KEY_ZERO + i, of the negative ones -(KEY_ZERO + i); zeros have key 0.
  */
 const KEY_ZERO = 40_000;
+/** Buckets are looked up one by one where they are that much fewer than those that they are merged into. */
+const FEW = 8;
 
 interface Sketch {
   /** How often buckets were joined. */
@@ -38,15 +40,11 @@ export const quantile: Aggregate<Sketch> = {
     state.count += 1;
     if (value < state.min) state.min = value;
     if (value > state.max) state.max = value;
-    const key = keyOf(value, state.level);
-    const at = positionOf(state.keys, key);
-    if (state.keys[at] === key) {
-      state.counts[at] = (state.counts[at] as number) + 1;
-      return;
-    }
-    state.keys.splice(at, 0, key);
-    state.counts.splice(at, 0, 1);
+    addToBucket(state, keyOf(value, state.level), 1);
     joinWhileTooMany(state);
+  },
+  copy({ level, count, min, max, keys, counts }) {
+    return { level, count, min, max, keys: keys.slice(), counts: counts.slice() };
   },
   merge(into, other) {
     if (other.count === 0) return;
@@ -55,14 +53,21 @@ export const quantile: Aggregate<Sketch> = {
     into.max = Math.max(into.max, other.max);
     while (into.level < other.level) joinPairs(into);
     const { keys, counts } = joinedTo(into.level, other);
-    const merged = mergeSorted(into.keys, into.counts, keys, counts);
-    into.keys = merged.keys;
-    into.counts = merged.counts;
+    if (keys.length * FEW < into.keys.length) {
+      for (let i = 0; i < keys.length; i++) addToBucket(into, keys[i] as number, counts[i] as number);
+    } else {
+      const merged = mergeSorted(into, { keys, counts });
+      into.keys = merged.keys;
+      into.counts = merged.counts;
+    }
     joinWhileTooMany(into);
   },
   result({ level, count, min, max, keys, counts }, wanted) {
     if (count === 0) return null;
-    let left = Math.min(Math.max(Math.ceil(wanted.quantile * count), 1), count);
+    const rank = Math.ceil(wanted.quantile * count);
+    if (rank <= 1) return min;
+    if (rank >= count) return max;
+    let left = rank;
     let at = 0;
     while (left > (counts[at] as number)) left -= counts[at++] as number;
     return Math.min(Math.max(valueOf(keys[at] as number, level), min), max);
@@ -101,6 +106,16 @@ function valueOf(key: number, level: number): number {
   return key > 0 ? magnitude : -magnitude;
 }
 
+function addToBucket({ keys, counts }: Buckets, key: number, count: number): void {
+  const at = positionOf(keys, key);
+  if (keys[at] === key) {
+    counts[at] = (counts[at] as number) + count;
+    return;
+  }
+  keys.splice(at, 0, key);
+  counts.splice(at, 0, count);
+}
+
 /** Where a key stands, or would stand. */
 function positionOf(keys: readonly number[], key: number): number {
   let low = 0;
@@ -129,7 +144,7 @@ function joinPairs(state: Sketch): void {
 /** The buckets as they are at a level that is not below the sketch's own. */
 function joinedTo(level: number, { level: from, keys, counts }: Sketch): Buckets {
   if (level === from) return { keys, counts };
-  const joined: { keys: number[]; counts: number[] } = { keys: [], counts: [] };
+  const joined: Buckets = { keys: [], counts: [] };
   keys.forEach((key, i) => {
     const bucket = Math.ceil((Math.abs(key) - KEY_ZERO) / 2 ** (level - from));
     const wider = key === 0 ? 0 : Math.sign(key) * (KEY_ZERO + bucket);
@@ -144,23 +159,16 @@ function joinedTo(level: number, { level: from, keys, counts }: Sketch): Buckets
   return joined;
 }
 
-function mergeSorted(
-  keysA: readonly number[],
-  countsA: readonly number[],
-  keysB: readonly number[],
-  countsB: readonly number[],
-): Buckets {
-  const merged: { keys: number[]; counts: number[] } = { keys: [], counts: [] };
+function mergeSorted(one: Buckets, other: Buckets): Buckets {
+  const merged: Buckets = { keys: [], counts: [] };
   let [a, b] = [0, 0];
-  while (a < keysA.length || b < keysB.length) {
-    const keyA = keysA[a] ?? Infinity;
-    const keyB = keysB[b] ?? Infinity;
+  while (a < one.keys.length || b < other.keys.length) {
+    const [keyA, keyB] = [one.keys[a] ?? Infinity, other.keys[b] ?? Infinity];
+    let count = 0;
+    if (keyA <= keyB) count += one.counts[a++] as number;
+    if (keyB <= keyA) count += other.counts[b++] as number;
     merged.keys.push(Math.min(keyA, keyB));
-    merged.counts.push(
-      (keyA <= keyB ? (countsA[a] as number) : 0) + (keyB <= keyA ? (countsB[b] as number) : 0),
-    );
-    if (keyA <= keyB) a++;
-    if (keyB <= keyA) b++;
+    merged.counts.push(count);
   }
   return merged;
 }

@@ -5,9 +5,10 @@
  */
 import type { Scalar } from '../../project/value.ts';
 
-/** The low 32 bits of a hash are `low`; `high` has 21 more. */
 const LOW = 2 ** 32;
 const HIGH_MASK = 0x1fffff;
+const SEED_A = 0x2f0b4a27;
+const SEED_B = 0x165667b1;
 
 export type ScalarHash = (value: Scalar) => number;
 
@@ -17,32 +18,43 @@ export function createScalarHash(): ScalarHash {
   const long = new BigInt64Array(words.buffer);
 
   return (value) => {
-    let a = 0x2f0b4a27;
-    let b = 0x165667b1;
-    const take = (word: number): void => {
-      a = Math.imul(a ^ word, 0x9e3779b1);
-      b = Math.imul(b ^ word, 0x5f356495);
-      // Without these, words that differ in their highest bits only would cancel out in both lanes.
-      a ^= a >>> 15;
-      b ^= b >>> 13;
-    };
     if (typeof value === 'string') {
-      for (let i = 0; i < value.length; i++) take(value.charCodeAt(i));
-      take(value.length);
-    } else {
-      if (typeof value === 'bigint') long[0] = value;
-      else double[0] = Number(value);
-      take(words[0] as number);
-      take(words[1] as number);
+      let a = SEED_A;
+      let b = SEED_B;
+      for (let i = 0; i < value.length; i++) {
+        const word = value.charCodeAt(i);
+        a = takeA(a, word);
+        b = takeB(b, word);
+      }
+      return mixed(takeA(a, value.length), takeB(b, value.length));
     }
-    const low = finish(a ^ Math.imul(b ^ (b >>> 16), 0x85ebca6b));
-    const high = finish(b ^ low);
-    return (high & HIGH_MASK) * LOW + low;
+    if (typeof value === 'bigint') long[0] = value;
+    else double[0] = Number(value);
+    const [first, second] = [words[0] as number, words[1] as number];
+    return mixed(takeA(takeA(SEED_A, first), second), takeB(takeB(SEED_B, first), second));
   };
 }
 
+// The shifts keep words that differ in their highest bits only from cancelling out in both lanes.
+
+function takeA(lane: number, word: number): number {
+  const product = Math.imul(lane ^ word, 0x9e3779b1);
+  return product ^ (product >>> 15);
+}
+
+function takeB(lane: number, word: number): number {
+  const product = Math.imul(lane ^ word, 0x5f356495);
+  return product ^ (product >>> 13);
+}
+
+/** The low 32 bits of the hash depend on both lanes, and so do the 21 above them. */
+function mixed(a: number, b: number): number {
+  const low = finish(a ^ Math.imul(b ^ (b >>> 16), 0x85ebca6b));
+  return (finish(b ^ low) & HIGH_MASK) * LOW + low;
+}
+
 function finish(lane: number): number {
-  let mixed = Math.imul(lane ^ (lane >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
+  let word = Math.imul(lane ^ (lane >>> 16), 0x85ebca6b);
+  word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35);
+  return (word ^ (word >>> 16)) >>> 0;
 }

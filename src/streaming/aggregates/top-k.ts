@@ -24,6 +24,7 @@ export function topK(k: number): Aggregate<Counters> {
       else if (state.size < countersMax) state.set(value, 1);
       else lower(state, 1);
     },
+    copy: (state) => new Map(state),
     merge(into, other) {
       for (const [value, eventCount] of other) into.set(value, (into.get(value) ?? 0) + eventCount);
       if (into.size <= countersMax) return;
