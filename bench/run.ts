@@ -8,12 +8,14 @@ import { markdownTable } from '../loadtest/peers/markdown-table.ts';
 import type { BenchRow } from './bench-row.ts';
 import { benchInference } from './inference.ts';
 import { benchStore } from './store.ts';
+import { benchStreaming } from './streaming.ts';
 import { benchTransforms } from './transforms.ts';
 
 const parts: readonly { readonly name: string; run(): Promise<readonly BenchRow[]> }[] = [
   { name: 'transforms', run: benchTransforms },
   { name: 'inference', run: inferenceRows },
   { name: 'store', run: benchStore },
+  { name: 'streaming', run: benchStreaming },
 ];
 const head = ['what', 'per second', 'ratio', 'rounds', 'to', 'target'];
 const NUMERIC_COLUMNS = 3;

@@ -1,5 +1,5 @@
 /** Syntax tree to typed tree: names are looked up in a scope, types are checked, and what may be missing is tracked. */
-import type { FeatureView, RequestField } from '../project/project.ts';
+import type { EventField, FeatureView, RequestField } from '../project/project.ts';
 import { closestName } from '../project/suggestion.ts';
 import { checkCall } from './check-call.ts';
 import { atPosition, ExpressionError, UnknownNameError } from './expression-error.ts';
@@ -15,12 +15,27 @@ export interface Scope {
   readonly bindings: ReadonlyMap<string, ReadonlyMap<string, FeatureView>>;
 }
 
+/** The names of a condition on events: their fields, bare. */
+export interface EventScope {
+  readonly event: ReadonlyMap<string, EventField>;
+}
+
 /** @throws ExpressionError */
-export function checkExpression(syntax: Syntax, scope: Scope): TypedExpression {
+export function checkExpression(syntax: Syntax, scope: Scope | EventScope): TypedExpression {
   return atPosition(syntax.at, () => checkForm(syntax, scope));
 }
 
-function checkForm(syntax: Syntax, scope: Scope): TypedExpression {
+/**
+ * An expression that is a condition as a whole.
+ * @throws ExpressionError
+ */
+export function checkCondition(syntax: Syntax, scope: Scope | EventScope): TypedExpression {
+  const typed = checkExpression(syntax, scope);
+  requireCondition(typed, syntax, 'a condition');
+  return typed;
+}
+
+function checkForm(syntax: Syntax, scope: Scope | EventScope): TypedExpression {
   const check = (inner: Syntax): TypedExpression => checkExpression(inner, scope);
   switch (syntax.kind) {
     case 'number':
@@ -35,7 +50,7 @@ function checkForm(syntax: Syntax, scope: Scope): TypedExpression {
     case 'list':
       return checkVectorLiteral(syntax.elements);
     case 'name':
-      return checkName(syntax.path, scope);
+      return 'event' in scope ? checkEventName(syntax.path, scope) : checkName(syntax.path, scope);
     case 'element':
       return checkElement(syntax, check(syntax.of));
     case 'unary':
@@ -111,6 +126,13 @@ function checkRequestName(path: readonly string[], scope: Scope): TypedExpressio
     );
   }
   return { kind: 'request', index: field.index, type: expressionType(field.type, field.optional) };
+}
+
+function checkEventName(path: readonly string[], { event }: EventScope): TypedExpression {
+  const name = path.join('.');
+  const field = event.get(name);
+  if (field === undefined) throw unknownName('event field', name, name, event.keys(), '', 'fields');
+  return { kind: 'event', index: field.index, type: expressionType(field.type, field.optional) };
 }
 
 function unknownName(

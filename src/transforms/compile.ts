@@ -1,5 +1,6 @@
 /**
- * Typed expressions to one JavaScript function that writes all slots of a row.
+ * Typed expressions to one JavaScript function that writes all slots of a row, or a condition to one that judges an
+ * event.
  *
  * Into the generated text go only: names made here (v0, r1, t2 …), operators, numbers, and strings as JSON. It is
  * straight-line code: every shared value is computed once into a local, both branches of `?:` included, which is sound
@@ -53,21 +54,42 @@ export function compileTransforms(inputs: readonly TransformInput[]): CompiledTr
       slot += slotCount(expression.type);
     }
   });
-  const source = sourceText(scope);
-  // The text is generated: no name and no text of the project file reaches it unencoded.
-  const create = new Function('f', 'k', source) as (
-    functions: EmitScope['functions'],
-    constants: EmitScope['constants'],
-  ) => CompiledTransforms['fill'];
-  return { reads: scope.reads, widths, fill: create(scope.functions, scope.constants), source };
+  const source = sourceText(scope, 'fill(tensors, at, request, rows, asOfMs)');
+  return {
+    reads: scope.reads,
+    widths,
+    fill: evaluateSource(source, scope) as CompiledTransforms['fill'],
+    source,
+  };
 }
 
-function sourceText({ functions, constants, lines }: EmitScope): string {
+/** Judges the values of an event by field index. */
+export type EventCondition = (event: readonly Value[]) => boolean;
+
+/** @param condition what `checkCondition` gave for the fields of the event */
+export function compileCondition(condition: TypedExpression): EventCondition {
+  const scope = createScope([]);
+  const emitted = emitExpression(condition, scope);
+  if (emitted.kind !== 'scalar') throw new Error('a condition is not a vector');
+  scope.lines.push(`return ${emitted.text};`);
+  return evaluateSource(sourceText(scope, 'holds(event)'), scope) as EventCondition;
+}
+
+function evaluateSource(source: string, { functions, constants }: EmitScope): unknown {
+  // The text is generated: no name and no text of the project file reaches it unencoded.
+  const create = new Function('f', 'k', source) as (
+    f: EmitScope['functions'],
+    k: EmitScope['constants'],
+  ) => unknown;
+  return create(functions, constants);
+}
+
+function sourceText({ functions, constants, lines }: EmitScope, signature: string): string {
   return [
     '"use strict";',
     ...functions.map((_, i) => `const f${i} = f[${i}];`),
     ...constants.map((_, i) => `const k${i} = k[${i}];`),
-    'return function fill(tensors, at, request, rows, asOfMs) {',
+    `return function ${signature} {`,
     ...lines.map((line) => `  ${line}`),
     '};',
   ].join('\n');
@@ -91,6 +113,7 @@ function children(node: TypedExpression): readonly TypedExpression[] {
   switch (node.kind) {
     case 'constant':
     case 'request':
+    case 'event':
     case 'feature':
     case 'as_of':
       return [];

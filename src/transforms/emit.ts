@@ -39,6 +39,8 @@ export function emitExpression(node: TypedExpression, scope: EmitScope): Emitted
       return emitConstant(node.value, scope);
     case 'request':
       return emitReference(`request[${node.index}]`, node.type, undefined, scope);
+    case 'event':
+      return emitReference(`event[${node.index}]`, node.type, undefined, scope);
     case 'feature': {
       const row = scope.readIndex.get(`${node.binding}.${node.view.name}`);
       return emitReference(`r${row}[${node.feature.index + 1}]`, node.type, node.feature.default, scope);
@@ -196,7 +198,7 @@ function emitConditional(node: TypedExpression & { kind: 'conditional' }, scope:
 /** Whether an int can come from a reference; what functions give is always safe. */
 function canBeBigint(node: TypedExpression): boolean {
   if (node.type.base !== 'int') return false;
-  if (node.kind === 'request' || node.kind === 'feature' || node.kind === 'element') return true;
+  if (['request', 'event', 'feature', 'element'].includes(node.kind)) return true;
   if (node.kind === 'otherwise') return canBeBigint(node.left) || canBeBigint(node.right);
   return node.kind === 'conditional' && (canBeBigint(node.yes) || canBeBigint(node.no));
 }

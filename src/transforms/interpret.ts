@@ -15,6 +15,8 @@ type Vector = readonly (number | bigint)[];
 /** What the names of an expression stand for, for one row. */
 export interface RowValues {
   readonly request: readonly Value[];
+  /** Of a condition on events. */
+  readonly event?: readonly Value[];
   /** `binding.view` -> its row */
   readonly rows: ReadonlyMap<string, TransformRow>;
   readonly asOfMs: number;
@@ -59,6 +61,8 @@ export function evaluate(node: TypedExpression, row: RowValues): Evaluated {
       return node.value as Evaluated;
     case 'request':
       return row.request[node.index] ?? missingValue(node.type);
+    case 'event':
+      return row.event?.[node.index] ?? missingValue(node.type);
     case 'feature': {
       const stored = row.rows.get(`${node.binding}.${node.view.name}`)?.[node.feature.index + 1];
       return stored ?? node.feature.default ?? missingValue(node.type);

@@ -33,6 +33,7 @@ interface Typed {
 export type TypedExpression =
   | (Typed & { readonly kind: 'constant'; readonly value: Constant })
   | (Typed & { readonly kind: 'request'; readonly index: number })
+  | (Typed & { readonly kind: 'event'; readonly index: number })
   | (Typed & {
       readonly kind: 'feature';
       readonly binding: string;
