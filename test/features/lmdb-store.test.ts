@@ -44,6 +44,18 @@ async function openContractStore(memoryBytesMax: number): Promise<OpenedStore> {
   };
 }
 
+it('keeps the row of an entity without join keys apart from those of other views', async () => {
+  const overall = entityOf('overall', {});
+  const views = [viewOf('totals', overall, { n: 'int64' }), viewOf('tot', overall, { n: 'int64' })] as const;
+  const store = await openLmdbStore({ path, views });
+  await store.write(views.map((view, i) => ({ view, key: '', row: [1000, i] })));
+  expect(views.map((view) => store.get(view, ''))).toEqual([
+    [1000, 0],
+    [1000, 1],
+  ]);
+  await store.close();
+});
+
 describe('a view whose features changed', () => {
   async function writeAs(view: FeatureView, row: Row, key = 'a'): Promise<void> {
     await withStore(view, (store) => store.write([{ view, key, row }]));

@@ -164,6 +164,15 @@ it('fails with a sentence at a file that is not there, a folder, an empty file, 
   expect(await bench.load('a.txt', csvOf(1), { eventTime: 0, format: 'csv' })).toMatchObject({ written: 1 });
 });
 
+it('refuses a view that is computed from events, and leaves the file alone', async () => {
+  const event = { name: 'departure', fields: [], timeField: undefined };
+  const view = { ...airports, stream: { event, keyFields: [], where: undefined } };
+  await expect(bench.load('a.csv', csvOf(1), { view })).rejects.toThrow(
+    'is computed from "departure" events and takes no rows; send events instead',
+  );
+  await expect(bench.rejects('a.csv')).rejects.toThrow('ENOENT');
+});
+
 it('says how many rows are loaded when a file breaks off', async () => {
   const text = Buffer.concat([Buffer.from(csvOf(50_000)), Buffer.from([0xff])]);
   await expect(bench.load('a.csv', text)).rejects.toThrow(
