@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FeastResponse } from '../../src/features/feast.ts';
 import { decodePush, getOnlineFeatures } from '../../src/features/feast.ts';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
 import type { OnlineStore, WriteOutcome } from '../../src/features/online-store.ts';
 import { departures, NOW, project } from './feast-project.ts';
 import { refusal } from './refusal.ts';
@@ -16,7 +16,7 @@ let path: string;
 let store: OnlineStore;
 beforeEach(async () => {
   path = mkdtempSync(join(tmpdir(), 'millrace-feast-'));
-  store = await openLmdbStore({ path, views: project.featureViews.values() });
+  store = await openLmdbStoreAlone({ path, views: project.featureViews.values() });
 });
 afterEach(async () => {
   await store.close();
@@ -45,7 +45,7 @@ describe('an entity without join keys', () => {
   const all = projectOf([totals, departures]);
 
   it('has one row, pushed and asked for without a key', async () => {
-    const alone = await openLmdbStore({ path: join(path, 'alone'), views: [totals, departures] });
+    const alone = await openLmdbStoreAlone({ path: join(path, 'alone'), views: [totals, departures] });
     const df = { flights: [12], event_timestamp: ['2001-03-09T14:05:00Z'] };
     await alone.write(decodePush(all, { push_source_name: 'totals', df }, NOW));
     const features = ['totals:flights'];

@@ -2,7 +2,7 @@ import { link, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { loadFile } from '../../../src/features/load/load-file.ts';
-import { openLmdbStore } from '../../../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../../src/features/lmdb-store.ts';
 import type { LoadBench } from './load-fixture.ts';
 import { airports, createLoadBench, featureView, loadedAt } from './load-fixture.ts';
 
@@ -191,7 +191,7 @@ it('tells its progress up to the last byte', async () => {
 });
 
 it('fails with the error of the store when it cannot write', async () => {
-  const store = await openLmdbStore({ path: join(bench.dir, 'other'), views: [airports] });
+  const store = await openLmdbStoreAlone({ path: join(bench.dir, 'other'), views: [airports] });
   await store.close();
   await expect(bench.load('a.csv', csvOf(10_000), { eventTime: 0, store })).rejects.toThrow(
     'the store is closed',
