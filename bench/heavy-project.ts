@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../src/clock.ts';
 import { MillraceError } from '../src/errors.ts';
-import { openLmdbStore } from '../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../src/features/lmdb-store.ts';
 import type { Project } from '../src/project/project.ts';
 import { loadProject } from '../src/project/read-project.ts';
 import { openServing } from '../src/serving/serving.ts';
@@ -41,7 +41,7 @@ export async function heavyProject(
   await addModel(dir, 'fast', 'identity_float32', { inputs: { x: ['request.x', '1'] } });
   await addModel(dir, 'heavy', model, { inputs: { x: 'request.x' }, ...heavy });
   const project = await loadProject(dir);
-  const store = await openLmdbStore({ path: join(dir, 'data'), views: [] });
+  const store = await openLmdbStoreAlone({ path: join(dir, 'data'), views: [] });
   const parts = { project, store, metrics: createMetrics(), clock: systemClock, log: createLog('silent') };
   return {
     dir,

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { Packr } from 'msgpackr';
-import { openLmdbStore } from '../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../src/features/lmdb-store.ts';
 import type { RowWrite } from '../src/features/online-store.ts';
 import type { FeatureView } from '../src/project/project.ts';
 import { median } from './median.ts';
@@ -36,7 +36,7 @@ const keys = Array.from({ length: ROWS }, (_, i) => `user-${i}`);
 
 export async function benchStore(): Promise<BenchRow[]> {
   const dir = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
-  const store = await openLmdbStore({ path: join(dir, 'store'), views: [view] });
+  const store = await openLmdbStoreAlone({ path: join(dir, 'store'), views: [view] });
   const writes = keys.map((key, i): RowWrite => ({
     view,
     key,

@@ -2,7 +2,7 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeEntityKey } from '../src/features/entity-key.ts';
-import { openLmdbStore } from '../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../src/features/lmdb-store.ts';
 import type { RowWrite } from '../src/features/online-store.ts';
 import type { FeatureView } from '../src/project/project.ts';
 import { loadProject } from '../src/project/read-project.ts';
@@ -56,7 +56,7 @@ async function writeModel(dir: string): Promise<void> {
 
 async function writeRows(dir: string, dataDir: string, users: number): Promise<void> {
   const project = await loadProject(dir);
-  const store = await openLmdbStore({ path: dataDir, views: project.featureViews.values() });
+  const store = await openLmdbStoreAlone({ path: dataDir, views: project.featureViews.values() });
   const view = project.featureViews.get('facts') as FeatureView;
   for (let first = 0; first < users; first += WRITTEN_AT_ONCE) {
     const count = Math.min(WRITTEN_AT_ONCE, users - first);

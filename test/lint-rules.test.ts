@@ -19,7 +19,7 @@ import type { Finding } from './oxlint.ts';
 
 const ground = ['errors.ts', 'clock.ts', 'stats', 'telemetry'];
 const domains = ['features', 'transforms', 'inference', 'rollouts', 'events'];
-const forDomains = [...ground, 'project'];
+const forDomains = [...ground, 'lmdb', 'project'];
 const forJoins = [...forDomains, ...domains];
 const forServer = [...forJoins, 'streaming', 'serving'];
 
@@ -29,6 +29,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'clock.ts': [],
   stats: [],
   telemetry: ['errors.ts', 'clock.ts', 'stats'],
+  lmdb: ['errors.ts', 'clock.ts'],
   project: ground,
   ...Object.fromEntries(domains.map((domain) => [domain, forDomains])),
   serving: [...forJoins, 'streaming'],
@@ -50,7 +51,7 @@ const driverHomes: Readonly<Record<string, readonly string[]>> = {
   'hyparquet-compressors': ['features/load/a.ts'],
   ioredis: ['features/redis/a.ts'],
   jsep: ['transforms/a.ts'],
-  lmdb: ['features/lmdb-store.ts'],
+  lmdb: ['lmdb/a.ts'],
   'lru-cache': ['features/cached-store.ts', 'features/row-memory.ts'],
   msgpackr: ['features/row-codec.ts', 'loadtest/a.ts', 'streaming/tile-codec.ts'],
   'onnxruntime-node': ['inference/session.ts'],
@@ -67,7 +68,6 @@ const places = [
   'features/load/a.ts',
   'features/cached-store.ts',
   'features/redis/a.ts',
-  'features/lmdb-store.ts',
   'features/row-codec.ts',
   'features/row-memory.ts',
   'inference/session.ts',

@@ -24,7 +24,10 @@ export function featuresCommand(): Command {
 function getCommand(): Command {
   const command = new Command('get')
     .description("Print an entity's features, with their status and age.")
-    .argument('<key...>', 'the join key; of an entity with several: name=value,name=value');
+    .argument(
+      '[key...]',
+      'the join key; of an entity with several: name=value,name=value; of one without any: nothing',
+    );
   return addStoreOptions(command)
     .requiredOption('--entity <name>', 'the entity that the keys name')
     .option('--view <name>', 'only this feature view (repeatable)', collect)
@@ -70,7 +73,10 @@ async function get(keys: readonly string[], options: GetOptions): Promise<void> 
     withStore(project, options, async (store) => getOnlineFeatures(project, store, query, Date.now())),
   );
   if (options.json === true) process.stdout.write(`${feastText(answer)}\n`);
-  else keys.forEach((key, row) => process.stdout.write(entityTable(key, row, entity, views, answer)));
+  else {
+    const shown = entity.keys.length === 0 ? [''] : keys;
+    shown.forEach((key, row) => process.stdout.write(entityTable(key, row, entity, views, answer)));
+  }
 }
 
 interface PutOptions extends StoreOptions {
@@ -170,6 +176,9 @@ function viewsOf(project: Project, entity: Entity, names: readonly string[] | un
 
 function joinKeyColumns(entity: Entity, keys: readonly string[]): Record<string, string[]> {
   const names = entity.keys.map(({ name }) => name);
+  if (names.length > 0 && keys.length === 0) throw new InvalidArgumentError('Name at least one entity.');
+  if (names.length === 0 && keys.length > 0)
+    throw new InvalidArgumentError(`${entity.name} has no join keys: name no entity.`);
   const columns: Record<string, string[]> = Object.fromEntries(names.map((name) => [name, []]));
   for (const key of keys) {
     const values =
@@ -226,7 +235,7 @@ function entityTable(
       lines.push([view.name, name, value, status, time, time === '' ? '' : ageText(Date.parse(time))]);
     }
   }
-  return `${entity.name} ${key}\n${formatTable(lines, '  ')}`;
+  return `${`${entity.name} ${key}`.trimEnd()}\n${formatTable(lines, '  ')}`;
 }
 
 function valueText(value: Value): string {

@@ -16,6 +16,7 @@ import { refuseEventTime } from './event-time.ts';
 import type { Columns } from './feast-columns.ts';
 import { decodeColumn, readColumns } from './feast-columns.ts';
 import type { Row, RowWrite } from './online-store.ts';
+import { refuseRows } from './refuse-rows.ts';
 import type { ProblemList } from '../project/problem-list.ts';
 import { createProblemList, shortName } from '../project/problem-list.ts';
 
@@ -108,6 +109,7 @@ function pushedView(project: Project, body: JsonRecord): FeatureView {
     throw new MillraceError('INVALID_REQUEST', sentence);
   }
   const view = project.featureViews.get(name);
+  if (view?.stream !== undefined) throw new MillraceError('INVALID_REQUEST', refuseRows(view, view.stream));
   if (view !== undefined) return view;
   const suggestion = suggestName(name, project.featureViews.keys(), 'feature views');
   throw new MillraceError('UNKNOWN_FEATURE', `There is no feature view "${shortName(name)}"; ${suggestion}`);

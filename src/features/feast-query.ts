@@ -1,7 +1,7 @@
 /**
  * The body of Feast's POST /get-online-features: `{"features": ["view:feature"], "entities": {"key": [...]},
  * "full_feature_names"?: true}`, checked against the project. Views of several entities may be asked at once, if the
- * join keys of all are given.
+ * join keys of all are given. An entity without join keys has the same row in each row of the answer.
  */
 import { MillraceError } from '../errors.ts';
 import type { Entity, Feature, FeatureView, JoinKey, Project } from '../project/project.ts';
@@ -154,7 +154,9 @@ function joinKeyValues(columns: Columns, keysOf: KeysOfEntities): Map<string, re
 }
 
 function encodeKeys(columns: Columns, keysOf: KeysOfEntities): Map<Entity, EntityKey[]> {
-  const rows = Array.from({ length: columns.rowCount }, (_, row) => row);
+  // Where no entity has join keys there is one row, and no column could say so.
+  const isOneRow = columns.byName.size === 0 && keysOf.size > 0;
+  const rows = Array.from({ length: isOneRow ? 1 : columns.rowCount }, (_, row) => row);
   const encodeAll = (entity: Entity, keys: readonly (readonly Scalar[])[]): EntityKey[] =>
     rows.map((row) =>
       encodeEntityKey(

@@ -1,7 +1,7 @@
 /**
- * The embedded online store: an LMDB environment in the data folder. The only importer of lmdb.
+ * The embedded online store: three databases of an LMDB environment (lmdb/lmdb-environment.ts), which holds other things
+ * beside them:
  *
- * Three sub-databases, so that the environment can hold other things beside them:
  *   rows      `<view>/<entity key>` in UTF-8 -> a row (row-codec.ts). View names are identifiers, so the first slash
  *             ends the name, no two keys collide, and the rows of one view are one contiguous range.
  *   schemas   `<view>` -> JSON, a list of every schema (row-schema.ts) that rows of this view were written under. The
@@ -11,8 +11,6 @@
  * Invariants: a row's schema is committed before the row. Several processes may read and write at once, with different
  * versions of the project file: each writes under its own schema and converts what it reads.
  *
- * Durability: a commit is synced to the disk before its promise resolves (no `overlappingSync`). Commits run on a
- * thread of LMDB's; the calls that come in meanwhile share the next one, so 64 concurrent writers share one sync.
  * Comparing event times and storing happens on the event loop, inside the transaction: about 2 us a row.
  *
  * A read sees every commit that was acknowledged before the turn of the event loop in which its request came in, also
@@ -24,13 +22,11 @@
  * Cost of a read that memory cannot answer: about 0.7 us for 8 features, of which two thirds are LMDB's (Node 20,
  * 2-core machine).
  */
-import type { Database, DatabaseOptions, RootDatabase } from 'lmdb';
-import { open } from 'lmdb';
+import { openLmdbEnvironment } from '../lmdb/lmdb-environment.ts';
+import type { LmdbDatabase, LmdbEnvironment, LmdbJson, LmdbOptions } from '../lmdb/lmdb-environment.ts';
 import type { FeatureView } from '../project/project.ts';
 import { checkEntityKeyLength } from './entity-key.ts';
-import { lmdbFailure, prepareLmdbFolder } from './lmdb-files.ts';
 import type { EntityKey, OnlineStore, Row, RowWrite, WriteOutcome } from './online-store.ts';
-import type { ChangeRecords } from './row-changes.ts';
 import type { RowChanges } from './row-changes.ts';
 import { createRowChanges } from './row-changes.ts';
 import type { RowCodec } from './row-codec.ts';
@@ -41,18 +37,16 @@ import type { RowConversion, RowSchema } from './row-schema.ts';
 import { createRowConversion, rowSchema, sameSchema } from './row-schema.ts';
 
 export interface LmdbStoreOptions {
-  /** The data folder; made if it is missing. */
-  readonly path: string;
+  /** Stays open when the store is closed. A read-only one makes a store that changes nothing. */
+  readonly environment: LmdbEnvironment;
   /** Every view that will be read or written. */
   readonly views: Iterable<FeatureView>;
-  /** Open what exists, and change nothing. */
-  readonly readOnly?: boolean;
   /** Memory for rows that were read, about; 0 = keep none. */
   readonly memoryBytesMax?: number;
 }
 
-type Rows = Database<Buffer, string>;
-type Schemas = Database<RowSchema[], string>;
+type Rows = LmdbDatabase<string>;
+type Schemas = LmdbJson<RowSchema[]>;
 
 /** A view as it is stored. */
 interface StoredView {
@@ -66,58 +60,55 @@ interface StoredView {
 }
 
 /**
- * Opens the store in a folder.
+ * Opens the store in an environment.
  * @throws MillraceError STORE_FAILED
  */
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineStore> {
-  const { path, readOnly = false, memoryBytesMax = 0 } = options;
-  await prepareLmdbFolder(path, readOnly);
+  const { environment, memoryBytesMax = 0 } = options;
   try {
-    const env = openEnvironment(path, readOnly);
-    const rows: Rows | undefined = env.openDB('rows', { ...keyOptions, encoding: 'binary' });
-    const schemas: Schemas | undefined = env.openDB('schemas', { ...keyOptions, encoding: 'json' });
+    const rows = environment.textKeys('rows');
+    const schemas: Schemas | undefined = environment.json('schemas');
     if (rows === undefined || schemas === undefined) throw new Error('it holds no features yet');
-    const views = await registerViews(schemas, [...options.views], readOnly);
-    const records: ChangeRecords | undefined = env.openDB('changes', { ...keyOptions, encoding: 'binary' });
+    const views = await registerViews(environment, schemas, [...options.views]);
+    const records = environment.textKeys('changes');
     const changes = records && createRowChanges(records);
     const memory =
       changes && memoryBytesMax > 0 ? createRowMemory(memoryBytesMax, () => changes.take()) : undefined;
-    return createStore({ path, env, rows, schemas, views, readOnly, changes, memory });
+    return createStore({ environment, rows, schemas, views, changes, memory });
   } catch (error) {
-    throw lmdbFailure(path, error);
+    throw environment.failure(error);
   }
 }
 
-// Keys are plain UTF-8. The binding's own key encoding writes some short strings with control characters like others
-// without them, so that different keys would collide.
-const keyOptions: DatabaseOptions & { readonly keyEncoder: object } = {
-  keyEncoder: {
-    writeKey: (key: string, target: Buffer, start: number): number => start + target.write(key, start),
-    readKey: (source: Buffer, start: number, end: number): string => source.toString('utf8', start, end),
-  },
-};
-
-function openEnvironment(path: string, readOnly: boolean): RootDatabase<unknown, string> {
-  return open<unknown, string>({
-    path,
-    readOnly,
-    // A path with a dot in it is still a folder.
-    noSubdir: false,
-    overlappingSync: false,
-    // Batching by turns opens a batch of its own, whose promise rejects unseen when a commit fails.
-    eventTurnBatching: false,
-    maxDbs: 16,
-  });
+/**
+ * Opens the store in a folder where this process keeps nothing else: its environment is closed with it.
+ * @throws MillraceError STORE_FAILED
+ */
+export async function openLmdbStoreAlone(
+  options: Omit<LmdbStoreOptions, 'environment'> & LmdbOptions,
+): Promise<OnlineStore> {
+  const environment = await openLmdbEnvironment(options);
+  try {
+    const store = await openLmdbStore({ ...options, environment });
+    const close = async (): Promise<void> => {
+      await store.close();
+      await environment.close();
+    };
+    return { ...store, close };
+  } catch (error) {
+    await environment.close();
+    throw error;
+  }
 }
 
 async function registerViews(
+  environment: LmdbEnvironment,
   schemas: Schemas,
   views: readonly FeatureView[],
-  readOnly: boolean,
 ): Promise<Map<FeatureView, StoredView>> {
   const isKnown = (view: FeatureView): boolean => findSchema(schemas, view) !== undefined;
-  if (!readOnly && !views.every(isKnown)) {
-    await schemas.transaction(() => {
+  if (!environment.readOnly && !views.every(isKnown)) {
+    await environment.transaction(() => {
       // Looked up again: another process may have registered the schema meanwhile.
       for (const view of views) if (!isKnown(view)) appendSchema(schemas, view);
     });
@@ -140,23 +131,23 @@ function appendSchema(schemas: Schemas, view: FeatureView): void {
 }
 
 interface OpenedStore {
-  readonly path: string;
-  readonly env: RootDatabase<unknown, string>;
+  readonly environment: LmdbEnvironment;
   readonly rows: Rows;
   readonly schemas: Schemas;
   readonly views: ReadonlyMap<FeatureView, StoredView>;
-  readonly readOnly: boolean;
   /** Undefined in a read-only store that nobody has written to since rows have been listed. */
   readonly changes: RowChanges | undefined;
   readonly memory: RowMemory | undefined;
 }
 
 function createStore(opened: OpenedStore): OnlineStore {
-  const { path, env, readOnly } = opened;
+  const { environment } = opened;
   const codec = createRowCodec();
   const readRow = createReader(opened, codec);
   const writeNewest = createWriter(opened, codec);
-  let closing: Promise<void> | undefined;
+  let isClosed = false;
+  /** Commits that are under way. */
+  const commits = new Set<Promise<unknown>>();
   /** Whether the reads of this turn share a view of the data. */
   let holdsView = false;
 
@@ -169,27 +160,29 @@ function createStore(opened: OpenedStore): OnlineStore {
 
   function dropView(): void {
     holdsView = false;
-    if (closing === undefined) opened.rows.resetReadTxn();
+    environment.refresh();
   }
 
   function get(view: FeatureView, key: EntityKey): Row | null {
-    if (closing !== undefined) throw closedError();
+    if (isClosed || environment.isClosed()) throw closedError();
     const stored = storedView(opened, view);
     try {
       if (!holdsView) takeView();
       return readRow(stored, key);
     } catch (error) {
-      throw lmdbFailure(path, error);
+      throw environment.failure(error);
     }
   }
 
   async function commit(writes: readonly RowWrite[]): Promise<WriteOutcome[]> {
+    const committed = environment.transaction(() => writeNewest(writes));
+    commits.add(committed);
     try {
-      const outcomes = await opened.rows.transaction(() => writeNewest(writes));
+      const outcomes = await committed;
       dropView();
       return outcomes;
-    } catch (error) {
-      throw lmdbFailure(path, await commitCause(error));
+    } finally {
+      commits.delete(committed);
     }
   }
 
@@ -202,17 +195,16 @@ function createStore(opened: OpenedStore): OnlineStore {
     },
 
     async write(writes) {
-      if (closing !== undefined) throw closedError();
-      if (readOnly) throw new Error('the store was opened for reading only');
+      if (isClosed || environment.isClosed()) throw closedError();
+      if (environment.readOnly) throw new Error('the store was opened for reading only');
       for (const write of writes) checkWrite(write, storedView(opened, write.view));
       if (writes.length === 0) return [];
       return commit(writes);
     },
 
-    close() {
-      // Waits for the commits that are under way.
-      closing ??= env.close();
-      return closing;
+    async close() {
+      isClosed = true;
+      await Promise.allSettled(commits);
     },
   };
 }
@@ -288,17 +280,6 @@ function checkWrite({ view, key, row }: RowWrite, stored: StoredView): void {
   checkEntityKeyLength(view.entity, key);
   if (row.length === stored.view.features.length + 1) return;
   throw new Error(`a row of ${view.name} has ${view.features.length} values, got ${row.length - 1}`);
-}
-
-/** LMDB rejects every write of a failed commit with a stand-in, which holds a promise of the cause. */
-async function commitCause(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || !('commitError' in error)) return error;
-  try {
-    await error.commitError;
-    return error;
-  } catch (cause) {
-    return cause;
-  }
 }
 
 function closedError(): Error {

@@ -1,9 +1,10 @@
 /** Opens the online store that the options name: the embedded one, or Redis behind a cache. */
+import type { LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { Project } from '../project/project.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createCachedStore } from './cached-store.ts';
-import { openLmdbStore } from './lmdb-store.ts';
+import { openLmdbStore, openLmdbStoreAlone } from './lmdb-store.ts';
 import type { OnlineStore } from './online-store.ts';
 import { openRedis } from './redis/open-redis.ts';
 import type { RedisOptions } from './redis/open-redis.ts';
@@ -12,6 +13,8 @@ import { keepRecentRows, warmCache } from './warm-cache.ts';
 export interface StorePlace {
   /** Folder of the embedded store; made if it is not there. Not used with Redis. */
   readonly dataDir: string;
+  /** The environment in that folder, where the caller keeps more in it; without one, the store has one to itself. */
+  readonly environment?: LmdbEnvironment | undefined;
   /** Where the store is if it is Redis. */
   readonly redis?: RedisOptions | undefined;
 }
@@ -31,7 +34,12 @@ export async function openStore(
 ): Promise<OnlineStore> {
   const views = [...project.featureViews.values()];
   const { memoryBytesMax } = project.limits;
-  if (place.redis === undefined) return openLmdbStore({ path: place.dataDir, views, memoryBytesMax });
+  if (place.redis === undefined) {
+    const { environment, dataDir: path } = place;
+    return environment === undefined
+      ? openLmdbStoreAlone({ path, views, memoryBytesMax })
+      : openLmdbStore({ environment, views, memoryBytesMax });
+  }
   const { metrics, log, isWarmed = false } = parts;
   const remote = await openRedis(project, place.redis, metrics, log);
   const store = createCachedStore(remote, { ...project.cache, views, memoryBytesMax, metrics });

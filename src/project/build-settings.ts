@@ -1,8 +1,8 @@
 /** Limits and the settings of stores, from a checked project file. */
-import type { CacheSettings, Entity, FeastSettings, Limits } from './project.ts';
+import type { CacheSettings, Entity, FeastSettings, Limits, StreamingSettings } from './project.ts';
 import type { ProjectSpec } from './project-schema.ts';
 import type { Report } from './report.ts';
-import type { CacheSpec, LimitsSpec } from './settings-schema.ts';
+import type { CacheSpec, LimitsSpec, StreamingSpec } from './settings-schema.ts';
 import type { SourceFile } from './source-file.ts';
 import { suggestName } from './suggestion.ts';
 
@@ -19,6 +19,18 @@ export function buildLimits(spec: LimitsSpec): Limits {
     wsInFlightMax: spec.ws_in_flight_max,
     wsBufferBytesMax: spec.ws_buffer_bytes_max,
     wsIdleTimeoutMs: spec.ws_idle_timeout,
+  };
+}
+
+export function buildStreaming(spec: StreamingSpec): StreamingSettings {
+  return {
+    partitions: spec.partitions,
+    allowedLatenessMs: spec.allowed_lateness,
+    retentionMs: spec.retention,
+    retentionBytesMax: spec.retention_bytes_max,
+    futureMsMax: spec.future_max,
+    eventsMax: spec.events_max,
+    eventBytesMax: spec.event_bytes_max,
   };
 }
 

@@ -6,21 +6,23 @@
  */
 import { z } from 'zod';
 import type { DataType } from './data-type.ts';
+import { aggregationKeys, eventType, field, stream } from './event-schema.ts';
+import type { AggregationSpec, EventTypeSpec, FieldSpec, StreamSpec } from './event-schema.ts';
 import { WORKERS_MAX, executions } from './execution.ts';
 import type { Execution } from './execution.ts';
 import { dataType, duration, identifier, identifierPattern, name, parsed } from './schema-values.ts';
-import { LIMIT_TIMEOUT_MS_MAX, cache, feast, limits } from './settings-schema.ts';
-import type { CacheSpec, FeastSpec, LimitsSpec } from './settings-schema.ts';
-import type { Value } from './value.ts';
-import { Refusal, decodeValue } from './value.ts';
+import { LIMIT_TIMEOUT_MS_MAX, cache, feast, limits, streaming } from './settings-schema.ts';
+import type { CacheSpec, FeastSpec, LimitsSpec, StreamingSpec } from './settings-schema.ts';
 
 export interface EntitySpec {
   readonly keys: Readonly<Record<string, 'string' | 'int64'>>;
 }
 
-export interface FeatureSpec {
-  readonly type: DataType;
-  readonly default: Exclude<Value, null> | undefined;
+/** A feature has a type, or an aggregate; which of them depends on its view. */
+export interface FeatureSpec extends AggregationSpec {
+  readonly type?: DataType | undefined;
+  /** As it stands in the file: what it must be may depend on the field that is aggregated. */
+  readonly default?: unknown;
 }
 
 export interface FeatureViewSpec {
@@ -28,17 +30,13 @@ export interface FeatureViewSpec {
   /** Milliseconds. */
   readonly ttl?: number | undefined;
   readonly on_unavailable: 'default' | 'error';
-  readonly timestamp_field: string;
+  readonly timestamp_field?: string | undefined;
+  readonly stream?: StreamSpec | undefined;
   readonly features: Readonly<Record<string, FeatureSpec>>;
 }
 
-export interface RequestFieldSpec {
-  readonly type: DataType;
-  readonly optional: boolean;
-}
-
 export interface EndpointSpec {
-  readonly request: Readonly<Record<string, RequestFieldSpec>>;
+  readonly request: Readonly<Record<string, FieldSpec>>;
   readonly unit?: string | undefined;
   readonly variants: Readonly<
     Record<string, { readonly model: string; readonly weight?: number | undefined }>
@@ -49,9 +47,11 @@ export interface EndpointSpec {
 export interface ProjectSpec {
   readonly project: string;
   readonly entities: Readonly<Record<string, EntitySpec>>;
+  readonly events: Readonly<Record<string, EventTypeSpec>>;
   readonly feature_views: Readonly<Record<string, FeatureViewSpec>>;
   readonly endpoints: Readonly<Record<string, EndpointSpec>>;
   readonly limits: LimitsSpec;
+  readonly streaming: StreamingSpec;
   readonly cache: CacheSpec;
   readonly feast?: FeastSpec | undefined;
 }
@@ -90,8 +90,8 @@ function parseOutput(text: string): OutputSpec | string {
 }
 
 function parseRequestField(text: string): { readonly field: string } | string {
-  const field = /^request\.(.+)$/.exec(text)?.[1];
-  if (field !== undefined && identifierPattern.test(field)) return { field };
+  const named = /^request\.(.+)$/.exec(text)?.[1];
+  if (named !== undefined && identifierPattern.test(named)) return { field: named };
   return `"${text}" does not name a request field; write it like request.user_id`;
 }
 
@@ -102,72 +102,52 @@ function notEmpty<T extends z.ZodType<Record<string, unknown>>>(mapping: T, entr
 }
 
 const entity = z.strictObject({
-  keys: notEmpty(
-    z.record(
+  keys: z
+    .record(
       identifier,
       z.enum(['string', 'int64'], { error: 'must be string or int64: join keys have no other type' }),
+    )
+    .describe(
+      'The join keys that identify one entity, in order, with their type: string or int64. {} = there is only one.',
     ),
-    'join key',
-  ).describe('The join keys that identify one entity, in order, with their type: string or int64.'),
 });
 
-const feature = z
+const feature: z.ZodType<FeatureSpec> = z
   .union([
     dataType,
     z.strictObject({
-      type: dataType,
+      type: dataType.optional(),
       default: z
         .unknown()
         .optional()
         .describe(
           'Stands in for a value that is null, not found or older than the ttl, when a model is served.',
         ),
+      ...aggregationKeys,
     }),
   ])
-  .transform((spec, context): FeatureSpec => {
-    if ('scalar' in spec) return { type: spec, default: undefined };
-    if (!('default' in spec)) return { type: spec.type, default: undefined };
-    const value = decodeValue(spec.type, withoutBigints(spec.type, spec.default));
-    if (!(value instanceof Refusal)) return { type: spec.type, default: value };
-    context.addIssue({ code: 'custom', message: value.reason, path: ['default'] });
-    return z.NEVER;
-  });
-
-/** A large integer in a file is a bigint, which is right for int64; a float takes it as a number. */
-function withoutBigints(type: DataType, input: unknown): unknown {
-  if (type.scalar === 'int64') return input;
-  if (Array.isArray(input)) return input.map((element: unknown) => withoutBigints(type, element));
-  return typeof input === 'bigint' ? Number(input) : input;
-}
+  .transform((spec): FeatureSpec => ('scalar' in spec ? { type: spec } : spec));
 
 const featureView = z.strictObject({
   entity: z.string().describe('The entity that the features describe.'),
   ttl: duration
     .optional()
     .describe('How long after its event time a row is served, like 30d. Without it, for ever.'),
-  timestamp_field: z
-    .string()
-    .min(1, 'must not be empty')
-    .default('event_timestamp')
-    .describe('The column of loaded files and pushes that holds the event time.'),
+  timestamp_field: z.string().min(1, 'must not be empty').optional().meta({
+    default: 'event_timestamp',
+    description: 'The column of loaded files and pushes that holds the event time.',
+  }),
   on_unavailable: z
     .enum(['default', 'error'], { error: 'must be default or error' })
     .default('default')
     .describe('What a row is that is not in memory while Redis is away: missing, or an error.'),
+  stream: stream
+    .optional()
+    .describe('The events that the features are computed from. Without it, rows are loaded or pushed.'),
   features: notEmpty(z.record(identifier, feature), 'feature').describe(
-    'The features by name: a type, or a type with a default.',
+    'The features by name: a type, or a type with a default; with a stream, how each is computed.',
   ),
 });
-
-const requestField = z
-  .union([
-    dataType,
-    z.strictObject({
-      type: dataType,
-      optional: z.boolean().default(false).describe('Whether a request may leave the field out.'),
-    }),
-  ])
-  .transform((spec): RequestFieldSpec => ('scalar' in spec ? { type: spec, optional: false } : spec));
 
 const variant = z.strictObject({
   model: z.string().meta({
@@ -180,7 +160,7 @@ const variant = z.strictObject({
 
 const endpoint = z.strictObject({
   request: z
-    .record(identifier, requestField)
+    .record(identifier, field)
     .describe('The fields of a request by name: a type, or a type with optional: true.'),
   unit: z.string().optional().describe('The request field that decides which variant answers.'),
   variants: notEmpty(z.record(name, variant), 'variant').describe(
@@ -199,12 +179,17 @@ export const projectSchema: z.ZodType<ProjectSpec> = z
       .record(identifier, entity)
       .prefault({})
       .describe('What features describe, by name: users, products, airports.'),
+    events: z
+      .record(name, eventType)
+      .prefault({})
+      .describe('What happens and is reported to the server, by name: clicks, orders, departures.'),
     feature_views: z
       .record(identifier, featureView)
       .prefault({})
       .describe('Groups of features of one entity that are loaded and stored together, by name.'),
     endpoints: z.record(name, endpoint).prefault({}).describe('What callers ask for predictions, by name.'),
     limits: limits.prefault({}).describe('Bounds on what one call, and all of them, may take.'),
+    streaming: streaming.prefault({}).describe('How events are kept, and how features follow them.'),
     cache: cache.prefault({}).describe('How rows are kept in memory in front of Redis.'),
     feast: feast.optional().describe('How Feast wrote its rows, for --redis-layout feast.'),
     $schema: schemaKey,
@@ -216,15 +201,15 @@ export const projectSchema: z.ZodType<ProjectSpec> = z
 
 const binding = z.strictObject({
   entity: z.string().describe('The entity, as in the project file.'),
-  keys: notEmpty(
-    z.record(
+  keys: z
+    .record(
       z.string(),
       parsed(parseRequestField)
-        .transform(({ field }) => field)
+        .transform((reference) => reference.field)
         .meta({ pattern: '^request\\.[A-Za-z_][A-Za-z0-9_]*$', examples: ['request.user_id'] }),
-    ),
-    'join key',
-  ).describe('For each join key of the entity the request field that holds it, like request.user_id.'),
+    )
+    .default({})
+    .describe('For each join key of the entity the request field that holds it, like request.user_id.'),
 });
 
 const expression = z.string().min(1, 'must be an expression, not an empty string');

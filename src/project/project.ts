@@ -31,7 +31,7 @@ export interface JoinKey {
 
 export interface Entity {
   readonly name: string;
-  /** In the order of the project file, which is also the order inside an encoded entity key. */
+  /** In the order of the project file, which is also the order inside an encoded entity key. None = there is one. */
   readonly keys: readonly JoinKey[];
 }
 
@@ -48,14 +48,14 @@ export interface EventField {
 export interface EventType {
   readonly name: string;
   readonly fields: readonly EventField[];
-  /** The field that says when it happened; undefined = the event says it beside its fields, else it is now. */
+  /** The field that says when it happened, never missing; undefined = the event says it beside its fields, else it is now. */
   readonly timeField: EventField | undefined;
 }
 
 /** Where the features of a view come from, if they are computed from events. */
 export interface Stream {
   readonly event: EventType;
-  /** One per join key of the view's entity, in its order: the event field that holds it. */
+  /** One per join key of the view's entity, in its order: the event field that holds it. Missing = about nobody. */
   readonly keyFields: readonly EventField[];
   /** Only events for which this holds count. */
   readonly where: SourceExpression | undefined;
@@ -247,6 +247,24 @@ export interface CacheSettings {
   readonly readTimeoutMs: number;
 }
 
+/** How events are kept and applied. */
+export interface StreamingSettings {
+  /** Of the event log. Fixed when the log is made. */
+  readonly partitions: number;
+  /** How far an event may lie behind the latest one and still be counted. */
+  readonly allowedLatenessMs: number;
+  /** Age after which an event may be dropped from the log. */
+  readonly retentionMs: number;
+  /** Size of the log, all partitions together, beyond which its oldest events are dropped. */
+  readonly retentionBytesMax: number;
+  /** How far the time of an event may lie ahead of the clock. */
+  readonly futureMsMax: number;
+  /** Most events of one call. */
+  readonly eventsMax: number;
+  /** Most bytes of one event. */
+  readonly eventBytesMax: number;
+}
+
 /** How Feast wrote its rows. */
 export interface FeastSettings {
   /** Name of the project in Feast. */
@@ -261,10 +279,12 @@ export interface Project {
   /** The project folder. */
   readonly dir: string;
   readonly entities: ReadonlyMap<string, Entity>;
+  readonly eventTypes: ReadonlyMap<string, EventType>;
   readonly featureViews: ReadonlyMap<string, FeatureView>;
   readonly models: ReadonlyMap<string, Model>;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   readonly limits: Limits;
+  readonly streaming: StreamingSettings;
   readonly cache: CacheSettings;
   readonly feast: FeastSettings;
 }

@@ -5,8 +5,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildEndpoints, namedModels } from './build-endpoints.ts';
+import { buildEventTypes } from './build-event-types.ts';
 import { buildEntities, buildFeatureViews } from './build-features.ts';
-import { buildCache, buildFeast, buildLimits } from './build-settings.ts';
+import { buildCache, buildFeast, buildLimits, buildStreaming } from './build-settings.ts';
 import { freezeDeep } from './freeze-deep.ts';
 import type { Mistake, Model, Project } from './project.ts';
 import type { ProjectSpec } from './project-schema.ts';
@@ -88,17 +89,20 @@ async function readParts(
 ): Promise<Project> {
   markMisspelt(source, report);
   const entities = buildEntities(spec, source, report);
-  const featureViews = buildFeatureViews(spec, entities, source, report);
+  const eventTypes = buildEventTypes(spec, source, report);
+  const featureViews = buildFeatureViews(spec, { entities, eventTypes }, source, report);
   const folders = await readModels(dir, namedModels(spec), entities, report);
   const endpoints = buildEndpoints(spec, folders, source, report);
   return {
     name: spec.project,
     dir,
     entities,
+    eventTypes,
     featureViews,
     models: soundModels(folders),
     endpoints,
     limits: buildLimits(spec.limits),
+    streaming: buildStreaming(spec.streaming),
     cache: buildCache(spec.cache),
     feast: buildFeast(spec, entities, source, report),
   };
@@ -118,10 +122,12 @@ function emptyProject(dir: string): Project {
     name: emptySpec.project,
     dir,
     entities: new Map(),
+    eventTypes: new Map(),
     featureViews: new Map(),
     models: new Map(),
     endpoints: new Map(),
     limits: buildLimits(emptySpec.limits),
+    streaming: buildStreaming(emptySpec.streaming),
     cache: buildCache(emptySpec.cache),
     feast: { project: emptySpec.project, entityKeyVersion: 3, keyTypes: new Map() },
   };

@@ -1,4 +1,4 @@
-/** The sections of millrace.yaml that set bounds and ways of working: limits, cache, feast. */
+/** The sections of millrace.yaml that set bounds and ways of working: limits, streaming, cache, feast. */
 import { z } from 'zod';
 import { parseByteSize } from './byte-size.ts';
 import { duration, identifier, parsed } from './schema-values.ts';
@@ -17,6 +17,16 @@ export interface LimitsSpec {
   readonly ws_idle_timeout: number;
 }
 
+export interface StreamingSpec {
+  readonly partitions: number;
+  readonly allowed_lateness: number;
+  readonly retention: number;
+  readonly retention_bytes_max: number;
+  readonly future_max: number;
+  readonly events_max: number;
+  readonly event_bytes_max: number;
+}
+
 export interface CacheSpec {
   readonly entries_max: number;
   readonly ttl: number;
@@ -33,6 +43,10 @@ export interface FeastSpec {
 export const LIMIT_TIMEOUT_MS_MAX: number = 86_400_000;
 const BODY_BYTES_MAX = 1024 ** 3;
 const MEMORY_BYTES_MAX = 1024 ** 4;
+const PARTITIONS_MAX = 256;
+const RETENTION_BYTES_MIN = 1024 ** 2;
+const RETENTION_BYTES_MAX = 1024 ** 5;
+const EVENT_BYTES_MAX = 1024 ** 2;
 // What uWebSockets.js takes.
 const WS_IDLE_MS_MIN = 8000;
 const WS_IDLE_MS_MAX = 960_000;
@@ -79,6 +93,31 @@ export const limits: z.ZodType<LimitsSpec, object> = z.strictObject({
     .refine((ms) => ms >= WS_IDLE_MS_MIN && ms <= WS_IDLE_MS_MAX, { error: 'must be from 8s to 16m' })
     .prefault('60s')
     .describe('Time after which a WebSocket that answers no ping is closed.'),
+});
+
+export const streaming: z.ZodType<StreamingSpec, object> = z.strictObject({
+  partitions: z
+    .int()
+    .min(1)
+    .max(PARTITIONS_MAX)
+    .default(8)
+    .describe('Parts of the event log, by entity key. Fixed once events are there.'),
+  allowed_lateness: duration
+    .prefault('1h')
+    .describe('How far an event may lie behind the latest one and still be counted.'),
+  retention: duration.prefault('7d').describe('How long events are kept in the log.'),
+  retention_bytes_max: byteSize
+    .pipe(z.int().min(RETENTION_BYTES_MIN).max(RETENTION_BYTES_MAX))
+    .prefault('10gb')
+    .describe('The size of the event log beyond which its oldest events are dropped: bytes, or 10gb.'),
+  future_max: timeout
+    .prefault('5m')
+    .describe('How far the time of an event may lie ahead of the clock; later ones are rejected.'),
+  events_max: z.int().min(1).max(100_000).default(10_000).describe('The most events of one call.'),
+  event_bytes_max: byteSize
+    .pipe(z.int().min(1).max(EVENT_BYTES_MAX))
+    .prefault('64kb')
+    .describe('The largest event: bytes, or 64kb.'),
 });
 
 export const cache: z.ZodType<CacheSpec, object> = z.strictObject({

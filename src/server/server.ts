@@ -7,6 +7,8 @@ import type { Clock } from '../clock.ts';
 import type { OnlineStore } from '../features/online-store.ts';
 import { openStore } from '../features/open-store.ts';
 import type { RedisOptions } from '../features/redis/open-redis.ts';
+import { openLmdbEnvironment } from '../lmdb/lmdb-environment.ts';
+import type { LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { Project } from '../project/project.ts';
 import { openServing } from '../serving/serving.ts';
 import type { Serving } from '../serving/serving.ts';
@@ -86,7 +88,14 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   ]);
   const { host = defaultHost, port = defaultPort, sharing = 'alone' } = options;
   const address: Address = { host, port, sharing };
-  const opened: Opened = { state, metrics, transport: undefined, store: undefined, serving: undefined };
+  const opened: Opened = {
+    state,
+    metrics,
+    transport: undefined,
+    environment: undefined,
+    store: undefined,
+    serving: undefined,
+  };
   try {
     if (sharing === 'alone') {
       opened.transport = await openTransport(address, context);
@@ -95,7 +104,9 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
     const { dataDir, redis } = options;
-    const store = await openStore(project, { dataDir, redis }, { metrics, log, isWarmed: true });
+    if (redis === undefined) opened.environment = await openLmdbEnvironment({ path: dataDir });
+    const place = { dataDir, environment: opened.environment, redis };
+    const store = await openStore(project, place, { metrics, log, isWarmed: true });
     opened.store = store;
     const clock = options.clock ?? systemClock;
     opened.serving = await openServing({ project, store, metrics, clock, log });
@@ -127,6 +138,8 @@ interface Opened {
   readonly state: ServerState;
   readonly metrics: Metrics;
   transport: Transport | undefined;
+  /** Undefined also with Redis. */
+  environment: LmdbEnvironment | undefined;
   store: OnlineStore | undefined;
   serving: Serving | undefined;
 }
@@ -174,6 +187,7 @@ async function closeAll(opened: Opened): Promise<void> {
   opened.transport?.close();
   await opened.serving?.close();
   await opened.store?.close();
+  await opened.environment?.close();
   opened.state.close();
   opened.metrics.close();
 }

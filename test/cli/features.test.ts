@@ -11,10 +11,12 @@ const project = `project: shop
 entities:
   user: { keys: { user_id: int64 } }
   pair: { keys: { user_id: int64, item: string } }
+  overall: { keys: {} }
 feature_views:
   activity: { entity: user, features: { clicks: int64, city: string, taste: "float32[3]", active: bool } }
   spend: { entity: user, ttl: 1h, features: { total: float64 } }
   seen: { entity: pair, features: { count: int64 } }
+  totals: { entity: overall, features: { users: int64 } }
 `;
 
 let dir: string;
@@ -34,6 +36,18 @@ describe.each(['LMDB', 'Redis'])('millrace features on %s', (store) => {
     const place = store === 'Redis' ? ['--redis', redis.url] : [];
     return run(['features', ...args, '--project', dir, ...place]);
   };
+
+  it('needs no key for an entity without join keys, and takes none', async () => {
+    expect(await features('put', '--view', 'totals', 'users=12')).toMatchObject({ code: 0 });
+    const { stdout } = await features('get', '--entity', 'overall');
+    const lines = stdout.split('\n').map((line) => line.trim().split(/ {2,}/));
+    expect(lines[0]).toEqual(['overall']);
+    expect(lines[2]?.slice(0, 4)).toEqual(['totals', 'users', '12', 'PRESENT']);
+    const { code, stderr } = await features('get', '--entity', 'overall', '7');
+    expect(stderr).toContain('overall has no join keys: name no entity.');
+    expect(code).toBe(2);
+    expect((await features('get', '--entity', 'user')).stderr).toContain('Name at least one entity.');
+  });
 
   it('puts a row and gets it, as a table or as JSON', async () => {
     const row = ['user_id=9007199254740993', 'clicks=7', 'city=New York', 'taste=[0.5,1,2]', 'active=true'];

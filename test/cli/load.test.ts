@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { loadCommand } from '../../src/cli/load.ts';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
 import type { Row } from '../../src/features/online-store.ts';
 import { loadProject } from '../../src/project/read-project.ts';
 
@@ -62,7 +62,7 @@ async function file(name: string, text: string): Promise<string> {
 
 async function storedRow(key: string, dataDir = join(dir, '.millrace')): Promise<Row | null | undefined> {
   const { featureViews } = await loadProject(dir);
-  const store = await openLmdbStore({ path: dataDir, views: featureViews.values(), readOnly: true });
+  const store = await openLmdbStoreAlone({ path: dataDir, views: featureViews.values(), readOnly: true });
   try {
     const view = [...featureViews.values()][0];
     return view === undefined ? undefined : store.get(view, key);

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadFile } from '../../src/features/load/load-file.ts';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
 import type { FeatureView, Limits, Project } from '../../src/project/project.ts';
 import { loadProject } from '../../src/project/read-project.ts';
 import { createServer } from '../../src/server/server.ts';
@@ -38,7 +38,7 @@ export async function startDemoServer(limits: Partial<Limits> = {}): Promise<Dem
 }
 
 async function loadDemoData(project: Project, dataDir: string): Promise<void> {
-  const store = await openLmdbStore({ path: dataDir, views: [...project.featureViews.values()] });
+  const store = await openLmdbStoreAlone({ path: dataDir, views: [...project.featureViews.values()] });
   for (const [viewName, file] of [
     ['airport_profile', 'airports.csv'],
     ['airport_delays', 'airport_delays.csv'],

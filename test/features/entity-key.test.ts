@@ -23,6 +23,13 @@ describe('encodeEntityKey', () => {
     expect(encodeEntityKey(driver, [-(2n ** 63n)])).toBe('-9223372036854775808');
   });
 
+  it('is empty for an entity without join keys, and decodes to no values', () => {
+    const overall = entityOf('overall', {});
+    expect(encodeEntityKey(overall, [])).toBe('');
+    expect(decodeEntityKey(overall, '')).toEqual([]);
+    expect(() => decodeEntityKey(overall, 'a')).toThrow('"a" is no key of entity overall');
+  });
+
   it('writes several keys with their lengths', () => {
     expect(encodeEntityKey(pair, ['a', 'b:c'])).toBe('1:a3:b:c');
     expect(encodeEntityKey(triple, ['', 12, '🛫'])).toBe('0:2:122:🛫');

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decodePush } from '../../src/features/feast.ts';
 import { departures, NOW, project } from './feast-project.ts';
 import { refusal } from './refusal.ts';
+import { projectOf } from './sample-project.ts';
 
 async function refusedPaths(body: unknown): Promise<string[] | undefined> {
   const { code, details } = await refusal(() => decodePush(project, body, NOW));
@@ -41,6 +42,16 @@ describe('push', () => {
 
   it('takes no rows for nothing to do', () => {
     expect(decodePush(project, { ...valid, df: { iata: [], delay_mean: [], flights: [] } }, NOW)).toEqual([]);
+  });
+
+  it('refuses rows of a view that is computed from events', async () => {
+    const event = { name: 'departure', fields: [], timeField: undefined };
+    const streamed = { ...departures, stream: { event, keyFields: [], where: undefined } };
+    const { code, message } = await refusal(() => decodePush(projectOf([streamed]), valid, NOW));
+    expect(code).toBe('INVALID_REQUEST');
+    expect(message).toBe(
+      'The feature view "departures" is computed from "departure" events and takes no rows; send events instead.',
+    );
   });
 
   it('answers 404 with a guess for an unknown view', () => {

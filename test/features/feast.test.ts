@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FeastResponse } from '../../src/features/feast.ts';
 import { decodePush, getOnlineFeatures } from '../../src/features/feast.ts';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
 import type { OnlineStore, WriteOutcome } from '../../src/features/online-store.ts';
 import { departures, NOW, project } from './feast-project.ts';
 import { refusal } from './refusal.ts';
+import { entityOf, projectOf, viewOf } from './sample-project.ts';
 
 const EPOCH = '1970-01-01T00:00:00Z';
 
@@ -15,7 +16,7 @@ let path: string;
 let store: OnlineStore;
 beforeEach(async () => {
   path = mkdtempSync(join(tmpdir(), 'millrace-feast-'));
-  store = await openLmdbStore({ path, views: project.featureViews.values() });
+  store = await openLmdbStoreAlone({ path, views: project.featureViews.values() });
 });
 afterEach(async () => {
   await store.close();
@@ -38,6 +39,35 @@ async function pushDepartures(): Promise<void> {
     to: 'online',
   });
 }
+
+describe('an entity without join keys', () => {
+  const totals = viewOf('totals', entityOf('overall', {}), { flights: 'int64' });
+  const all = projectOf([totals, departures]);
+
+  it('has one row, pushed and asked for without a key', async () => {
+    const alone = await openLmdbStoreAlone({ path: join(path, 'alone'), views: [totals, departures] });
+    const df = { flights: [12], event_timestamp: ['2001-03-09T14:05:00Z'] };
+    await alone.write(decodePush(all, { push_source_name: 'totals', df }, NOW));
+    const features = ['totals:flights'];
+    const answer = await getOnlineFeatures(all, alone, { features, entities: {} }, NOW);
+    expect(answer.metadata.feature_names).toEqual(['flights']);
+    expect(answer.results).toEqual([
+      { values: [12], statuses: ['PRESENT'], event_timestamps: ['2001-03-09T14:05:00Z'] },
+    ]);
+    const both = await getOnlineFeatures(
+      all,
+      alone,
+      { features: ['departures:delay_mean', ...features], entities: { iata: ['JFK', 'LAX'] } },
+      NOW,
+    );
+    expect(both.results.map(({ values }) => values)).toEqual([
+      ['JFK', 'LAX'],
+      [null, null],
+      [12, 12],
+    ]);
+    await alone.close();
+  });
+});
 
 describe('get-online-features', () => {
   it('answers in columns: join keys first, then features grouped by view in the order asked', async () => {

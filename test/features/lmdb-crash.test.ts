@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
 import { entityOf, viewOf } from './sample-project.ts';
 
 const ROUNDS = 6;
@@ -23,7 +23,7 @@ describe('a process that is killed while it writes', () => {
       const first = round * 100_000;
       const acks = await writeUntilKilled(first, 1 + Math.floor(Math.random() * 300));
       acknowledged.push(...acks);
-      const store = await openLmdbStore({ path, views: [view] });
+      const store = await openLmdbStoreAlone({ path, views: [view] });
       const found = (batch: number): number =>
         Array.from({ length: BATCH_ROWS }, (_, i) => store.get(view, `${batch}/${i}`)).filter(
           (row) => row?.[1] === batch && row[2] === 'x'.repeat(batch % 3000),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
 import type { OnlineStore, Row } from '../../src/features/online-store.ts';
 import type { FeatureView } from '../../src/project/project.ts';
 import { contractViews, describeOnlineStore } from '../contract/online-store.ts';
@@ -31,7 +31,7 @@ describe.each([
 });
 
 async function openContractStore(memoryBytesMax: number): Promise<OpenedStore> {
-  const open = (): Promise<OnlineStore> => openLmdbStore({ path, views: contractViews, memoryBytesMax });
+  const open = (): Promise<OnlineStore> => openLmdbStoreAlone({ path, views: contractViews, memoryBytesMax });
   let store = await open();
   return {
     store,
@@ -44,6 +44,18 @@ async function openContractStore(memoryBytesMax: number): Promise<OpenedStore> {
   };
 }
 
+it('keeps the row of an entity without join keys apart from those of other views', async () => {
+  const overall = entityOf('overall', {});
+  const views = [viewOf('totals', overall, { n: 'int64' }), viewOf('tot', overall, { n: 'int64' })] as const;
+  const store = await openLmdbStoreAlone({ path, views });
+  await store.write(views.map((view, i) => ({ view, key: '', row: [1000, i] })));
+  expect(views.map((view) => store.get(view, ''))).toEqual([
+    [1000, 0],
+    [1000, 1],
+  ]);
+  await store.close();
+});
+
 describe('a view whose features changed', () => {
   async function writeAs(view: FeatureView, row: Row, key = 'a'): Promise<void> {
     await withStore(view, (store) => store.write([{ view, key, row }]));
@@ -52,7 +64,7 @@ describe('a view whose features changed', () => {
     return withStore(view, async (store) => store.get(view, key));
   }
   async function withStore<T>(view: FeatureView, use: (store: OnlineStore) => Promise<T>): Promise<T> {
-    const store = await openLmdbStore({ path, views: [view] });
+    const store = await openLmdbStoreAlone({ path, views: [view] });
     try {
       return await use(store);
     } finally {
@@ -115,7 +127,7 @@ describe('a view whose features changed', () => {
 
   it('is read by a store that was opened before the new features existed', async () => {
     const old = viewWith({ a: 'float64' });
-    const opened = await openLmdbStore({ path, views: [old] });
+    const opened = await openLmdbStoreAlone({ path, views: [old] });
     await writeAs(viewWith({ b: 'float64', a: 'float64' }), [1000, 2, 1]);
     expect(opened.get(old, 'a')).toEqual([1000, 1]);
     await opened.close();
@@ -128,7 +140,7 @@ describe('two processes with one store', () => {
     ['with rows in memory', 1_000_000],
   ])('both write, each with its own features, and the latest wins, %s', async (_memory, memoryBytesMax) => {
     const seen = viewOf('counters', entity, { count: 'int64' });
-    const store = await openLmdbStore({ path, views: [seen], memoryBytesMax });
+    const store = await openLmdbStoreAlone({ path, views: [seen], memoryBytesMax });
     const writers = Promise.all(
       [0, 1].map((first) => run('node', [...writerArgs, 'counters', path, String(first)])),
     );
@@ -149,7 +161,7 @@ describe('two processes with one store', () => {
 
   it('does not answer from memory what the other process has replaced', async () => {
     const counters = viewOf('counters', entity, { count: 'int64' });
-    const store = await openLmdbStore({ path, views: [counters], memoryBytesMax: 1_000_000 });
+    const store = await openLmdbStoreAlone({ path, views: [counters], memoryBytesMax: 1_000_000 });
     const row = { view: counters, key: 'k0', row: [0, 0] as const };
     await store.write([row, { ...row, key: 'other' }]);
     const kept = store.get(counters, 'other');
@@ -165,11 +177,11 @@ describe('opening for reading only', () => {
   const view = viewOf('view', entity, { a: 'float64' });
 
   it('reads what is there, also under features that were never written', async () => {
-    const writer = await openLmdbStore({ path, views: [view] });
+    const writer = await openLmdbStoreAlone({ path, views: [view] });
     await writer.write([{ view, key: 'k', row: [1000, 1.5] }]);
     await writer.close();
     const wider = viewOf('view', entity, { a: 'float64', b: 'string' });
-    const reader = await openLmdbStore({ path, views: [wider], readOnly: true });
+    const reader = await openLmdbStoreAlone({ path, views: [wider], readOnly: true });
     expect(reader.get(wider, 'k')).toEqual([1000, 1.5, null]);
     await expect(reader.write([{ view: wider, key: 'k', row: [1001, 2, null] }])).rejects.toThrow(
       'reading only',
@@ -178,7 +190,7 @@ describe('opening for reading only', () => {
   });
 
   it('says that there is no store', async () => {
-    const opening = openLmdbStore({ path: join(path, 'none'), views: [view], readOnly: true });
+    const opening = openLmdbStoreAlone({ path: join(path, 'none'), views: [view], readOnly: true });
     await expect(opening).rejects.toMatchObject({
       code: 'STORE_FAILED',
       message: expect.stringContaining('no store'),
@@ -188,7 +200,7 @@ describe('opening for reading only', () => {
 
 describe('the environment of the LMDB store', () => {
   const view = viewOf('view', entity, { a: 'float64' });
-  const open = (at: string): Promise<OnlineStore> => openLmdbStore({ path: at, views: [view] });
+  const open = (at: string): Promise<OnlineStore> => openLmdbStoreAlone({ path: at, views: [view] });
   const failure = (text: string): object => ({
     code: 'STORE_FAILED',
     message: expect.stringContaining(text),

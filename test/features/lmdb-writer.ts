@@ -8,7 +8,7 @@
  */
 import { writeSync } from 'node:fs';
 import { MillraceError } from '../../src/errors.ts';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
 import type { OnlineStore, RowWrite } from '../../src/features/online-store.ts';
 import { entityOf, viewOf } from './sample-project.ts';
 
@@ -23,7 +23,7 @@ if (job === 'open') await openOnly();
 
 async function writeCounters(first: number): Promise<void> {
   const counters = viewOf('counters', entity, { [`only_in_${first}`]: 'string', count: 'int64' });
-  const store = await openLmdbStore({ path, views: [counters] });
+  const store = await openLmdbStoreAlone({ path, views: [counters] });
   for (let time = first; time < 200; time += 2) {
     const keys = Array.from({ length: 10 }, (_, i) => `k${i}`);
     await store.write(keys.map((key): RowWrite => ({ view: counters, key, row: [time, 'x', time] })));
@@ -32,7 +32,7 @@ async function writeCounters(first: number): Promise<void> {
 }
 
 async function writeBatches(): Promise<void> {
-  const store = await openLmdbStore({ path, views: [batches] });
+  const store = await openLmdbStoreAlone({ path, views: [batches] });
   let next = Number(offset);
   const writeForever = async (): Promise<void> => {
     for (;;) {
@@ -51,7 +51,7 @@ async function writeBatches(): Promise<void> {
 async function fillDisk(): Promise<void> {
   // The limit on the size of files, under which this runs, sends a signal that would end the process.
   process.on('SIGXFSZ', () => undefined);
-  const store = await openLmdbStore({ path, views: [batches] });
+  const store = await openLmdbStoreAlone({ path, views: [batches] });
   const text = 'x'.repeat(100_000);
   let written = 0;
   let failed: unknown;
@@ -78,7 +78,7 @@ async function tryWrite(store: OnlineStore, key: string, text: string): Promise<
 
 async function openOnly(): Promise<void> {
   try {
-    await openLmdbStore({ path, views: [batches] });
+    await openLmdbStoreAlone({ path, views: [batches] });
     process.stdout.write('opened');
   } catch (error) {
     process.stdout.write(JSON.stringify(describe(error)));

@@ -21,7 +21,7 @@ const projectWithManyMistakes = `project: my shop
 entities:
   user: { keys: { id: strng } }
   shop: { keys: { id: string } }
-  none: { keys: {} }
+  none: { keys: [] }
   2nd: { keys: { id: string } }
 feature_views:
   a:
@@ -86,7 +86,7 @@ test('a project file with many mistakes has each of them, in order', async () =>
   expect(await mistakesIn(files)).toEqual([
     `millrace.yaml:1  project  is not a valid name: ${name}`,
     'millrace.yaml:3  entities.user.keys.id  must be string or int64: join keys have no other type',
-    'millrace.yaml:5  entities.none.keys  needs at least one join key',
+    'millrace.yaml:5  entities.none.keys  must be a mapping, not a list',
     `millrace.yaml:6  entities.2nd  ${identifier}`,
     'millrace.yaml:9  feature_views.a.entity  there is no entity "shp" (did you mean "shop"?)',
     'millrace.yaml:13  feature_views.b.ttl  "5 days" is not a duration; write it like 500ms, 30s, 5m, 1h or 30d',
@@ -94,7 +94,6 @@ test('a project file with many mistakes has each of them, in order', async () =>
     'millrace.yaml:16  feature_views.b.features.id  has the name of a join key of shop, and one column cannot be both',
     'millrace.yaml:17  feature_views.b.features.x.default  must be an integer, not 1.5',
     'millrace.yaml:18  feature_views.b.features.y  must be a string or a mapping, not 5',
-    'millrace.yaml:19  feature_views.b.features.z.type  is missing',
     'millrace.yaml:19  feature_views.b.features.z.typ  is not a known key (did you mean "type"?)',
     `millrace.yaml:20  feature_views.b.features.x-y  ${identifier}`,
     'millrace.yaml:21  feature_views.b.features.event_timestamp  has the name of the timestamp field, and one column cannot be both',
@@ -155,7 +154,7 @@ streaming: {}
     'churn/model.yaml:5  entities.u1.entity  there is no entity "usr" (did you mean "user"?)',
     'churn/model.yaml:6  entities.u2.keys.id  "user" does not name a request field; write it like request.user_id',
     'churn/model.yaml:7  entities.u3.keys.ix  is not a join key of the entity user (did you mean "id"?)',
-    'churn/model.yaml:8  entities.u4.keys  needs at least one join key',
+    'churn/model.yaml:8  entities.u4.keys  lacks the join key id of the entity user',
     'churn/model.yaml:11  inputs.features[0]  must be a string, not a mapping (text that holds ": " or starts with "{" needs quotes)',
     'churn/model.yaml:12  inputs.features[1]  must be a string, not 5',
     'churn/model.yaml:13  inputs.features[2]  the tag !user.activity.clicks is not supported (text that starts with "!" needs quotes)',

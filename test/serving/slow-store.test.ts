@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
 import type { OnlineStore } from '../../src/features/online-store.ts';
 import type { FeatureView } from '../../src/project/project.ts';
 import { openServing } from '../../src/serving/serving.ts';
@@ -29,7 +29,7 @@ async function serve(): Promise<{ serving: Serving; reads: string[][] }> {
   });
   const { project } = made;
   const path = await mkdtemp(join(tmpdir(), 'millrace-slow-'));
-  const lmdb = await openLmdbStore({ path, views: project.featureViews.values() });
+  const lmdb = await openLmdbStoreAlone({ path, views: project.featureViews.values() });
   const view = project.featureViews.get('facts') as FeatureView;
   await lmdb.write(['x', 'y'].map((key, i) => ({ view, key, row: [1, 10 + i] as const })));
   const reads: string[][] = [];

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../../errors.ts';
 import { loadFile } from '../../features/load/load-file.ts';
-import { openLmdbStore } from '../../features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../features/lmdb-store.ts';
 import type { OnlineStore } from '../../features/online-store.ts';
 import type { Project } from '../../project/project.ts';
 import { createProgress } from '../progress.ts';
@@ -18,7 +18,7 @@ const files = [
 export async function loadDemoData(project: Project, dataDir: string): Promise<void> {
   const notePath = join(dataDir, 'demo-data.json');
   const wanted = await fingerprints(project);
-  const store = await openLmdbStore({ path: dataDir, views: project.featureViews.values() });
+  const store = await openLmdbStoreAlone({ path: dataDir, views: project.featureViews.values() });
   try {
     const note = await readFile(notePath, 'utf8').catch(() => '');
     if (note === wanted && holdsRows(project, store)) {

@@ -10,6 +10,7 @@ import { systemClock } from '../../clock.ts';
 import { MillraceError } from '../../errors.ts';
 import type { FeatureView } from '../../project/project.ts';
 import type { OnlineStore, RowWrite } from '../online-store.ts';
+import { refuseRows } from '../refuse-rows.ts';
 import type { FeatureFile, FileRow } from './feature-file.ts';
 import { resolveColumns } from './file-columns.ts';
 import { loadFailure } from './load-failure.ts';
@@ -60,11 +61,13 @@ export interface LoadSummary {
 const BATCH_ROWS = 1000;
 
 /**
- * @throws MillraceError LOAD_FAILED when the file cannot be read or does not have the columns of the view; STORE_FAILED
+ * @throws MillraceError LOAD_FAILED when the file cannot be read, does not have the columns of the view, or the view is
+ *   computed from events; STORE_FAILED
  */
 export async function loadFile(options: LoadOptions): Promise<LoadSummary> {
   const startMs = performance.now();
   const { file: path, view, columns = new Map<string, string>(), eventTime } = options;
+  if (view.stream !== undefined) throw loadFailure(refuseRows(view, view.stream));
   const rejectsPath = options.rejectsPath ?? `${path}.rejects.ndjson`;
   const file = await openFeatureFile(path, options.format);
   try {

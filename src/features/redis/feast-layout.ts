@@ -185,6 +185,10 @@ function fieldsOfViews(views: readonly FeatureView[]): Map<FeatureView, readonly
 function checkEntities(entities: Iterable<Entity>): void {
   const owners = new Map<string, string>();
   for (const { name, keys } of entities) {
+    if (keys.length === 0) {
+      const sentence = `The entity "${name}" has no join keys, and Feast's layout has no place for its features; use Millrace's.`;
+      throw new MillraceError('INVALID_PROJECT', sentence);
+    }
     const shape = keys.map((key) => `${key.name}: ${key.type}`).sort();
     const owner = owners.get(shape.join());
     owners.set(shape.join(), name);

@@ -2,7 +2,7 @@ import { link, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { loadFile } from '../../../src/features/load/load-file.ts';
-import { openLmdbStore } from '../../../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../../src/features/lmdb-store.ts';
 import type { LoadBench } from './load-fixture.ts';
 import { airports, createLoadBench, featureView, loadedAt } from './load-fixture.ts';
 
@@ -164,6 +164,15 @@ it('fails with a sentence at a file that is not there, a folder, an empty file, 
   expect(await bench.load('a.txt', csvOf(1), { eventTime: 0, format: 'csv' })).toMatchObject({ written: 1 });
 });
 
+it('refuses a view that is computed from events, and leaves the file alone', async () => {
+  const event = { name: 'departure', fields: [], timeField: undefined };
+  const view = { ...airports, stream: { event, keyFields: [], where: undefined } };
+  await expect(bench.load('a.csv', csvOf(1), { view })).rejects.toThrow(
+    'is computed from "departure" events and takes no rows; send events instead',
+  );
+  await expect(bench.rejects('a.csv')).rejects.toThrow('ENOENT');
+});
+
 it('says how many rows are loaded when a file breaks off', async () => {
   const text = Buffer.concat([Buffer.from(csvOf(50_000)), Buffer.from([0xff])]);
   await expect(bench.load('a.csv', text)).rejects.toThrow(
@@ -182,7 +191,7 @@ it('tells its progress up to the last byte', async () => {
 });
 
 it('fails with the error of the store when it cannot write', async () => {
-  const store = await openLmdbStore({ path: join(bench.dir, 'other'), views: [airports] });
+  const store = await openLmdbStoreAlone({ path: join(bench.dir, 'other'), views: [airports] });
   await store.close();
   await expect(bench.load('a.csv', csvOf(10_000), { eventTime: 0, store })).rejects.toThrow(
     'the store is closed',

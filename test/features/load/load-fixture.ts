@@ -6,7 +6,7 @@ import { encodeEntityKey } from '../../../src/features/entity-key.ts';
 import type { LoadOptions, LoadSummary } from '../../../src/features/load/load-file.ts';
 import { loadFile } from '../../../src/features/load/load-file.ts';
 import type { Reject } from '../../../src/features/load/rejects-file.ts';
-import { openLmdbStore } from '../../../src/features/lmdb-store.ts';
+import { openLmdbStoreAlone } from '../../../src/features/lmdb-store.ts';
 import type { OnlineStore, Row } from '../../../src/features/online-store.ts';
 import { parseDataType } from '../../../src/project/data-type.ts';
 import type { FeatureView, JoinKey } from '../../../src/project/project.ts';
@@ -53,7 +53,7 @@ export const loadedAt = Date.parse('2001-03-09T00:00:00Z');
 
 export async function createLoadBench(view: FeatureView = airports): Promise<LoadBench> {
   const dir = await mkdtemp(join(tmpdir(), 'millrace-load-'));
-  const store = await openLmdbStore({ path: join(dir, 'data'), views: [view] });
+  const store = await openLmdbStoreAlone({ path: join(dir, 'data'), views: [view] });
   const path = (name: string): string => join(dir, name);
   return {
     dir,

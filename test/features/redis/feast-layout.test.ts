@@ -113,6 +113,12 @@ describe('the hash of an entity key', () => {
     }
   });
 
+  it('does not exist for an entity without join keys', () => {
+    expect(() => layoutOf([viewOf('totals', entityOf('overall', {}), { f: 'int64' })])).toThrow(
+      `The entity "overall" has no join keys, and Feast's layout has no place for its features`,
+    );
+  });
+
   it('is refused if it would belong to two entities', () => {
     const twin = entityOf('twin', { city: 'int64', zone: 'string' });
     const views = [viewOf('a', place, { f: 'int64' }), viewOf('b', twin, { f: 'int64' })];

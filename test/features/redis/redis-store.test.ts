@@ -107,6 +107,16 @@ describe('a redirection to a node that hangs', () => {
   });
 });
 
+it('keeps the row of an entity without join keys, in Redis and in memory', async () => {
+  await server.command('FLUSHALL');
+  const totals = viewOf('totals', entityOf('overall', {}), { n: 'int64' });
+  const store = await openStore(server.url, [totals]);
+  await store.write([{ view: totals, key: '', row: [1000, 7] }]);
+  expect(await store.read([{ view: totals, key: '' }])).toEqual([[1000, 7]]);
+  expect(store.get(totals, '')).toEqual([1000, 7]);
+  await store.close();
+});
+
 describe('a view whose features changed', () => {
   const driver = entityOf('driver', { id: 'int64' });
   const before = viewOf('trips', driver, { count: 'int64', rating: 'float64' });
