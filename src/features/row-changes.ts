@@ -26,6 +26,8 @@ export interface RowChanges {
 interface Entry {
   readonly n: number;
   readonly keys?: readonly string[];
+  /** Who made it. */
+  readonly by?: string;
 }
 
 const SLOTS = 1024;
@@ -33,7 +35,8 @@ const ENTRY_KEYS_MAX = 1024;
 const ENTRY_CHARS_MAX = 16_384;
 const none: readonly string[] = [];
 
-export function createRowChanges(records: ChangeRecords): RowChanges {
+/** @param by a name of its own for whoever adds and takes here, whose own changes are then not given back to it */
+export function createRowChanges(records: ChangeRecords, by?: string): RowChanges {
   const count = (): number => {
     const bytes = records.getBinaryFast('count');
     return bytes === undefined ? 0 : Number(bytes.toString('latin1'));
@@ -44,7 +47,7 @@ export function createRowChanges(records: ChangeRecords): RowChanges {
       const n = count();
       const chars = keys.reduce((sum, key) => sum + key.length, 0);
       const isSmall = keys.length <= ENTRY_KEYS_MAX && chars <= ENTRY_CHARS_MAX;
-      const entry: Entry = isSmall ? { n, keys } : { n };
+      const entry: Entry = { n, ...(isSmall && { keys }), ...(by !== undefined && { by }) };
       records.put(slotOf(n), Buffer.from(JSON.stringify(entry)));
       records.put('count', Buffer.from(String(n + 1)));
     },
@@ -57,6 +60,7 @@ export function createRowChanges(records: ChangeRecords): RowChanges {
       const changed: string[] = [];
       for (let n = first; n < end; n++) {
         const entry = readEntry(records, n);
+        if (entry?.by !== undefined && entry.by === by) continue;
         if (entry?.keys === undefined) return undefined;
         changed.push(...entry.keys);
       }

@@ -1,0 +1,255 @@
+/**
+ * Applies the event log to the tiles. For each partition: where is it applied up to; what follows in the log; the tiles
+ * of the entities in it; fold the events in; store all of that in one step (tile-store.ts). When another applier was
+ * faster, everything is forgotten and begun again from where that one is.
+ *
+ * - An event that is older than the latest one of its partition by more than the allowed lateness goes to the events
+ *   that came too late, not into tiles.
+ * - An event that cannot be applied goes to the dead letters, with its reason, in the step that moves the offset past it.
+ *
+ * Batches are small, so that a prediction never waits for a long one: folding takes about 1 us an event and aggregate.
+ */
+import type { EventLog, LoggedEvent } from '../events/event-log.ts';
+import type { UnappliedEvent } from '../events/unapplied-events.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { StoredTiles } from './stored-tiles.ts';
+import type { StreamRouting } from './stream-routing.ts';
+import { tiledName } from './tile-store.ts';
+import type { Position, TileChange, TiledEntity, TileStore } from './tile-store.ts';
+import type { TakenTiles, WindowedRows } from './windowed-rows.ts';
+import type { ApplierCounts } from './applier-counts.ts';
+
+export interface Applier {
+  /** Applies what is in these partitions soon; the log calls it when something was appended. */
+  wake(partitions: Iterable<number>): void;
+  /** Resolves when all that is in the log now is applied. */
+  settle(): Promise<void>;
+  /** Waits for the batches that are under way. */
+  close(): Promise<void>;
+}
+
+export interface ApplierParts {
+  readonly log: EventLog;
+  readonly store: TileStore;
+  readonly stored: StoredTiles;
+  readonly rows: WindowedRows;
+  readonly routing: StreamRouting;
+  readonly latenessMs: number;
+  readonly counts: ApplierCounts;
+  readonly logger: Log;
+}
+
+/** At 4 aggregates a batch holds up the event loop for about 2 ms. */
+const BATCH_EVENTS = 256;
+/** What another process accepted, and did not live to apply. */
+const LOOK_EVERY_MS = 1000;
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 5000;
+
+export function createApplier(parts: ApplierParts): Applier {
+  const partitions = Array.from(
+    { length: parts.log.partitionCount },
+    (_, partition) => new PartitionApplier(parts, partition),
+  );
+  const lookAtAll = (): void => partitions.forEach((partition) => partition.wake());
+  const timer = setInterval(lookAtAll, LOOK_EVERY_MS);
+  timer.unref();
+  lookAtAll();
+  return {
+    wake(woken) {
+      for (const partition of woken) partitions[partition]?.wake();
+    },
+    async settle() {
+      await Promise.all(partitions.map(async (partition) => partition.settle()));
+    },
+    async close() {
+      clearInterval(timer);
+      await Promise.all(partitions.map(async (partition) => partition.close()));
+    },
+  };
+}
+
+class PartitionApplier {
+  private readonly parts: ApplierParts;
+  private readonly partition: number;
+  private running: Promise<void> | undefined;
+  private isWoken = false;
+  private isClosed = false;
+  /** Up to where what is in memory is applied; undefined = nothing of the partition is. */
+  private known: number | undefined;
+  /** Offsets of events that failed, by the reason why. */
+  private readonly poison = new Map<number, string>();
+  private failures = 0;
+
+  constructor(parts: ApplierParts, partition: number) {
+    this.parts = parts;
+    this.partition = partition;
+  }
+
+  wake(): void {
+    this.isWoken = true;
+    if (this.isClosed) return;
+    this.running ??= this.run().finally(() => (this.running = undefined));
+  }
+
+  async settle(): Promise<void> {
+    const end = await this.parts.log.nextOffset(this.partition);
+    while (!this.isClosed && (await this.parts.store.position(this.partition)).offset < end) {
+      this.wake();
+      await this.running;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    // In the next turn: whoever woke it may append more in this one.
+    await new Promise(setImmediate);
+    while (this.isWoken && !this.isClosed) {
+      this.isWoken = false;
+      try {
+        while (!this.isClosed && (await this.step())) this.failures = 0;
+      } catch (error) {
+        await this.pauseAfter(error as Error);
+      }
+    }
+  }
+
+  private async pauseAfter(error: Error): Promise<void> {
+    const { counts, logger } = this.parts;
+    counts.failures.add(1);
+    if (this.failures === 0)
+      logger.error(
+        { err: error, partition: this.partition },
+        'events could not be applied; it is tried again',
+      );
+    const delayMs = Math.min(RETRY_MS_MIN * 2 ** this.failures++, RETRY_MS_MAX);
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    this.isWoken = true;
+  }
+
+  /** One batch; false = there is nothing to apply. */
+  private async step(): Promise<boolean> {
+    const { log, store, rows } = this.parts;
+    const from = await store.position(this.partition);
+    if (this.known !== from.offset) rows.forgetPartition(this.partition);
+    this.known = from.offset;
+    const events = await log.read(this.partition, from.offset, { eventsMax: BATCH_EVENTS });
+    if (events.length === 0) return false;
+    const batch = new Batch(this.parts, this.partition, from, this.poison);
+    const taken = await rows.take(batch.route(events));
+    let isStored = false;
+    try {
+      if (!batch.fold(events, taken)) return true;
+      isStored = await store.commit(batch.result(taken));
+    } finally {
+      rows.release(taken, isStored);
+      if (!isStored) this.known = undefined;
+    }
+    if (!isStored) return true;
+    this.known = batch.to.offset;
+    this.poison.clear();
+    batch.count();
+    return true;
+  }
+}
+
+/** The entity tiles that an event goes into. */
+type Route = readonly TiledEntity[];
+
+class Batch {
+  to: Position;
+  private readonly parts: ApplierParts;
+  private readonly partition: number;
+  private readonly from: Position;
+  private readonly poison: Map<number, string>;
+  private readonly routes: Route[] = [];
+  private readonly deadLetters: UnappliedEvent[] = [];
+  private readonly tooLate: UnappliedEvent[] = [];
+  private applied = 0;
+
+  constructor(parts: ApplierParts, partition: number, from: Position, poison: Map<number, string>) {
+    this.parts = parts;
+    this.partition = partition;
+    this.from = from;
+    this.to = from;
+    this.poison = poison;
+  }
+
+  /** The distinct entities whose tiles the events go into. */
+  route(events: readonly LoggedEvent[]): TiledEntity[] {
+    const { routing } = this.parts;
+    const distinct = new Map<string, TiledEntity>();
+    for (const event of events) {
+      const route = routing.entitiesOf(event, this.partition);
+      this.routes.push(route);
+      for (const entity of route) distinct.set(tiledName(entity), entity);
+    }
+    return [...distinct.values()];
+  }
+
+  /** False = an event failed, and is known as poison from now on: all that was folded must be forgotten. */
+  fold(events: readonly LoggedEvent[], taken: readonly TakenTiles[]): boolean {
+    const tilesOf = new Map(taken.map((each) => [tiledName(each.entity), each]));
+    let { maxTimeMs } = this.from;
+    for (const [i, event] of events.entries()) {
+      const reason = this.poison.get(event.offset) ?? event.problem;
+      if (reason !== undefined) this.deadLetters.push(this.unapplied(event, reason));
+      else if (event.timeMs < maxTimeMs - this.parts.latenessMs)
+        this.tooLate.push(this.unapplied(event, `it came more than the allowed lateness after a later one`));
+      else {
+        if (event.timeMs > maxTimeMs) maxTimeMs = event.timeMs;
+        if (!this.foldOne(event, this.routes[i] as Route, tilesOf)) return false;
+      }
+    }
+    this.to = { offset: (events.at(-1) as LoggedEvent).offset + 1, maxTimeMs };
+    return true;
+  }
+
+  result(taken: readonly TakenTiles[]): Parameters<TileStore['commit']>[0] {
+    const { stored } = this.parts;
+    const tiles = taken.flatMap(({ entity, plan, tiles: of }): TileChange[] => {
+      const changed = of.takeChanged().map((sized): TileChange => ({
+        entity,
+        tileMs: plan.sizes[sized.size]?.tileMs ?? 0,
+        startMs: sized.tile.startMs,
+        bytes: stored.encode(plan, sized),
+      }));
+      const expired = of.dropExpired(this.to.maxTimeMs).map((sized): TileChange => ({
+        entity,
+        tileMs: plan.sizes[sized.size]?.tileMs ?? 0,
+        startMs: sized.tile.startMs,
+        bytes: undefined,
+      }));
+      return [...changed, ...expired];
+    });
+    const { partition, from, to, deadLetters, tooLate } = this;
+    return { partition, from, to, tiles, deadLetters, tooLate };
+  }
+
+  count(): void {
+    const { counts } = this.parts;
+    counts.applied.add(this.applied);
+    counts.tooLate.add(this.tooLate.length);
+    counts.deadLetters.add(this.deadLetters.length);
+  }
+
+  private foldOne(event: LoggedEvent, route: Route, tilesOf: ReadonlyMap<string, TakenTiles>): boolean {
+    try {
+      for (const entity of route)
+        tilesOf.get(tiledName(entity))?.tiles.apply(event.values, event.timeMs, event.offset);
+      this.applied++;
+      return true;
+    } catch (error) {
+      this.poison.set(event.offset, (error as Error).message);
+      return false;
+    }
+  }
+
+  private unapplied(event: LoggedEvent, reason: string): UnappliedEvent {
+    return { partition: this.partition, reason, event };
+  }
+}

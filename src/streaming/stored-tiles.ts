@@ -1,0 +1,92 @@
+/**
+ * Tiles to bytes and back: 6 bytes that say which form its states have, then the tile (tile-codec.ts). So features may be
+ * added to a view and taken away: of a tile that was written before, the states that are still wanted are read, and
+ * others begin empty.
+ */
+import { createHash } from 'node:crypto';
+import { createEntityTiles } from './entity-tiles.ts';
+import type { EntityTiles, SizedTile } from './entity-tiles.ts';
+import { createTileCodec, storedColumns } from './tile-codec.ts';
+import type { StoredColumns } from './tile-codec.ts';
+import type { SizePlan, TilePlan } from './tile-plan.ts';
+import type { StoredTile, TileForm, TileStore } from './tile-store.ts';
+
+const FORM_ID_BYTES = 6;
+
+export interface StoredTiles {
+  encode(plan: TilePlan, sized: SizedTile): Buffer;
+  /**
+   * The tiles of an entity, from what is stored of them.
+   * @throws Error if the bytes are not tiles
+   */
+  decode(plan: TilePlan, stored: readonly StoredTile[]): EntityTiles;
+}
+
+/** A tile size of a plan, and the forms that its tiles are found in. */
+interface KnownSize {
+  readonly id: number;
+  readonly head: Buffer;
+  /** By the id of another form. */
+  readonly columns: Map<number, StoredColumns>;
+}
+
+/** Makes the forms of all plans known in the store first, so that whoever finds a tile can read it. */
+export async function createStoredTiles(
+  plans: Iterable<TilePlan>,
+  store: Pick<TileStore, 'registerForm' | 'formOf'>,
+): Promise<StoredTiles> {
+  const codec = createTileCodec();
+  const sizes = new Map<SizePlan, KnownSize>();
+  for (const { sizes: planned } of plans) {
+    for (const size of planned) {
+      const form = formOf(size);
+      const id = formId(form);
+      const head = Buffer.alloc(FORM_ID_BYTES);
+      head.writeUIntBE(id, 0, FORM_ID_BYTES);
+      sizes.set(size, { id, head, columns: new Map() });
+      await store.registerForm(id, form);
+    }
+  }
+
+  function columnsOf(size: SizePlan, id: number): StoredColumns | undefined {
+    const known = sizes.get(size) as KnownSize;
+    if (id === known.id) return undefined;
+    const found = known.columns.get(id);
+    if (found !== undefined) return found;
+    const form = store.formOf(id);
+    if (form === undefined) throw new Error(`the form ${id} of a stored tile is not known`);
+    const columns = storedColumns(size, form);
+    known.columns.set(id, columns);
+    return columns;
+  }
+
+  return {
+    encode(plan, { size, tile }) {
+      const sizePlan = plan.sizes[size] as SizePlan;
+      const { head } = sizes.get(sizePlan) as KnownSize;
+      return Buffer.concat([head, codec.encode(sizePlan, tile)]);
+    },
+    decode(plan, stored) {
+      const tiles = createEntityTiles(plan);
+      for (const { tileMs, startMs, bytes } of stored) {
+        const size = plan.sizes.findIndex((each) => each.tileMs === tileMs);
+        const sizePlan = plan.sizes[size];
+        // No window of the view has tiles of this size any more.
+        if (sizePlan === undefined) continue;
+        const columns = columnsOf(sizePlan, bytes.readUIntBE(0, FORM_ID_BYTES));
+        const tile = codec.decode(sizePlan, startMs, bytes.subarray(FORM_ID_BYTES), columns);
+        tiles.put({ size, tile });
+      }
+      return tiles;
+    },
+  };
+}
+
+function formOf({ partials }: SizePlan): TileForm {
+  return partials.map(({ key }) => key);
+}
+
+/** The first 48 bits of the SHA-256 of its JSON. */
+function formId(form: TileForm): number {
+  return createHash('sha256').update(JSON.stringify(form)).digest().readUIntBE(0, FORM_ID_BYTES);
+}

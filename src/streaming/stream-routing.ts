@@ -1,0 +1,67 @@
+/**
+ * Which entities an event is about, and so which partitions of the log it belongs to. All events of an entity are in one
+ * partition, where they are applied in order. An event whose streams name entities of several partitions is in each of
+ * them, and counts in each only for the entities of that partition.
+ */
+import { encodeEntityKey } from '../features/entity-key.ts';
+import type { EntityKey } from '../features/online-store.ts';
+import type { EventType, FeatureView, Stream } from '../project/project.ts';
+import type { Scalar, Value } from '../project/value.ts';
+import type { TiledEntity } from './tile-store.ts';
+
+export interface RoutedEvent {
+  readonly type: EventType;
+  readonly values: readonly Value[];
+}
+
+export interface StreamRouting {
+  partitionOf(view: FeatureView, key: EntityKey): number;
+  /** The entities of one partition that the event is about; one whose key is missing in the event is left out. */
+  entitiesOf(event: RoutedEvent, partition: number): TiledEntity[];
+  /** The distinct partitions of its entities; none if it is about none. */
+  partitionsOf(event: RoutedEvent): number[];
+}
+
+interface StreamedView {
+  readonly view: FeatureView;
+  readonly stream: Stream;
+}
+
+export function createStreamRouting(views: Iterable<FeatureView>, partitionCount: number): StreamRouting {
+  const streamedBy = new Map<string, StreamedView[]>();
+  for (const view of views) {
+    if (view.stream === undefined) continue;
+    const { name } = view.stream.event;
+    streamedBy.set(name, [...(streamedBy.get(name) ?? []), { view, stream: view.stream }]);
+  }
+  const partitionOf = (view: FeatureView, key: EntityKey): number =>
+    hash(`${view.entity.name}/${key}`) % partitionCount;
+  const allOf = ({ type, values }: RoutedEvent): TiledEntity[] =>
+    (streamedBy.get(type.name) ?? []).flatMap((streamed) => {
+      const key = keyOf(streamed, values);
+      const { view } = streamed;
+      return key === undefined ? [] : { view, key, partition: partitionOf(view, key) };
+    });
+  return {
+    partitionOf,
+    entitiesOf: (event, partition) => allOf(event).filter((entity) => entity.partition === partition),
+    partitionsOf: (event) => [...new Set(allOf(event).map(({ partition }) => partition))],
+  };
+}
+
+function keyOf({ view, stream }: StreamedView, values: readonly Value[]): EntityKey | undefined {
+  const parts: Scalar[] = [];
+  for (const { index } of stream.keyFields) {
+    const value = values[index] ?? null;
+    if (value === null) return undefined;
+    parts.push(value as Scalar);
+  }
+  return encodeEntityKey(view.entity, parts);
+}
+
+/** FNV-1a with 32 bits, over the UTF-16 code units. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  return value >>> 0;
+}

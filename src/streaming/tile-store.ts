@@ -1,0 +1,85 @@
+/**
+ * Where tiles are kept between processes and starts. Two stores (LMDB, Redis) behind one interface and one contract
+ * suite (test/contract/tile-store.ts).
+ *
+ * What belongs to one partition of the event log (tiles of its entities, the offset up to which events are in them, the
+ * latest event time, events that came too late, and dead letters) changes in one step, and only if the offset still is
+ * where the change began. So each event is in the tiles once, however many appliers compete, stop or are killed.
+ */
+import type { UnappliedEvent } from '../events/unapplied-events.ts';
+import type { EntityKey } from '../features/online-store.ts';
+import type { FeatureView } from '../project/project.ts';
+
+/** One entity in one view; all its events are in one partition. */
+export interface TiledEntity {
+  readonly view: FeatureView;
+  readonly key: EntityKey;
+  readonly partition: number;
+}
+
+/** The place of a tile among those of its entity. */
+export interface TilePlace {
+  readonly tileMs: number;
+  readonly startMs: number;
+}
+
+export interface StoredTile extends TilePlace {
+  readonly bytes: Buffer;
+}
+
+export interface TileChange extends TilePlace {
+  readonly entity: TiledEntity;
+  /** Undefined = it is dropped. */
+  readonly bytes: Buffer | undefined;
+}
+
+/** How far a partition of the log is applied. */
+export interface Position {
+  /** Of the next event to apply. */
+  readonly offset: number;
+  /** Time of the latest event that was applied; -Infinity before the first. */
+  readonly maxTimeMs: number;
+}
+
+export interface AppliedBatch {
+  readonly partition: number;
+  readonly from: Position;
+  readonly to: Position;
+  readonly tiles: readonly TileChange[];
+  readonly deadLetters: readonly UnappliedEvent[];
+  readonly tooLate: readonly UnappliedEvent[];
+}
+
+export interface TileStore {
+  /** @throws MillraceError STORE_FAILED */
+  position(partition: number): Promise<Position>;
+
+  /** The tiles of an entity, if they can be had at once; undefined = ask `read`. */
+  get(entity: TiledEntity): readonly StoredTile[] | undefined;
+
+  /** @throws MillraceError STORE_FAILED */
+  read(entities: readonly TiledEntity[]): Promise<(readonly StoredTile[])[]>;
+
+  /**
+   * Stores a batch and resolves when it is durable; false = somebody else has applied events of the partition since
+   * `from`, and nothing was changed.
+   * @throws MillraceError STORE_FAILED: nothing was changed, or it is not known
+   */
+  commit(batch: AppliedBatch): Promise<boolean>;
+
+  /** Names (`tiledName`) of entities whose tiles others have changed since the last call; undefined = any may have. */
+  takeChanged(): readonly string[] | undefined;
+
+  /** Keeps what the states of a tile mean, under an id; of an id that is known it is the same. */
+  registerForm(id: number, form: TileForm): Promise<void>;
+  formOf(id: number): TileForm | undefined;
+
+  close(): Promise<void>;
+}
+
+/** The keys of the partials (tile-plan.ts) whose states a tile holds, in order. */
+export type TileForm = readonly string[];
+
+export function tiledName({ view, key }: Pick<TiledEntity, 'view' | 'key'>): string {
+  return `${view.name}/${key}`;
+}
