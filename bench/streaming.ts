@@ -5,7 +5,6 @@
  *     npx tsx bench/streaming.ts
  */
 import { fileURLToPath } from 'node:url';
-import { resultType } from '../src/project/aggregate-types.ts';
 import { parseDataType } from '../src/project/data-type.ts';
 import type { AggregateName, EventField, Feature, FeatureView } from '../src/project/project.ts';
 import type { Value } from '../src/project/value.ts';
@@ -67,7 +66,7 @@ function viewOf(wanted: readonly Wanted[], windows: readonly number[]): FeatureV
       const aggregation = { name, field, where: undefined, windowMs, count: 1, rank: 1, quantile: 0.9 };
       return {
         name: `f${index}`,
-        type: resultType(name, field?.type),
+        type: field?.type ?? { scalar: 'int64', length: undefined },
         index,
         default: undefined,
         aggregation,

@@ -154,7 +154,7 @@ describe('the rows of tiles', () => {
           expectRead(harness, momentMs, true);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 });
