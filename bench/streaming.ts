@@ -5,13 +5,16 @@
  *     npx tsx bench/streaming.ts
  */
 import { fileURLToPath } from 'node:url';
-import { resultType } from '../src/project/aggregate-types.ts';
 import { parseDataType } from '../src/project/data-type.ts';
 import type { AggregateName, EventField, Feature, FeatureView } from '../src/project/project.ts';
 import type { Value } from '../src/project/value.ts';
 import { createEntityTiles } from '../src/streaming/entity-tiles.ts';
 import type { EntityTiles } from '../src/streaming/entity-tiles.ts';
+import { createTileCodec } from '../src/streaming/tile-codec.ts';
 import { compileTilePlan } from '../src/streaming/tile-plan.ts';
+import type { SizePlan, TilePlan } from '../src/streaming/tile-plan.ts';
+import { tileStartOf } from '../src/streaming/tile.ts';
+import type { Tile } from '../src/streaming/tile.ts';
 import { median } from './median.ts';
 import type { BenchRow } from './bench-row.ts';
 
@@ -63,7 +66,7 @@ function viewOf(wanted: readonly Wanted[], windows: readonly number[]): FeatureV
       const aggregation = { name, field, where: undefined, windowMs, count: 1, rank: 1, quantile: 0.9 };
       return {
         name: `f${index}`,
-        type: resultType(name, field?.type),
+        type: field?.type ?? { scalar: 'int64', length: undefined },
         index,
         default: undefined,
         aggregation,
@@ -77,36 +80,32 @@ const fiveWindows = [10 * MINUTE_MS, HOUR_MS, DAY_MS, 7 * DAY_MS, 30 * DAY_MS];
 
 export async function benchStreaming(): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
-  for (const [name, wanted] of [
+  const measure = (name: string, step: (index: number) => void): void => {
+    rows.push({ name: `streaming: ${name}`, perSecond: rateOf(step) });
+  };
+  for (const [kind, wanted] of [
     ['simple', simple],
     ['costly', costly],
   ] as const) {
-    rows.push(
-      {
-        name: `streaming: events, 4 ${name} aggregates, 1 window`,
-        perSecond: rateOf(adder(viewOf(wanted, oneWindow))),
-      },
-      {
-        name: `streaming: events, 4 ${name} aggregates, 5 windows`,
-        perSecond: rateOf(adder(viewOf(wanted, fiveWindows))),
-      },
-      {
-        name: `streaming: rows of 20 ${name} features, unchanged`,
-        perSecond: rateOf(reader(viewOf(wanted, fiveWindows), false)),
-      },
-      {
-        name: `streaming: events and rows of 20 ${name} features, by turns`,
-        perSecond: rateOf(reader(viewOf(wanted, fiveWindows), true)),
-      },
-    );
+    const [one, five] = [viewOf(wanted, oneWindow), viewOf(wanted, fiveWindows)];
+    measure(`events, 4 ${kind} aggregates, 1 window`, adder(one));
+    measure(`events, 4 ${kind} aggregates, 5 windows`, adder(five));
+    measure(`tiles of 4 ${kind} aggregates, read, changed and written`, rewriter(one));
+    measure(`rows of 20 ${kind} features, unchanged`, reader(five, false));
+    measure(`events and rows of 20 ${kind} features, by turns`, reader(five, true));
     await new Promise(setImmediate);
   }
   return rows;
 }
 
-function entities(view: FeatureView): EntityTiles[] {
+function planOf(view: FeatureView): TilePlan {
   const { plan } = compileTilePlan(view, HOUR_MS);
   if (plan === undefined) throw new Error('the benchmark has a mistake in its view');
+  return plan;
+}
+
+function entities(view: FeatureView): EntityTiles[] {
+  const plan = planOf(view);
   return Array.from({ length: ENTITIES }, () => createEntityTiles(plan));
 }
 
@@ -125,6 +124,25 @@ function adder(view: FeatureView): (index: number) => void {
   const events = sampleEvents();
   return (index) => {
     tiles[index % ENTITIES]?.apply(events[index % 512] ?? [], startMs + index, index);
+  };
+}
+
+/** What an event costs whose tile is not in memory, but for the store. */
+function rewriter(view: FeatureView): (index: number) => void {
+  const plan = planOf(view);
+  const codec = createTileCodec();
+  const events = sampleEvents();
+  const size = plan.sizes[0] as SizePlan;
+  const stored: Uint8Array[] = entities(view).map((tiles) => {
+    for (let i = 0; i < 60; i++) tiles.apply(events[i] ?? [], startMs, i);
+    return codec.encode(size, tiles.takeChanged()[0]?.tile as Tile);
+  });
+  const tileStartMs = tileStartOf(startMs, size.tileMs);
+  return (index) => {
+    const tiles = createEntityTiles(plan);
+    tiles.put({ size: 0, tile: codec.decode(size, tileStartMs, stored[index % ENTITIES] as Uint8Array) });
+    tiles.apply(events[index % 512] ?? [], startMs, index);
+    stored[index % ENTITIES] = codec.encode(size, tiles.takeChanged()[0]?.tile as Tile);
   };
 }
 

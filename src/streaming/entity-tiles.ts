@@ -164,11 +164,19 @@ function takeExpired(sized: SizeTiles, nowMs: number): readonly Tile[] {
   return tiles.splice(0, kept);
 }
 
-function tilesBytes({ plan, tiles }: SizeTiles): number {
+function tilesBytes({ plan, tiles, closed }: SizeTiles): number {
   let bytes = 0;
-  for (const { states } of tiles) {
-    bytes += TILE_BYTES;
-    for (let i = 0; i < states.length; i++) bytes += plan.partials[i]?.aggregate.bytes(states[i]) ?? 0;
+  for (const { states } of tiles) bytes += TILE_BYTES + statesBytes(plan, states);
+  for (const merged of closed)
+    if (merged !== undefined) bytes += TILE_BYTES + statesBytes(plan, merged.states);
+  return bytes;
+}
+
+function statesBytes({ partials }: SizePlan, states: readonly unknown[]): number {
+  let bytes = 0;
+  for (let i = 0; i < states.length; i++) {
+    const state = states[i];
+    if (state !== undefined) bytes += partials[i]?.aggregate.bytes(state) ?? 0;
   }
   return bytes;
 }

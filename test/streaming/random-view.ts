@@ -1,10 +1,10 @@
 /** Random streaming views over one event type with fields of every type, and events for them. */
 import fc from 'fast-check';
-import { refuseField } from '../../src/project/aggregate-types.ts';
 import { aggregateNames } from '../../src/project/project.ts';
 import type { AggregateName, FeatureView } from '../../src/project/project.ts';
 import { canonicalInt64 } from '../../src/project/value.ts';
 import type { Value } from '../../src/project/value.ts';
+import { takesField } from './aggregate-fields.ts';
 import { durationMs, eventOf, streamingView } from './sample-view.ts';
 import type { FeatureGiven } from './sample-view.ts';
 
@@ -36,9 +36,7 @@ const randomWindowMs = fc.oneof(
 );
 
 function fieldsFor(name: AggregateName): string[] {
-  return randomEventType.fields
-    .filter(({ type }) => refuseField(name, type) === undefined)
-    .map((field) => field.name);
+  return randomEventType.fields.filter((field) => takesField(name, field)).map((field) => field.name);
 }
 
 const randomFeature: fc.Arbitrary<FeatureGiven> = fc.constantFrom(...aggregateNames).chain((name) => {

@@ -1,5 +1,4 @@
 /** Streaming views as the project reader makes them, written short. */
-import { resultType } from '../../src/project/aggregate-types.ts';
 import { parseDataType } from '../../src/project/data-type.ts';
 import { parseDuration } from '../../src/project/duration.ts';
 import type {
@@ -12,6 +11,7 @@ import type {
 } from '../../src/project/project.ts';
 import { compileTilePlan } from '../../src/streaming/tile-plan.ts';
 import type { TilePlan } from '../../src/streaming/tile-plan.ts';
+import { resultType } from './aggregate-fields.ts';
 
 /** One feature: its aggregate, a field (none for a count), and the rest. */
 export interface FeatureGiven {
@@ -55,7 +55,7 @@ function featureOf(event: EventType, given: FeatureGiven, index: number): Featur
   if (given.field !== undefined && field === undefined) throw new Error(`there is no field ${given.field}`);
   return {
     name: `f${index}`,
-    type: resultType(name, field?.type),
+    type: resultType(name, field),
     index,
     default: undefined,
     aggregation: {

@@ -1,7 +1,7 @@
 /**
  * What an aggregate keeps of the events of one tile: a partial state, from which the answer of any window follows by
- * merging. States are plain objects whose fields keep their kinds, since one event changes several of them: a change
- * takes 5 to 30 ns (Node 20).
+ * merging. States are plain objects whose fields keep their kinds, since one event changes several of them. That takes
+ * 6 to 20 ns each, for distinct counts, top k and quantiles 65 to 80 ns (Node 20, 100 states, 2-core machine).
  *
  * Merging is commutative and associative in its result. Where it is rounded or approximate the rest is within the
  * bound that the aggregate states.

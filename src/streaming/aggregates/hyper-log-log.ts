@@ -41,8 +41,9 @@ export function mergeRegisters(into: Registers, other: Registers): void {
 export function estimateCount(registers: Registers): number {
   const counts = new Array<number>(RUN_BITS + 2).fill(0);
   for (const value of registers) counts[value] = (counts[value] as number) + 1;
-  let inverse = REGISTERS * tau(1 - (counts[RUN_BITS + 1] as number) / REGISTERS);
-  for (let value = RUN_BITS; value >= 1; value--) inverse = (inverse + (counts[value] as number)) / 2;
+  // Ertl also corrects for full registers. It takes some 2^41 values a register to have such.
+  let inverse = 0;
+  for (let value = RUN_BITS + 1; value >= 1; value--) inverse = (inverse + (counts[value] as number)) / 2;
   inverse += REGISTERS * sigma((counts[0] as number) / REGISTERS);
   return Math.round((ALPHA * REGISTERS * REGISTERS) / inverse);
 }
@@ -61,20 +62,4 @@ function sigma(share: number): number {
     weight += weight;
   } while (total !== previous);
   return total;
-}
-
-/** Corrects for registers that are full; Ertl, algorithm 6. */
-function tau(share: number): number {
-  if (share === 0 || share === 1) return 0;
-  let root = share;
-  let weight = 1;
-  let total = 1 - share;
-  let previous: number;
-  do {
-    root = Math.sqrt(root);
-    previous = total;
-    weight /= 2;
-    total -= (1 - root) ** 2 * weight;
-  } while (total !== previous);
-  return total / 3;
 }

@@ -44,6 +44,13 @@ describe('the most frequent values', () => {
     );
   });
 
+  it('lose no more than what the first one beyond the counters had', () => {
+    const merged = topK(3).create();
+    topK(3).merge(merged, countersOf(Array.from({ length: 128 }, (_, i) => i % 64)) as typeof merged);
+    topK(3).merge(merged, countersOf([1000, 7]) as typeof merged);
+    expect(merged).toEqual(new Map(Array.from({ length: 64 }, (_, i) => [i, i === 7 ? 2 : 1])));
+  });
+
   it('are kept by more counters where more are asked for', () => {
     const state = topK(20).create();
     for (let i = 0; i < 500; i++) topK(20).add(state, i % 160, 0, 0);
