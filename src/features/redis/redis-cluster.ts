@@ -83,8 +83,8 @@ function followMasters(
     const before = owners;
     owners = Array.from(cluster.slots, (nodes: readonly string[] | undefined) => nodes?.[0]);
     for (const node of losers(before, owners)) shards.get(node)?.interrupt();
-    for (const client of cluster.nodes('master')) attach(client);
     const present = new Set(owners);
+    for (const client of cluster.nodes('master')) if (present.has(nodeOf(client))) attach(client);
     for (const [node, shard] of shards) {
       if (present.has(node)) continue;
       shard.close();
