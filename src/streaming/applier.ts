@@ -9,7 +9,8 @@
  *
  * Batches are small, so that a prediction never waits for a long one: folding takes about 1 us an event and aggregate.
  */
-import type { EventLog, LoggedEvent } from '../events/event-log.ts';
+import type { EventLog, LogRead, LogRecord } from '../events/event-log.ts';
+import type { AcceptedEvent } from '../events/event.ts';
 import type { UnappliedEvent } from '../events/unapplied-events.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { StoredTiles } from './stored-tiles.ts';
@@ -40,9 +41,10 @@ export interface ApplierParts {
 }
 
 /** At 4 aggregates a batch holds up the event loop for about 2 ms. */
-const BATCH_EVENTS = 256;
+const READ_LIMITS = { recordsMax: 256, bytesMax: 1024 * 1024 };
 /** What another process accepted, and did not live to apply. */
 const LOOK_EVERY_MS = 1000;
+const TOO_LATE = 'it is older than the latest event of its partition by more than streaming.allowed_lateness';
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 5000;
 
@@ -93,7 +95,7 @@ class PartitionApplier {
   }
 
   async settle(): Promise<void> {
-    const end = await this.parts.log.nextOffset(this.partition);
+    const end = (await this.parts.log.sizes())[this.partition]?.nextOffset ?? 0;
     while (!this.isClosed && (await this.parts.store.position(this.partition)).offset < end) {
       this.wake();
       await this.running;
@@ -137,13 +139,13 @@ class PartitionApplier {
     const from = await store.position(this.partition);
     if (this.known !== from.offset) rows.forgetPartition(this.partition);
     this.known = from.offset;
-    const events = await log.read(this.partition, from.offset, { eventsMax: BATCH_EVENTS });
-    if (events.length === 0) return false;
+    const read = await log.read(this.partition, from.offset, READ_LIMITS);
+    if (read.nextOffset === from.offset) return false;
     const batch = new Batch(this.parts, this.partition, from, this.poison);
-    const taken = await rows.take(batch.route(events));
+    const taken = await rows.take(batch.route(read));
     let isStored = false;
     try {
-      if (!batch.fold(events, taken)) return true;
+      if (!batch.fold(read, taken)) return true;
       isStored = await store.commit(batch.result(taken));
     } finally {
       rows.release(taken, isStored);
@@ -180,11 +182,11 @@ class Batch {
   }
 
   /** The distinct entities whose tiles the events go into. */
-  route(events: readonly LoggedEvent[]): TiledEntity[] {
+  route({ records }: LogRead): TiledEntity[] {
     const { routing } = this.parts;
     const distinct = new Map<string, TiledEntity>();
-    for (const event of events) {
-      const route = routing.entitiesOf(event, this.partition);
+    for (const { event } of records) {
+      const route = event === undefined ? [] : routing.entitiesOf(event, this.partition);
       this.routes.push(route);
       for (const entity of route) distinct.set(tiledName(entity), entity);
     }
@@ -192,20 +194,22 @@ class Batch {
   }
 
   /** False = an event failed, and is known as poison from now on: all that was folded must be forgotten. */
-  fold(events: readonly LoggedEvent[], taken: readonly TakenTiles[]): boolean {
+  fold({ records, nextOffset }: LogRead, taken: readonly TakenTiles[]): boolean {
     const tilesOf = new Map(taken.map((each) => [tiledName(each.entity), each]));
     let { maxTimeMs } = this.from;
-    for (const [i, event] of events.entries()) {
-      const reason = this.poison.get(event.offset) ?? event.problem;
-      if (reason !== undefined) this.deadLetters.push(this.unapplied(event, reason));
+    for (const [i, record] of records.entries()) {
+      const { event, offset } = record;
+      const reason = this.poison.get(offset) ?? record.problem;
+      if (reason !== undefined) this.deadLetters.push(this.unapplied(record, reason));
+      else if (event === undefined) continue;
       else if (event.timeMs < maxTimeMs - this.parts.latenessMs)
-        this.tooLate.push(this.unapplied(event, `it came more than the allowed lateness after a later one`));
+        this.tooLate.push(this.unapplied(record, TOO_LATE));
       else {
         if (event.timeMs > maxTimeMs) maxTimeMs = event.timeMs;
-        if (!this.foldOne(event, this.routes[i] as Route, tilesOf)) return false;
+        if (!this.foldOne(event, offset, this.routes[i] as Route, tilesOf)) return false;
       }
     }
-    this.to = { offset: (events.at(-1) as LoggedEvent).offset + 1, maxTimeMs };
+    this.to = { offset: nextOffset, maxTimeMs };
     return true;
   }
 
@@ -237,19 +241,24 @@ class Batch {
     counts.deadLetters.add(this.deadLetters.length);
   }
 
-  private foldOne(event: LoggedEvent, route: Route, tilesOf: ReadonlyMap<string, TakenTiles>): boolean {
+  private foldOne(
+    event: AcceptedEvent,
+    offset: number,
+    route: Route,
+    tilesOf: ReadonlyMap<string, TakenTiles>,
+  ): boolean {
     try {
       for (const entity of route)
-        tilesOf.get(tiledName(entity))?.tiles.apply(event.values, event.timeMs, event.offset);
+        tilesOf.get(tiledName(entity))?.tiles.apply(event.values, event.timeMs, offset);
       this.applied++;
       return true;
     } catch (error) {
-      this.poison.set(event.offset, (error as Error).message);
+      this.poison.set(offset, (error as Error).message);
       return false;
     }
   }
 
-  private unapplied(event: LoggedEvent, reason: string): UnappliedEvent {
-    return { partition: this.partition, reason, event };
+  private unapplied(record: LogRecord, reason: string): UnappliedEvent {
+    return { partition: this.partition, reason, record };
   }
 }

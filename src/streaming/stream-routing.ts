@@ -3,6 +3,7 @@
  * partition, where they are applied in order. An event whose streams name entities of several partitions is in each of
  * them, and counts in each only for the entities of that partition.
  */
+import { partitionOf } from '../events/partition.ts';
 import { encodeEntityKey } from '../features/entity-key.ts';
 import type { EntityKey } from '../features/online-store.ts';
 import type { EventType, FeatureView, Stream } from '../project/project.ts';
@@ -34,16 +35,16 @@ export function createStreamRouting(views: Iterable<FeatureView>, partitionCount
     const { name } = view.stream.event;
     streamedBy.set(name, [...(streamedBy.get(name) ?? []), { view, stream: view.stream }]);
   }
-  const partitionOf = (view: FeatureView, key: EntityKey): number =>
-    hash(`${view.entity.name}/${key}`) % partitionCount;
+  const partitionOfEntity = (view: FeatureView, key: EntityKey): number =>
+    partitionOf([view.entity.name, key], partitionCount);
   const allOf = ({ type, values }: RoutedEvent): TiledEntity[] =>
     (streamedBy.get(type.name) ?? []).flatMap((streamed) => {
       const key = keyOf(streamed, values);
       const { view } = streamed;
-      return key === undefined ? [] : { view, key, partition: partitionOf(view, key) };
+      return key === undefined ? [] : { view, key, partition: partitionOfEntity(view, key) };
     });
   return {
-    partitionOf,
+    partitionOf: partitionOfEntity,
     entitiesOf: (event, partition) => allOf(event).filter((entity) => entity.partition === partition),
     partitionsOf: (event) => [...new Set(allOf(event).map(({ partition }) => partition))],
   };
@@ -57,11 +58,4 @@ function keyOf({ view, stream }: StreamedView, values: readonly Value[]): Entity
     parts.push(value as Scalar);
   }
   return encodeEntityKey(view.entity, parts);
-}
-
-/** FNV-1a with 32 bits, over the UTF-16 code units. */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
-  return value >>> 0;
 }
