@@ -20,7 +20,7 @@ interface WarmOptions extends StoreOptions {
 
 export function cacheCommand(): Command {
   const warm = new Command('warm').description(
-    'Have a running server read the rows that were asked for lately at any server of the project. A server that starts does so by itself.',
+    'Have a running server read the rows that were asked for lately at one of the servers of the project. A server that starts does so by itself.',
   );
   addRedisOptions(addProjectOption(warm))
     .requiredOption('--url <url>', 'the server to warm: http://host:8080', parseUrl)

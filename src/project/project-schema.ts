@@ -206,7 +206,11 @@ export const projectSchema: z.ZodType<ProjectSpec> = z
     endpoints: z.record(name, endpoint).prefault({}).describe('What callers ask for predictions, by name.'),
     limits: limits.prefault({}).describe('Bounds on what one call, and all of them, may take.'),
     cache: cache.prefault({}).describe('How rows are kept in memory in front of Redis.'),
-    feast: feast.optional().describe('How Feast wrote its rows, for --redis-layout feast.'),
+    feast: feast
+      .optional()
+      .describe(
+        'How Feast writes its rows; with this section, even an empty one, rows in Redis are those of Feast.',
+      ),
     $schema: schemaKey,
   })
   .meta({

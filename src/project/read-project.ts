@@ -123,7 +123,7 @@ function emptyProject(dir: string): Project {
     endpoints: new Map(),
     limits: buildLimits(emptySpec.limits),
     cache: buildCache(emptySpec.cache),
-    feast: { project: emptySpec.project, entityKeyVersion: 3, keyTypes: new Map() },
+    feast: { isDeclared: false, project: emptySpec.project, entityKeyVersion: 3, keyTypes: new Map() },
   };
 }
 

@@ -132,7 +132,12 @@ describe('a sound project', () => {
       staleMsMax: 600_000,
       readTimeoutMs: 250,
     });
-    expect(defaults.feast).toEqual({ project: 'shop', entityKeyVersion: 3, keyTypes: new Map() });
+    expect(defaults.feast).toEqual({
+      isDeclared: false,
+      project: 'shop',
+      entityKeyVersion: 3,
+      keyTypes: new Map(),
+    });
     const text = [
       'project: p',
       'entities: { driver: { keys: { driver_id: int64 } } }',
@@ -145,6 +150,7 @@ describe('a sound project', () => {
     expect(project.featureViews.get('v')?.onUnavailable).toBe('error');
     expect(project.cache).toEqual({ entriesMax: 0, ttlMs: 5000, staleMsMax: 3_600_000, readTimeoutMs: 20 });
     expect(project.feast).toEqual({
+      isDeclared: true,
       project: 'rides',
       entityKeyVersion: 2,
       keyTypes: new Map([['driver_id', 'int32']]),

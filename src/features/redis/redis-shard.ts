@@ -56,6 +56,7 @@ export class RedisShard implements Shard {
   private feed: ChangeFeed | undefined;
   private feedTries = 0;
   private feedTimer: NodeJS.Timeout | undefined;
+  private isFeedLossTold = false;
   private isTripped = false;
   private failures = 0;
   private missedBeats = 0;
@@ -176,7 +177,8 @@ export class RedisShard implements Shard {
       this.epoch = ++this.epochs;
       this.settleReady.resolve();
       if (this.epochs === 1) return;
-      this.events.log('feed open');
+      if (this.isFeedLossTold) this.events.log('feed open');
+      this.isFeedLossTold = false;
       this.events.changed(undefined);
     } catch (error) {
       const isOther = error instanceof OtherServerError;
@@ -187,14 +189,12 @@ export class RedisShard implements Shard {
 
   private feedLost(client: Redis): void {
     this.endFeed();
-    this.events.log('feed lost');
     this.retryFeed(client);
   }
 
   private retryFeed(client: Redis, cause?: Error): void {
     if (client !== this.client || client.status !== 'ready') return;
-    // The first failure, not each of a thousand.
-    if (cause !== undefined && this.feedTries <= 1) this.events.log('feed lost', cause.message);
+    this.tellFeedLoss(cause?.message);
     clearTimeout(this.feedTimer);
     const delayMs = Math.min(10 * 2 ** this.feedTries++, FEED_RETRY_MS_MAX);
     this.feedTimer = setTimeout(() => {
@@ -204,8 +204,16 @@ export class RedisShard implements Shard {
     }, delayMs);
   }
 
+  /** Once, however often it is tried again. */
+  private tellFeedLoss(why?: string): void {
+    if (this.isFeedLossTold || this.isClosed) return;
+    this.isFeedLossTold = true;
+    this.events.log('feed lost', why);
+  }
+
   private endFeed(): void {
     clearTimeout(this.feedTimer);
+    if (this.feed !== undefined) this.tellFeedLoss();
     this.feed?.close();
     this.feed = undefined;
     this.epoch = 0;
