@@ -102,18 +102,25 @@ function formatTime(timeMs: number): string {
   return new Date(timeMs).toISOString().replace('.000Z', 'Z');
 }
 
-/** The rows of every view: from memory where the store has them there, the others in one read. */
+/**
+ * The rows of every view: from memory where the store has them there, the others in one read. One entity key after the
+ * other, with all its views: so the store finds each key once, and reads it once.
+ */
 async function readRows(store: OnlineStore, query: FeatureQuery): Promise<(Row | null)[][]> {
   const missed: { readonly view: FeatureView; readonly key: EntityKey; keep(row: Row | null): void }[] = [];
-  const rowsOfViews = query.views.map(({ view }) => {
-    const rows: (Row | null)[] = [];
-    query.entityKeys.get(view.entity)?.forEach((key, i) => {
-      const row = store.get(view, key);
-      rows.push(row ?? null);
-      if (row === undefined) missed.push({ view, key, keep: (read) => (rows[i] = read) });
+  const rowsOfViews = query.views.map((): (Row | null)[] => []);
+  for (const [entity, keys] of query.entityKeys) {
+    const columns = query.views.flatMap(({ view }, i) =>
+      view.entity === entity ? [{ view, rows: rowsOfViews[i] as (Row | null)[] }] : [],
+    );
+    keys.forEach((key, i) => {
+      for (const { view, rows } of columns) {
+        const row = store.get(view, key);
+        rows.push(row ?? null);
+        if (row === undefined) missed.push({ view, key, keep: (read) => (rows[i] = read) });
+      }
     });
-    return rows;
-  });
+  }
   if (missed.length > 0) {
     const read = await store.read(missed);
     missed.forEach((miss, i) => miss.keep(read[i] ?? null));
