@@ -55,6 +55,8 @@ export interface Fill {
   readonly name: string;
   readonly key: EntityKey;
   readonly views: FeatureView[];
+  /** Where a view stands in `views`, by the index of its slot. */
+  readonly places: (number | undefined)[];
   readonly batch: Batch;
   shard: Shard | undefined;
   epoch: number;

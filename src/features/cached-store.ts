@@ -42,7 +42,7 @@ export interface CachedStore extends OnlineStore {
 
 /** Of the entries, those for keys without any row. */
 const ABSENT_PART = 0.1;
-/** Reads that go out together, at least: so Redis works on some while those before are decoded. */
+/** Reads that go out together, at most: so Redis works on some while those before are decoded. */
 const BATCH_FILLS = 64;
 /** How exact ages are: looking at the clock at each get would add a third to it. */
 const CLOCK_STEP_MS = 50;
@@ -242,12 +242,15 @@ class MemoryFirst implements CachedStore {
   /** Neighbours in `keys` are often views of the same entity key. */
   private fillsFor(keys: readonly RowKey[]): Fill[] {
     let last: Fill | undefined;
-    return keys.map(({ view, key }) => {
+    const fills = keys.map(({ view, key }) => {
       const isSame = last?.key === key && last.views[0]?.entity === view.entity && last.batch === this.next;
       if (!isSame || last === undefined) return (last = this.fillFor(view, key));
-      addView(last, view);
+      addView(last, this.slotOf(view));
       return last;
     });
+    // Not before: views of a key that was asked for already may come last.
+    if (this.next !== undefined && this.next.fills.size >= BATCH_FILLS) this.send();
+    return fills;
   }
 
   /** The read to wait for: one that is under way and still true, or one of the next batch. */
@@ -258,14 +261,13 @@ class MemoryFirst implements CachedStore {
       sent !== undefined && !sent.isOutdated && sent.epoch !== 0 && sent.epoch === sent.shard?.epoch;
     if (isTrue && sent.views.includes(view)) return sent;
     const fill = this.enqueue(name, key, sent);
-    addView(fill, view);
+    addView(fill, this.slotOf(view));
     return fill;
   }
 
   private enqueue(name: string, key: EntityKey, before: Fill | undefined): Fill {
     const known = this.next?.fills.get(name);
     if (known !== undefined) return known;
-    if (this.next !== undefined && this.next.fills.size >= BATCH_FILLS) this.send();
     if (this.next === undefined) {
       this.next = new Batch();
       setImmediate(this.send);
@@ -275,6 +277,7 @@ class MemoryFirst implements CachedStore {
       name,
       key,
       views: [],
+      places: [],
       batch,
       shard: undefined,
       epoch: 0,
@@ -300,13 +303,20 @@ class MemoryFirst implements CachedStore {
       fill.epoch = fill.shard.epoch;
       this.inFlight.set(fill.name, fill);
     }
+    const parts: Fill[][] = [];
+    for (let from = 0; from < fills.length; from += BATCH_FILLS)
+      parts.push(fills.slice(from, from + BATCH_FILLS));
+    await Promise.all(parts.map(async (part) => this.fill(part)));
+    batch.finish();
+  }
+
+  private async fill(fills: readonly Fill[]): Promise<void> {
     const results = await this.remote.read(fills);
     this.nowMs = performance.now();
     fills.forEach((fill, i) => {
       this.take(fill, results[i]);
       this.end(fill);
     });
-    batch.finish();
   }
 
   /** Leaves in the chain of reads of a key only what is under way, so that a change reaches all of it. */
@@ -348,7 +358,7 @@ class MemoryFirst implements CachedStore {
   }
 
   private rowOf(fill: Fill, slot: Slot): Row | null {
-    const row = fill.rows?.[fill.views.indexOf(slot.view)];
+    const row = fill.rows?.[fill.places[slot.index] as number];
     if (row instanceof Error) throw row;
     if (row !== undefined) {
       slot.counts.miss.add(1);
@@ -372,11 +382,11 @@ class MemoryFirst implements CachedStore {
     const { views } = entry;
     const name = this.remote.nameOf(views[0] as FeatureView, entry.key);
     const fill = this.enqueue(name, entry.key, this.inFlight.get(name));
-    for (const view of views) addView(fill, view);
+    for (const view of views) addView(fill, this.slotOf(view));
     void fill.batch.done.then(() => (entry.isRefreshing = false));
   }
 }
 
-function addView({ views }: Fill, view: FeatureView): void {
-  if (!views.includes(view)) views.push(view);
+function addView({ views, places }: Fill, { view, index }: Slot): void {
+  places[index] ??= views.push(view) - 1;
 }
