@@ -9,11 +9,12 @@
  *   of the two connections is lost: made anew, the data connection may lead to another server.
  */
 import { isIP } from 'node:net';
-import type { Redis } from 'ioredis';
+import type { Pipeline, Redis } from 'ioredis';
 import type { Counter } from '../../telemetry/metrics.ts';
 import type { Shard } from '../remote-store.ts';
 import { openChangeFeed, runIdIn } from './change-feed.ts';
 import type { ChangeFeed, ServerOptions } from './change-feed.ts';
+import { HashRead } from './hash-read.ts';
 import { TimeoutError, within } from './within.ts';
 
 export type RedisArgument = string | Buffer | number;
@@ -110,11 +111,14 @@ export class RedisShard implements Shard {
    * Runs commands in one round trip. A reply is an Error where Redis refused the command.
    * @throws Error if there is no answer in time
    */
-  async run(commands: readonly RedisCommand[], timeoutMs: number): Promise<unknown[]> {
+  async run(commands: readonly (RedisCommand | HashRead<unknown>)[], timeoutMs: number): Promise<unknown[]> {
     const { client } = this;
     if (client === undefined || this.isAway) throw new Error('it is away');
     const pipeline = client.pipeline();
-    for (const command of commands) pipeline.callBuffer(...(command as [string, ...RedisArgument[]]));
+    for (const command of commands) {
+      if (command instanceof HashRead) (pipeline as unknown as Pipeline).sendCommand(command);
+      else pipeline.callBuffer(...(command as [string, ...RedisArgument[]]));
+    }
     this.options.roundTrips.add(1);
     try {
       const results = (await within(timeoutMs, pipeline.exec())) ?? [];

@@ -12,6 +12,8 @@ import type { FeatureView } from '../../project/project.ts';
 import { checkEntityKeyLength } from '../entity-key.ts';
 import type { Row, RowWrite, WriteOutcome } from '../online-store.ts';
 import type { EntityRead, RecentRows, RemoteStore } from '../remote-store.ts';
+import { frameFields, HashRead } from './hash-read.ts';
+import type { HashFields } from './hash-read.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import type { RedisCommand, RedisShard } from './redis-shard.ts';
 import type { RowLayout } from './row-layout.ts';
@@ -23,6 +25,11 @@ export interface RedisStoreParts {
   readonly connection: RedisConnection;
   readonly layout: RowLayout;
   readonly readTimeoutMs: number;
+}
+
+/** Views of one entity that are asked for together. */
+interface ReadShape extends HashFields<Decoded> {
+  readonly views: readonly FeatureView[];
 }
 
 /** A write may wait for the disk or for replicas. */
@@ -48,6 +55,8 @@ class RedisStore implements RemoteStore {
   private readonly recentKey: string;
   private readonly scriptSha: string;
   private readonly writing = new Set<Promise<unknown>>();
+  /** Of the last read: neighbouring reads mostly ask for the same views. */
+  private shape: ReadShape = { views: [], fields: [], framed: '', encoding: 'utf8', decode: () => [] };
 
   constructor({ project, connection, layout, readTimeoutMs }: RedisStoreParts) {
     this.connection = connection;
@@ -75,22 +84,27 @@ class RedisStore implements RemoteStore {
   }
 
   async read(reads: readonly EntityRead[]): Promise<((Row | null | Error)[] | undefined)[]> {
-    const replies = await this.sendEach(
-      reads.map(({ name }) => name),
-      (i) => this.readCommand(reads[i] as EntityRead),
-      this.readTimeoutMs,
-    );
-    const decode = (): ReturnType<RedisStore['decode']>[] =>
-      replies.map((reply, i) => this.decode(reads[i] as EntityRead, reply));
-    let rows = decode();
-    if (rows.some((each) => each?.includes(undefined))) {
+    const replies = await this.readAll(reads);
+    const unknown = replies.flatMap((rows, i) => (rows?.includes(undefined) === true ? [i] : []));
+    if (unknown.length > 0) {
       // Where it fails, the rows of schemas that are not known could not be read.
       await within(this.readTimeoutMs, this.prepare()).catch(() => undefined);
-      rows = decode();
+      const again = await this.readAll(unknown.map((i) => reads[i] as EntityRead));
+      unknown.forEach((i, n) => (replies[i] = again[n]?.includes(undefined) === true ? undefined : again[n]));
     }
-    return rows.map((each) =>
-      each?.includes(undefined) === true ? undefined : (each as (Row | null | Error)[] | undefined),
+    return replies as (Known | undefined)[];
+  }
+
+  private async readAll(reads: readonly EntityRead[]): Promise<(Decoded | undefined)[]> {
+    const replies = await this.sendEach(
+      reads.map(({ name }) => name),
+      (i) => {
+        const { name, views } = reads[i] as EntityRead;
+        return new HashRead(name, this.shapeOf(views));
+      },
+      this.readTimeoutMs,
     );
+    return replies.map((reply) => (Array.isArray(reply) ? (reply as Decoded) : undefined));
   }
 
   async write(writes: readonly RowWrite[]): Promise<WriteOutcome[]> {
@@ -147,39 +161,35 @@ class RedisStore implements RemoteStore {
     });
   }
 
-  private readCommand({ name, views }: EntityRead): RedisCommand {
-    const command: [string, ...(string | Buffer)[]] = ['HMGET', this.bytesOf(name)];
-    for (const view of views) command.push(...this.layout.fieldsOf(view));
-    return command;
+  private shapeOf(views: readonly FeatureView[]): ReadShape {
+    const last = this.shape;
+    if (last.views.length === views.length && last.views.every((view, i) => view === views[i])) return last;
+    const { layout } = this;
+    const fieldsOf = views.map((view) => layout.fieldsOf(view));
+    const fields = fieldsOf.flat();
+    let end = 0;
+    const parts = views.map((view, i) => {
+      const at = end;
+      end += (fieldsOf[i] as readonly unknown[]).length;
+      return { view, at };
+    });
+    return (this.shape = {
+      views: [...views],
+      fields,
+      framed: frameFields(fields, layout.encoding),
+      encoding: layout.encoding,
+      decode: (hash, values) => parts.map(({ view, at }) => decodeRow(layout, hash, view, values, at)),
+    });
   }
 
   private bytesOf(name: string): string | Buffer {
     return this.layout.encoding === 'utf8' ? name : Buffer.from(name, this.layout.encoding);
   }
 
-  private decode(
-    { name, views }: EntityRead,
-    reply: unknown,
-  ): (Row | null | Error | undefined)[] | undefined {
-    if (!Array.isArray(reply)) return undefined;
-    let at = 0;
-    return views.map((view) => {
-      const from = at;
-      at += this.layout.fieldsOf(view).length;
-      try {
-        return this.layout.decode(view, reply as (Buffer | null)[], from);
-      } catch (error) {
-        if (error instanceof MillraceError) return error;
-        const sentence = `The row of "${view.name}" in the hash ${JSON.stringify(name)} cannot be decoded.`;
-        return new MillraceError('STORE_FAILED', sentence, { cause: error });
-      }
-    });
-  }
-
   /** One command by each name, in one pipeline per shard. The reply is an Error where there is none. */
   private async sendEach(
     names: readonly string[],
-    command: (index: number) => RedisCommand,
+    command: (index: number) => RedisCommand | HashRead<unknown>,
     timeoutMs: number,
   ): Promise<unknown[]> {
     const indexesOf = new Map<RedisShard, number[]>();
@@ -201,7 +211,7 @@ class RedisStore implements RemoteStore {
 
   private async run(
     shard: RedisShard,
-    commands: readonly RedisCommand[],
+    commands: readonly (RedisCommand | HashRead<unknown>)[],
     timeoutMs: number,
   ): Promise<readonly unknown[]> {
     const endMs = performance.now() + timeoutMs;
@@ -212,7 +222,9 @@ class RedisStore implements RemoteStore {
       shard.interrupt();
       return await Promise.all(
         replies.map(async (reply, i) =>
-          isRedirection(reply) ? this.redirect(commands[i] as RedisCommand, endMs) : reply,
+          isRedirection(reply)
+            ? this.redirect(commands[i] as RedisCommand | HashRead<unknown>, endMs)
+            : reply,
         ),
       );
     } catch (error) {
@@ -221,12 +233,11 @@ class RedisStore implements RemoteStore {
   }
 
   /** The server that it leads to may hang, or lead back while slots move. */
-  private async redirect(command: RedisCommand, endMs: number): Promise<unknown> {
+  private async redirect(command: RedisCommand | HashRead<unknown>, endMs: number): Promise<unknown> {
     try {
-      return await within(
-        Math.max(1, Math.ceil(endMs - performance.now())),
-        this.connection.redirected(command),
-      );
+      const limitMs = Math.max(1, Math.ceil(endMs - performance.now()));
+      if (!(command instanceof HashRead)) return await within(limitMs, this.connection.redirected(command));
+      return command.decoded(await within(limitMs, this.connection.redirected(command.plain)));
     } catch (error) {
       return error;
     }
@@ -265,6 +276,26 @@ class RedisStore implements RemoteStore {
     const failed = replies.find((reply) => reply instanceof Error);
     if (failed !== undefined) throw storeFailure(failed);
     return replies;
+  }
+}
+
+type Known = (Row | null | Error)[];
+/** Undefined = a row of a schema that is not known here yet. */
+type Decoded = (Known[number] | undefined)[];
+
+function decodeRow(
+  layout: RowLayout,
+  hash: string,
+  view: FeatureView,
+  values: readonly (Buffer | null)[],
+  at: number,
+): Decoded[number] {
+  try {
+    return layout.decode(view, values, at);
+  } catch (error) {
+    if (error instanceof MillraceError) return error;
+    const sentence = `The row of "${view.name}" in the hash ${JSON.stringify(hash)} cannot be decoded.`;
+    return new MillraceError('STORE_FAILED', sentence, { cause: error });
   }
 }
 
