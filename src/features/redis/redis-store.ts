@@ -84,25 +84,29 @@ class RedisStore implements RemoteStore {
   }
 
   async read(reads: readonly EntityRead[]): Promise<((Row | null | Error)[] | undefined)[]> {
-    const replies = await this.readAll(reads);
+    const endMs = performance.now() + this.readTimeoutMs;
+    const replies = await this.readAll(reads, this.readTimeoutMs);
     const unknown = replies.flatMap((rows, i) => (rows?.includes(undefined) === true ? [i] : []));
     if (unknown.length > 0) {
       // Where it fails, the rows of schemas that are not known could not be read.
-      await within(this.readTimeoutMs, this.prepare()).catch(() => undefined);
-      const again = await this.readAll(unknown.map((i) => reads[i] as EntityRead));
+      await within(leftMs(endMs), this.prepare()).catch(() => undefined);
+      const again = await this.readAll(
+        unknown.map((i) => reads[i] as EntityRead),
+        leftMs(endMs),
+      );
       unknown.forEach((i, n) => (replies[i] = again[n]?.includes(undefined) === true ? undefined : again[n]));
     }
     return replies as (Known | undefined)[];
   }
 
-  private async readAll(reads: readonly EntityRead[]): Promise<(Decoded | undefined)[]> {
+  private async readAll(reads: readonly EntityRead[], timeoutMs: number): Promise<(Decoded | undefined)[]> {
     const replies = await this.sendEach(
       reads.map(({ name }) => name),
       (i) => {
         const { name, views } = reads[i] as EntityRead;
         return new HashRead(name, this.shapeOf(views));
       },
-      this.readTimeoutMs,
+      timeoutMs,
     );
     return replies.map((reply) => (Array.isArray(reply) ? (reply as Decoded) : undefined));
   }
@@ -235,7 +239,7 @@ class RedisStore implements RemoteStore {
   /** The server that it leads to may hang, or lead back while slots move. */
   private async redirect(command: RedisCommand | HashRead<unknown>, endMs: number): Promise<unknown> {
     try {
-      const limitMs = Math.max(1, Math.ceil(endMs - performance.now()));
+      const limitMs = leftMs(endMs);
       if (!(command instanceof HashRead)) return await within(limitMs, this.connection.redirected(command));
       return command.decoded(await within(limitMs, this.connection.redirected(command.plain)));
     } catch (error) {
@@ -297,6 +301,10 @@ function decodeRow(
     const sentence = `The row of "${view.name}" in the hash ${JSON.stringify(hash)} cannot be decoded.`;
     return new MillraceError('STORE_FAILED', sentence, { cause: error });
   }
+}
+
+function leftMs(endMs: number): number {
+  return Math.max(1, Math.ceil(endMs - performance.now()));
 }
 
 function checkWrite({ view, key, row }: RowWrite): void {
