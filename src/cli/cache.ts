@@ -4,6 +4,7 @@ import { MillraceError } from '../errors.ts';
 import { decodeEntityKey } from '../features/entity-key.ts';
 import { openRedis } from '../features/redis/open-redis.ts';
 import type { RecentRows } from '../features/remote-store.ts';
+import { RECENT_KEYS_MAX } from '../features/warm-cache.ts';
 import type { Project } from '../project/project.ts';
 import { loadProject } from '../project/read-project.ts';
 import { jsonText } from '../project/json-text.ts';
@@ -76,7 +77,7 @@ async function recentRows(project: Project, options: StoreOptions): Promise<Rece
   metrics.close();
   const remote = await openRedis(project, redis, metrics, createLog('silent'));
   try {
-    return await remote.recent();
+    return await remote.recent(RECENT_KEYS_MAX);
   } finally {
     await remote.close();
   }

@@ -127,14 +127,14 @@ describe.each(['LMDB', 'Redis'])('millrace features on %s', (store) => {
   });
 });
 
-it('millrace features get tells a row that could not be read from one that is missing', async () => {
+it('millrace features get tells a row that cannot be read from one that is missing', async () => {
   await redis.command('SET', 'mr:shop/user/77', 'not a hash');
   const get = ['features', 'get', '--project', dir, '--redis', redis.url, '--entity', 'user', '77'];
   expect(await run(get)).toMatchObject({
     code: 1,
     stdout: '',
     stderr:
-      'millrace: Redis could not be read: it did not answer in time, or refused; ACL LOG in redis-cli shows what a user may not do.\n',
+      'millrace: Redis: the key "mr:shop/user/77" holds no hash; it cannot be a row. Rename or delete it.\n',
   });
 });
 

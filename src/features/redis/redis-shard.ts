@@ -262,7 +262,7 @@ export class RedisShard implements Shard {
     const limitMs = this.isTripped ? this.options.readTimeoutMs : BEAT_MS;
     const [data, changes] = await Promise.allSettled([
       within(limitMs, client.ping()),
-      within(BEAT_MS, feed?.ping() ?? Promise.resolve()),
+      within(limitMs, feed?.ping() ?? Promise.resolve()),
     ]);
     if (client !== this.client) return;
     if (data.status === 'fulfilled') this.recover();

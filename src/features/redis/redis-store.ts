@@ -11,6 +11,7 @@ import { MillraceError } from '../../errors.ts';
 import type { FeatureView } from '../../project/project.ts';
 import { checkEntityKeyLength } from '../entity-key.ts';
 import type { Row, RowWrite, WriteOutcome } from '../online-store.ts';
+import { parseRecent } from '../recent-rows.ts';
 import type { EntityRead, RecentRows, RemoteStore } from '../remote-store.ts';
 import { frameFields, HashRead } from './hash-read.ts';
 import type { HashFields } from './hash-read.ts';
@@ -34,6 +35,10 @@ interface ReadShape extends HashFields<Decoded> {
 
 /** A write may wait for the disk or for replicas. */
 const WRITE_TIMEOUT_MS = 5000;
+/** A list that somebody else has made larger is cut off, and is then none. */
+const RECENT_BYTES_MAX = 32 * 1024 * 1024;
+/** Rows of a schema that nobody has listed would else have the list read for each of them. */
+const PREPARE_AGAIN_MS = 1000;
 const replaceScript = `
 local now = redis.call('HGET', KEYS[1], ARGV[1])
 if (now or '') ~= ARGV[2] then return 0 end
@@ -55,6 +60,9 @@ class RedisStore implements RemoteStore {
   private readonly recentKey: string;
   private readonly scriptSha: string;
   private readonly writing = new Set<Promise<unknown>>();
+  private preparing: Promise<void> | undefined;
+  /** When the list of schemas was read last, and did not have one that rows need. */
+  private inVainAtMs = -Infinity;
   /** Of the last read: neighbouring reads mostly ask for the same views. */
   private shape: ReadShape = { views: [], fields: [], framed: '', encoding: 'utf8', decode: () => [] };
 
@@ -87,16 +95,19 @@ class RedisStore implements RemoteStore {
     const endMs = performance.now() + this.readTimeoutMs;
     const replies = await this.readAll(reads, this.readTimeoutMs);
     const unknown = replies.flatMap((rows, i) => (rows?.includes(undefined) === true ? [i] : []));
-    if (unknown.length > 0) {
+    if (unknown.length > 0 && performance.now() - this.inVainAtMs > PREPARE_AGAIN_MS) {
       // Where it fails, the rows of schemas that are not known could not be read.
       await within(leftMs(endMs), this.prepare()).catch(() => undefined);
       const again = await this.readAll(
         unknown.map((i) => reads[i] as EntityRead),
         leftMs(endMs),
       );
-      unknown.forEach((i, n) => (replies[i] = again[n]?.includes(undefined) === true ? undefined : again[n]));
+      unknown.forEach((i, n) => (replies[i] = again[n]));
+      if (again.some((rows) => rows?.includes(undefined) === true)) this.inVainAtMs = performance.now();
     }
-    return replies as (Known | undefined)[];
+    return replies.map((rows) =>
+      rows?.includes(undefined) === true ? undefined : (rows as Known | undefined),
+    );
   }
 
   private async readAll(reads: readonly EntityRead[], timeoutMs: number): Promise<(Decoded | undefined)[]> {
@@ -108,7 +119,10 @@ class RedisStore implements RemoteStore {
       },
       timeoutMs,
     );
-    return replies.map((reply) => (Array.isArray(reply) ? (reply as Decoded) : undefined));
+    return replies.map((reply, i) => {
+      if (Array.isArray(reply)) return reply as Decoded;
+      return isOtherType(reply) ? otherTypeFailures(reads[i] as EntityRead) : undefined;
+    });
   }
 
   async write(writes: readonly RowWrite[]): Promise<WriteOutcome[]> {
@@ -136,9 +150,9 @@ class RedisStore implements RemoteStore {
     return outcomes;
   }
 
-  async recent(): Promise<RecentRows> {
-    const text = await this.send(this.recentKey, ['GET', this.recentKey]);
-    return text === null ? {} : (JSON.parse((text as Buffer).toString()) as RecentRows);
+  async recent(keysMax: number): Promise<RecentRows> {
+    const bytes = await this.send(this.recentKey, ['GETRANGE', this.recentKey, 0, RECENT_BYTES_MAX]);
+    return parseRecent(String(bytes), keysMax);
   }
 
   async keepRecent(rows: RecentRows): Promise<void> {
@@ -150,7 +164,13 @@ class RedisStore implements RemoteStore {
     await this.connection.close();
   }
 
+  /** Reads what the layout keeps beside the rows; calls that come meanwhile share one reading. */
   async prepare(): Promise<void> {
+    this.preparing ??= this.prepareLayout().finally(() => (this.preparing = undefined));
+    return this.preparing;
+  }
+
+  private async prepareLayout(): Promise<void> {
     await this.layout.prepare?.({
       readAll: async (hash) => {
         const pairs = ((await this.send(hash, ['HGETALL', hash])) as Buffer[]).map(String);
@@ -320,6 +340,16 @@ function isRedirection(reply: unknown): boolean {
 /** Whoever may only read needs no schema of its own. */
 function isForbidden(reply: Error): boolean {
   return /READONLY|NOPERM|The user executing the script/.test(reply.message);
+}
+
+function isOtherType(reply: unknown): boolean {
+  return reply instanceof Error && reply.message.startsWith('WRONGTYPE');
+}
+
+/** No row, and none that could be read later: the key is somebody else's. */
+function otherTypeFailures({ name, views }: EntityRead): Error[] {
+  const sentence = `Redis: the key ${JSON.stringify(name)} holds no hash; it cannot be a row. Rename or delete it.`;
+  return views.map(() => new MillraceError('STORE_FAILED', sentence));
 }
 
 function isUnknownScript(reply: unknown): boolean {
