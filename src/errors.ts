@@ -24,7 +24,7 @@ export const errorCatalogue = {
     status: 400,
     meaning: 'Fields are unknown, missing or of the wrong type. `details` lists each with its path.',
   },
-  TOO_MANY_ROWS: { status: 400, meaning: 'The request has more rows than `limits.rows_max`. Split it.' },
+  TOO_MANY_ROWS: { status: 400, meaning: 'The request has more rows than `limits.rows_max`, or its answer would be too large. Split it.' },
   KEY_TOO_LONG: { status: 400, meaning: 'The join keys of one entity are longer than a store key may be.' },
   ORIGIN_REFUSED: {
     status: 403,

@@ -4,6 +4,7 @@ import { MillraceError } from '../errors.ts';
 import { decodeEntityKey } from '../features/entity-key.ts';
 import { openRedis } from '../features/redis/open-redis.ts';
 import type { RecentRows } from '../features/remote-store.ts';
+import { RECENT_KEYS_MAX } from '../features/warm-cache.ts';
 import type { Project } from '../project/project.ts';
 import { loadProject } from '../project/read-project.ts';
 import { jsonText } from '../project/json-text.ts';
@@ -20,7 +21,7 @@ interface WarmOptions extends StoreOptions {
 
 export function cacheCommand(): Command {
   const warm = new Command('warm').description(
-    'Have a running server read the rows that were asked for lately at any server of the project. A server that starts does so by itself.',
+    'Have a running server read the rows that were asked for lately at one of the servers of the project. A server that starts does so by itself.',
   );
   addRedisOptions(addProjectOption(warm))
     .requiredOption('--url <url>', 'the server to warm: http://host:8080', parseUrl)
@@ -76,7 +77,7 @@ async function recentRows(project: Project, options: StoreOptions): Promise<Rece
   metrics.close();
   const remote = await openRedis(project, redis, metrics, createLog('silent'));
   try {
-    return await remote.recent();
+    return await remote.recent(RECENT_KEYS_MAX);
   } finally {
     await remote.close();
   }

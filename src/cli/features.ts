@@ -181,8 +181,11 @@ function joinKeyColumns(entity: Entity, keys: readonly string[]): Record<string,
     throw new InvalidArgumentError(`${entity.name} has no join keys: name no entity.`);
   const columns: Record<string, string[]> = Object.fromEntries(names.map((name) => [name, []]));
   for (const key of keys) {
+    const [only = ''] = names;
     const values =
-      names.length === 1 ? new Map([[names[0] as string, key]]) : new Map(key.split(',').map(splitPair));
+      names.length === 1
+        ? new Map([[only, key.startsWith(`${only}=`) ? key.slice(only.length + 1) : key]])
+        : new Map(key.split(',').map(splitPair));
     for (const name of names) {
       const value = values.get(name);
       if (value === undefined || values.size !== names.length) {

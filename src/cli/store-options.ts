@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import { MillraceError } from '../errors.ts';
 import type { OnlineStore } from '../features/online-store.ts';
 import { openStore } from '../features/open-store.ts';
 import type { StorePlace } from '../features/open-store.ts';
@@ -15,7 +16,7 @@ export interface StoreOptions {
   readonly project: string;
   readonly data?: string;
   readonly redis?: string;
-  readonly redisLayout: RedisLayout;
+  readonly redisLayout?: RedisLayout;
 }
 
 /** Also how the address reaches worker processes: among their arguments, everybody could read the password. */
@@ -45,16 +46,22 @@ export function addRedisOptions(command: Command): Command {
       ).env(REDIS_VARIABLE),
     )
     .addOption(
-      new Option('--redis-layout <layout>', 'how rows lie in Redis: as Millrace or as Feast writes them')
-        .choices(redisLayouts)
-        .default('millrace'),
+      new Option(
+        '--redis-layout <layout>',
+        'how rows lie in Redis: as Millrace or as Feast writes them (default: feast if the project file has a section of that name, else millrace)',
+      ).choices(redisLayouts),
     );
 }
 
-export function storePlace({ project, data, redis, redisLayout }: StoreOptions): StorePlace {
+/** @throws MillraceError STARTUP_FAILED for a layout without a Redis */
+export function storePlace({ project, data, redis = '', redisLayout }: StoreOptions): StorePlace {
+  if (redis === '' && redisLayout !== undefined) {
+    const sentence = `--redis-layout says how rows lie in Redis: give its address with --redis or ${REDIS_VARIABLE}.`;
+    throw new MillraceError('STARTUP_FAILED', sentence);
+  }
   return {
     dataDir: data ?? join(project, '.millrace'),
-    redis: redis === undefined || redis === '' ? undefined : { url: redis, layout: redisLayout },
+    redis: redis === '' ? undefined : { url: redis, layout: redisLayout },
   };
 }
 

@@ -1,4 +1,4 @@
-/** What the cache keeps (an entry for each entity key), and the reads that fill it. */
+/** What the cache keeps: an entry for each entity key. */
 import type { FeatureView } from '../project/project.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 import type { EntityKey, Row } from './online-store.ts';
@@ -22,12 +22,29 @@ export class Entry {
   readonly rows: (Row | null | undefined)[] = [];
   readAtMs = 0;
   isRefreshing = false;
+  /** Of views that have not been read since the key changed: good enough while the store is away. */
+  private readonly former: { readonly row: Row | null; readonly readAtMs: number }[] = [];
 
-  constructor(slots: readonly Slot[], key: EntityKey, shard: Shard, epoch: number) {
+  /** @param before what was known of the key until now */
+  constructor(slots: readonly Slot[], key: EntityKey, shard: Shard, epoch: number, before?: Entry) {
     this.slots = slots;
     this.key = key;
     this.shard = shard;
     this.epoch = epoch;
+    for (const { index } of slots) {
+      const row = before?.lastRow(index);
+      if (row !== undefined) this.former[index] = { row, readAtMs: before?.lastReadAtMs(index) ?? 0 };
+    }
+  }
+
+  /** The latest that is known, whether it is true or not. */
+  lastRow(index: number): Row | null | undefined {
+    const row = this.rows[index];
+    return row === undefined ? this.former[index]?.row : row;
+  }
+
+  lastReadAtMs(index: number): number {
+    return this.rows[index] === undefined ? (this.former[index]?.readAtMs ?? this.readAtMs) : this.readAtMs;
   }
 
   get isCurrent(): boolean {
@@ -45,35 +62,10 @@ export class Entry {
   /** Memory that it takes under this name, about. */
   bytes(name: string): number {
     let bytes = entryBytes(name);
-    for (const row of this.rows) if (row !== null && row !== undefined) bytes += rowBytes(row);
+    for (const { index } of this.slots) {
+      const row = this.lastRow(index);
+      if (row !== null && row !== undefined) bytes += rowBytes(row);
+    }
     return bytes;
-  }
-}
-
-/** A read of one entity key. */
-export interface Fill {
-  readonly name: string;
-  readonly key: EntityKey;
-  readonly views: FeatureView[];
-  readonly batch: Batch;
-  shard: Shard | undefined;
-  epoch: number;
-  /** A change was told after it was sent. */
-  isOutdated: boolean;
-  /** After the read: in the order of the views, an Error for what is no row; undefined = could not be read. */
-  rows: (Row | null | Error)[] | undefined;
-  isDone: boolean;
-  /** The read of the same key that was sent before this one, if that was still under way. */
-  before: Fill | undefined;
-}
-
-/** The reads of one turn. */
-export class Batch {
-  readonly fills: Map<string, Fill> = new Map();
-  readonly done: Promise<void>;
-  finish!: () => void;
-
-  constructor() {
-    this.done = new Promise((resolve) => (this.finish = resolve));
   }
 }

@@ -19,8 +19,10 @@ import { LRUCache } from 'lru-cache';
 import { MillraceError } from '../errors.ts';
 import type { FeatureView } from '../project/project.ts';
 import type { Counter, Metrics } from '../telemetry/metrics.ts';
-import { Batch, Entry } from './cache-entry.ts';
-import type { Fill, Slot } from './cache-entry.ts';
+import { Entry } from './cache-entry.ts';
+import type { Slot } from './cache-entry.ts';
+import { Fills } from './fills.ts';
+import type { Batch, Fill } from './fills.ts';
 import type { EntityKey, OnlineStore, Row, RowKey, RowWrite, WriteOutcome } from './online-store.ts';
 import type { RecentRows, RemoteStore, Shard } from './remote-store.ts';
 
@@ -42,8 +44,6 @@ export interface CachedStore extends OnlineStore {
 
 /** Of the entries, those for keys without any row. */
 const ABSENT_PART = 0.1;
-/** Reads that go out together, at least: so Redis works on some while those before are decoded. */
-const BATCH_FILLS = 64;
 /** How exact ages are: looking at the clock at each get would add a third to it. */
 const CLOCK_STEP_MS = 50;
 
@@ -59,8 +59,7 @@ class MemoryFirst implements CachedStore {
   private readonly present: LRUCache<string, Entry>;
   private readonly isKept: boolean;
   private readonly absent: LRUCache<string, Entry>;
-  private readonly inFlight = new Map<string, Fill>();
-  private next: Batch | undefined;
+  private readonly fills: Fills;
   /** Of the last get, unless it is in the cache no more: then no change would reach it. */
   private last: Entry | undefined;
   private nowMs = performance.now();
@@ -71,6 +70,11 @@ class MemoryFirst implements CachedStore {
   constructor(remote: RemoteStore, options: CachedStoreOptions) {
     this.remote = remote;
     this.options = options;
+    this.fills = new Fills(
+      remote,
+      (view) => this.slotOf(view),
+      (fill) => this.take(fill),
+    );
     const { metrics, entriesMax, memoryBytesMax } = options;
     for (const view of options.views) this.addSlot(view, metrics);
     this.counts = {
@@ -108,25 +112,25 @@ class MemoryFirst implements CachedStore {
   get(view: FeatureView, key: EntityKey): Row | null | undefined {
     const slot = this.slotOf(view);
     const entry = this.lastEntry(view, key);
-    const row = entry?.rows[slot.index];
-    if (entry === undefined || row === undefined) return undefined;
-    if (entry.isCurrent) {
+    if (entry === undefined) return undefined;
+    const row = entry.rows[slot.index];
+    if (entry.isCurrent && row !== undefined) {
       const ageMs = this.nowMs - entry.readAtMs;
       if (ageMs > this.options.staleMsMax) return undefined;
       if (ageMs > this.options.ttlMs) this.refresh(entry);
       slot.counts.hit.add(1);
       return row;
     }
+    const last = this.lastKnown(entry, slot);
     // Another server may have the rows by now, and answer.
-    const { isAway } = this.remote.shardOf(this.remote.nameOf(view, key));
-    if (!isAway || !this.mayBeStale(entry)) return undefined;
+    if (last === undefined || !this.remote.shardOf(this.remote.nameOf(view, key)).isAway) return undefined;
     slot.counts.stale.add(1);
-    return row;
+    return last;
   }
 
   async read(keys: readonly RowKey[]): Promise<(Row | null)[]> {
     if (this.closing !== undefined) throw new Error('the store is closed');
-    const fills = this.fillsFor(keys);
+    const fills = this.fills.for(keys);
     let last: Batch | undefined;
     for (const { batch } of fills) {
       if (batch !== last) await batch.done;
@@ -148,8 +152,9 @@ class MemoryFirst implements CachedStore {
 
   staleMs(view: FeatureView, key: EntityKey, row: Row | null): number {
     const entry = this.entryOf(this.remote.nameOf(view, key));
-    if (entry === undefined || entry.isCurrent || entry.rows[this.slotOf(view).index] !== row) return 0;
-    return performance.now() - entry.readAtMs;
+    const { index } = this.slotOf(view);
+    if (entry === undefined || (entry.isCurrent && entry.rows[index] === row)) return 0;
+    return entry.lastRow(index) === row ? performance.now() - entry.lastReadAtMs(index) : 0;
   }
 
   recent(countMax: number): RecentRows {
@@ -211,8 +216,10 @@ class MemoryFirst implements CachedStore {
     return this.present.get(name) ?? this.absent.get(name);
   }
 
-  private mayBeStale(entry: Entry): boolean {
-    return this.nowMs - entry.readAtMs <= this.options.staleMsMax;
+  /** What may be given while the store is away. */
+  private lastKnown(entry: Entry, { index }: Slot): Row | null | undefined {
+    const isTooOld = this.nowMs - entry.lastReadAtMs(index) > this.options.staleMsMax;
+    return isTooOld ? undefined : entry.lastRow(index);
   }
 
   /**
@@ -220,7 +227,7 @@ class MemoryFirst implements CachedStore {
    * anything was known.
    */
   private forget(name: string): boolean {
-    for (let fill = this.inFlight.get(name); fill !== undefined; fill = fill.before) fill.isOutdated = true;
+    this.fills.outdate(name);
     const entry = this.present.peek(name) ?? this.absent.peek(name);
     if (entry === undefined || entry.epoch === 0) return false;
     entry.epoch = 0;
@@ -239,90 +246,12 @@ class MemoryFirst implements CachedStore {
     if (entry.bytes(name) !== bytes) this.place(name, entry);
   }
 
-  /** Neighbours in `keys` are often views of the same entity key. */
-  private fillsFor(keys: readonly RowKey[]): Fill[] {
-    let last: Fill | undefined;
-    return keys.map(({ view, key }) => {
-      const isSame = last?.key === key && last.views[0]?.entity === view.entity && last.batch === this.next;
-      if (!isSame || last === undefined) return (last = this.fillFor(view, key));
-      addView(last, view);
-      return last;
-    });
-  }
-
-  /** The read to wait for: one that is under way and still true, or one of the next batch. */
-  private fillFor(view: FeatureView, key: EntityKey): Fill {
-    const name = this.remote.nameOf(view, key);
-    const sent = this.inFlight.get(name);
-    const isTrue =
-      sent !== undefined && !sent.isOutdated && sent.epoch !== 0 && sent.epoch === sent.shard?.epoch;
-    if (isTrue && sent.views.includes(view)) return sent;
-    const fill = this.enqueue(name, key, sent);
-    addView(fill, view);
-    return fill;
-  }
-
-  private enqueue(name: string, key: EntityKey, before: Fill | undefined): Fill {
-    const known = this.next?.fills.get(name);
-    if (known !== undefined) return known;
-    if (this.next !== undefined && this.next.fills.size >= BATCH_FILLS) this.send();
-    if (this.next === undefined) {
-      this.next = new Batch();
-      setImmediate(this.send);
-    }
-    const batch = this.next;
-    const fill: Fill = {
-      name,
-      key,
-      views: [],
-      batch,
-      shard: undefined,
-      epoch: 0,
-      isOutdated: false,
-      rows: undefined,
-      isDone: false,
-      before,
-    };
-    batch.fills.set(name, fill);
-    return fill;
-  }
-
-  private readonly send = (): void => {
-    const batch = this.next;
-    this.next = undefined;
-    if (batch !== undefined) void this.run(batch);
-  };
-
-  private async run(batch: Batch): Promise<void> {
-    const fills = [...batch.fills.values()];
-    for (const fill of fills) {
-      fill.shard = this.remote.shardOf(fill.name);
-      fill.epoch = fill.shard.epoch;
-      this.inFlight.set(fill.name, fill);
-    }
-    const results = await this.remote.read(fills);
+  /** After a read, before whoever waits for it goes on. */
+  private take(fill: Fill): void {
     this.nowMs = performance.now();
-    fills.forEach((fill, i) => {
-      this.take(fill, results[i]);
-      this.end(fill);
-    });
-    batch.finish();
-  }
-
-  /** Leaves in the chain of reads of a key only what is under way, so that a change reaches all of it. */
-  private end(fill: Fill): void {
-    fill.isDone = true;
-    while (fill.before?.isDone === true) fill.before = fill.before.before;
-    if (this.inFlight.get(fill.name) !== fill) return;
-    if (fill.before === undefined) this.inFlight.delete(fill.name);
-    else this.inFlight.set(fill.name, fill.before);
-  }
-
-  private take(fill: Fill, rows: (Row | null | Error)[] | undefined): void {
-    if (rows === undefined) return;
-    fill.rows = rows;
-    const { shard } = fill;
-    if (!this.isKept || fill.isOutdated || fill.epoch === 0 || shard === undefined) return;
+    const { shard, rows } = fill;
+    if (rows === undefined || !this.isKept || fill.isOutdated || fill.epoch === 0 || shard === undefined)
+      return;
     if (fill.epoch === shard.epoch) this.keep(fill, shard, rows);
   }
 
@@ -330,7 +259,7 @@ class MemoryFirst implements CachedStore {
     const known = this.entryOf(name);
     const isSame = known !== undefined && known.epoch === epoch && known.shard === shard;
     const slots = this.slotsOfEntity.get((views[0] as FeatureView).entity.name) as Slot[];
-    const entry = isSame ? known : new Entry(slots, key, shard, epoch);
+    const entry = isSame ? known : new Entry(slots, key, shard, epoch, known);
     views.forEach((view, i) => {
       const row = rows[i];
       entry.rows[this.slotOf(view).index] = row instanceof Error ? undefined : row;
@@ -348,21 +277,21 @@ class MemoryFirst implements CachedStore {
   }
 
   private rowOf(fill: Fill, slot: Slot): Row | null {
-    const row = fill.rows?.[fill.views.indexOf(slot.view)];
+    const row = fill.rows?.[fill.places[slot.index] as number];
     if (row instanceof Error) throw row;
     if (row !== undefined) {
       slot.counts.miss.add(1);
       return row;
     }
     const entry = this.entryOf(fill.name);
-    const last = entry?.rows[slot.index];
-    if (entry !== undefined && last !== undefined && this.mayBeStale(entry)) {
+    const last = entry && this.lastKnown(entry, slot);
+    if (last !== undefined) {
       slot.counts.stale.add(1);
       return last;
     }
     slot.counts.unavailable.add(1);
     if (slot.view.onUnavailable === 'default') return null;
-    const sentence = `The online store is away, and the view "${slot.view.name}" asks for an error then; retry later.`;
+    const sentence = `The online store could not be read, and the view "${slot.view.name}" asks for an error then; retry later.`;
     throw new MillraceError('STORE_FAILED', sentence, { retryAfterMs: 1000 });
   }
 
@@ -370,13 +299,7 @@ class MemoryFirst implements CachedStore {
     if (entry.isRefreshing) return;
     entry.isRefreshing = true;
     const { views } = entry;
-    const name = this.remote.nameOf(views[0] as FeatureView, entry.key);
-    const fill = this.enqueue(name, entry.key, this.inFlight.get(name));
-    for (const view of views) addView(fill, view);
-    void fill.batch.done.then(() => (entry.isRefreshing = false));
+    const [fill] = this.fills.for(views.map((view) => ({ view, key: entry.key })));
+    void fill?.batch.done.then(() => (entry.isRefreshing = false));
   }
-}
-
-function addView({ views }: Fill, view: FeatureView): void {
-  if (!views.includes(view)) views.push(view);
 }

@@ -5,6 +5,7 @@
  * PRESENT value is given; every other status comes with null. What differs from Feast's own server: the max age is
  * kept, a missing entity is NOT_FOUND, int64 keeps all digits, and a timestamp is written as RFC 3339.
  */
+import { MillraceError } from '../errors.ts';
 import type { Feature, FeatureView, Project } from '../project/project.ts';
 import type { Value } from '../project/value.ts';
 import type { FeatureQuery } from './feast-query.ts';
@@ -30,6 +31,9 @@ export interface FeastColumn {
 }
 
 const EPOCH = '1970-01-01T00:00:00Z';
+/** A small body can name large values often: the answer is one text, made at once. */
+const ANSWER_CHARS_MAX = 64 * 2 ** 20;
+const CELL_CHARS = 60;
 
 /**
  * @param body the parsed JSON
@@ -46,11 +50,15 @@ export async function getOnlineFeatures(
   const rowsOfViews = await readRows(source, query, nowMs);
   const names = [...query.joinKeys.keys()];
   const results = [...query.joinKeys.values()].map(joinKeyColumn);
+  let chars = 0;
   query.views.forEach(({ view, features }, i) => {
     const shared = judgeRows(view, rowsOfViews[i] as readonly (Row | null)[], nowMs);
     for (const { feature, name } of features) {
       names.push(name);
-      results.push(featureColumn(view, feature, shared));
+      const column = featureColumn(view, feature, shared);
+      chars += columnChars(feature, column.values);
+      if (chars > ANSWER_CHARS_MAX) throw tooLarge();
+      results.push(column);
     }
   });
   return { metadata: { feature_names: names }, results };
@@ -58,6 +66,20 @@ export async function getOnlineFeatures(
 
 function joinKeyColumn(values: readonly Value[]): FeastColumn {
   return { values, statuses: values.map(() => 'PRESENT'), event_timestamps: values.map(() => EPOCH) };
+}
+
+/** About: what a number, a status and a time take is the same for all. */
+function columnChars({ type }: Feature, values: readonly Value[]): number {
+  let chars = values.length * CELL_CHARS * (type.length ?? 1);
+  if (type.scalar === 'string') for (const value of values) chars += (value as string | null)?.length ?? 0;
+  return chars;
+}
+
+function tooLarge(): MillraceError {
+  return new MillraceError(
+    'TOO_MANY_ROWS',
+    `The answer would be larger than ${ANSWER_CHARS_MAX / 2 ** 20} MB. Ask for fewer rows or features in one call.`,
+  );
 }
 
 /** What all columns of a view have together. */
@@ -102,18 +124,25 @@ function formatTime(timeMs: number): string {
   return new Date(timeMs).toISOString().replace('.000Z', 'Z');
 }
 
-/** The rows of every view: from memory where the store has them there, the others in one read. */
+/**
+ * The rows of every view: from memory where the store has them there, the others in one read. One entity key after the
+ * other, with all its views: so the store finds each key once, and reads it once.
+ */
 async function readRows(source: RowSource, query: FeatureQuery, nowMs: number): Promise<(Row | null)[][]> {
   const missed: { readonly view: FeatureView; readonly key: EntityKey; keep(row: Row | null): void }[] = [];
-  const rowsOfViews = query.views.map(({ view }) => {
-    const rows: (Row | null)[] = [];
-    query.entityKeys.get(view.entity)?.forEach((key, i) => {
-      const row = source.get(view, key, nowMs, false);
-      rows.push(row ?? null);
-      if (row === undefined) missed.push({ view, key, keep: (read) => (rows[i] = read) });
+  const rowsOfViews = query.views.map((): (Row | null)[] => []);
+  for (const [entity, keys] of query.entityKeys) {
+    const columns = query.views.flatMap(({ view }, i) =>
+      view.entity === entity ? [{ view, rows: rowsOfViews[i] as (Row | null)[] }] : [],
+    );
+    keys.forEach((key, i) => {
+      for (const { view, rows } of columns) {
+        const row = source.get(view, key, nowMs, false);
+        rows.push(row ?? null);
+        if (row === undefined) missed.push({ view, key, keep: (read) => (rows[i] = read) });
+      }
     });
-    return rows;
-  });
+  }
   if (missed.length > 0) {
     const read = await source.read(missed, nowMs, false);
     missed.forEach((miss, i) => miss.keep(read[i] ?? null));

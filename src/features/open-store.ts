@@ -8,7 +8,7 @@ import { openLmdbStore, openLmdbStoreAlone } from './lmdb-store.ts';
 import type { OnlineStore } from './online-store.ts';
 import { openRedis } from './redis/open-redis.ts';
 import type { RedisOptions } from './redis/open-redis.ts';
-import { keepRecentRows, warmCache } from './warm-cache.ts';
+import { RECENT_KEYS_MAX, keepRecentRows, warmCache } from './warm-cache.ts';
 
 export interface StorePlace {
   /** Folder of the embedded store; made if it is not there. Not used with Redis. */
@@ -45,7 +45,7 @@ export async function openStore(
   const store = createCachedStore(remote, { ...project.cache, views, memoryBytesMax, metrics });
   if (!isWarmed) return store;
   try {
-    const rows = await warmCache(store, await remote.recent(), views);
+    const rows = await warmCache(store, await remote.recent(RECENT_KEYS_MAX), views);
     if (rows > 0) log.info({ rows }, 'rows that were asked for lately are in memory');
   } catch (error) {
     log.warn({ err: error }, 'the cache could not be warmed');

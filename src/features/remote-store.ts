@@ -60,8 +60,8 @@ export interface RemoteStore {
    */
   onChange(changed: (names: readonly string[]) => void): void;
 
-  /** What `keepRecent` was last given, by any server. */
-  recent(): Promise<RecentRows>;
+  /** What `keepRecent` was last given, by any server, up to so many keys; what is no such list is none. */
+  recent(keysMax: number): Promise<RecentRows>;
   keepRecent(rows: RecentRows): Promise<void>;
 
   close(): Promise<void>;

@@ -9,7 +9,7 @@ import type { RowKey } from './online-store.ts';
 import type { RecentRows, RemoteStore } from './remote-store.ts';
 
 /** Entity keys of the list. */
-const KEYS_MAX = 20_000;
+export const RECENT_KEYS_MAX = 20_000;
 const READ_AT_ONCE = 500;
 const WARM_MS_MAX = 10_000;
 const KEEP_EVERY_MS = 60_000;
@@ -25,7 +25,8 @@ export async function warmCache(
   let count = 0;
   while (count < rows.length && performance.now() < endMs) {
     const some = rows.slice(count, count + READ_AT_ONCE);
-    await store.read(some);
+    // One that cannot be read is a matter of who asks for it.
+    await store.read(some).catch(() => undefined);
     count += some.length;
   }
   return count;
@@ -39,13 +40,27 @@ function rowKeys(recent: RecentRows, views: readonly FeatureView[]): RowKey[] {
   });
 }
 
+/** Own keys first, then those of other servers, while there is room: an idle server leaves theirs alone. */
+function mergeRecent(own: RecentRows, others: RecentRows): RecentRows {
+  let room = RECENT_KEYS_MAX - Object.values(own).reduce((sum, { keys }) => sum + keys.length, 0);
+  const merged: Record<string, RecentRows[string]> = { ...own };
+  for (const [entity, { views, keys }] of Object.entries(others)) {
+    const mine = own[entity] ?? { views: [], keys: [] };
+    const known = new Set(mine.keys);
+    const more = keys.filter((key) => !known.has(key)).slice(0, room);
+    room -= more.length;
+    merged[entity] = { views: [...new Set([...mine.views, ...views])], keys: [...mine.keys, ...more] };
+  }
+  return merged;
+}
+
 /** Writes the list now and then. Gives a function that writes it for the last time. */
 export function keepRecentRows(store: CachedStore, remote: RemoteStore, log: Log): () => Promise<void> {
   const keep = async (): Promise<void> => {
-    const recent = store.recent(KEYS_MAX);
-    if (Object.keys(recent).length === 0) return;
+    const own = store.recent(RECENT_KEYS_MAX);
+    if (Object.keys(own).length === 0) return;
     try {
-      await remote.keepRecent(recent);
+      await remote.keepRecent(mergeRecent(own, await remote.recent(RECENT_KEYS_MAX)));
     } catch (error) {
       // Nothing but the next start's speed depends on it, and some users may not write.
       log.debug({ err: error }, 'the list of recent rows could not be written');

@@ -60,5 +60,10 @@ export function buildFeast(
     } else if (joinKey.type !== 'int64')
       report.add(source, path, `"${name}" is a string in its entity; make it int64 there`);
   }
-  return { project: feast?.project ?? project, entityKeyVersion: feast?.entity_key_version ?? 3, keyTypes };
+  return {
+    isDeclared: feast !== undefined,
+    project: feast?.project ?? project,
+    entityKeyVersion: feast?.entity_key_version ?? 3,
+    keyTypes,
+  };
 }

@@ -191,7 +191,11 @@ export const projectSchema: z.ZodType<ProjectSpec> = z
     limits: limits.prefault({}).describe('Bounds on what one call, and all of them, may take.'),
     streaming: streaming.prefault({}).describe('How events are kept, and how features follow them.'),
     cache: cache.prefault({}).describe('How rows are kept in memory in front of Redis.'),
-    feast: feast.optional().describe('How Feast wrote its rows, for --redis-layout feast.'),
+    feast: feast
+      .optional()
+      .describe(
+        'How Feast writes its rows; with this section, even an empty one, rows in Redis are those of Feast.',
+      ),
     $schema: schemaKey,
   })
   .meta({

@@ -267,6 +267,8 @@ export interface StreamingSettings {
 
 /** How Feast wrote its rows. */
 export interface FeastSettings {
+  /** Whether the project file speaks of Feast: then the rows in Redis are Feast's, where nothing else is said. */
+  readonly isDeclared: boolean;
   /** Name of the project in Feast. */
   readonly project: string;
   readonly entityKeyVersion: 2 | 3;

@@ -129,7 +129,7 @@ function emptyProject(dir: string): Project {
     limits: buildLimits(emptySpec.limits),
     streaming: buildStreaming(emptySpec.streaming),
     cache: buildCache(emptySpec.cache),
-    feast: { project: emptySpec.project, entityKeyVersion: 3, keyTypes: new Map() },
+    feast: { isDeclared: false, project: emptySpec.project, entityKeyVersion: 3, keyTypes: new Map() },
   };
 }
 

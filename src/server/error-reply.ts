@@ -7,6 +7,9 @@ import type { Log } from '../telemetry/log.ts';
 /** Errors that the server's own state explains; metrics count them, and a log of each would add to the load. */
 const expectedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NOT_READY', 'DEADLINE_EXCEEDED']);
 
+/** Their sentence says it all: where in the program it was noticed would tell an operator nothing. */
+const explainedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['MODEL_FAILED', 'STORE_FAILED']);
+
 const RETRY_AFTER_MS_MIN = 1000;
 
 /** The error as the caller may see it. The log gets what the caller does not: the cause. */
@@ -16,7 +19,7 @@ export function toKnownError(error: unknown, log: Log, requestId: string, route:
       ? error
       : new MillraceError('INTERNAL', errorCatalogue.INTERNAL.meaning, { cause: error });
   const context = { request_id: requestId, route };
-  if (known.code === 'MODEL_FAILED') log.warn({ ...context, cause: String(known.cause) }, known.message);
+  if (explainedCodes.has(known.code)) log.warn({ ...context, cause: String(known.cause) }, known.message);
   else if (known.status >= 500 && !expectedCodes.has(known.code)) {
     log.error({ ...context, err: error }, 'request failed');
   }

@@ -141,15 +141,46 @@ describe.each(['LMDB', 'Redis'])('millrace features on %s', (store) => {
   });
 });
 
-it('millrace features get tells a row that could not be read from one that is missing', async () => {
+it('millrace features get tells a row that cannot be read from one that is missing', async () => {
   await redis.command('SET', 'mr:shop/user/77', 'not a hash');
   const get = ['features', 'get', '--project', dir, '--redis', redis.url, '--entity', 'user', '77'];
   expect(await run(get)).toMatchObject({
     code: 1,
     stdout: '',
     stderr:
-      'millrace: Redis could not be read: it did not answer in time, or refused; ACL LOG in redis-cli shows what a user may not do.\n',
+      'millrace: Redis: the key "mr:shop/user/77" holds no hash; it cannot be a row. Rename or delete it.\n',
   });
+});
+
+it('a layout of Redis without a Redis is refused', async () => {
+  const finished = await run([
+    'features',
+    'get',
+    '--project',
+    dir,
+    '--redis-layout',
+    'feast',
+    '--entity',
+    'user',
+    '1',
+  ]);
+  expect(finished).toMatchObject({
+    code: 1,
+    stderr:
+      'millrace: --redis-layout says how rows lie in Redis: give its address with --redis or MILLRACE_REDIS_URL.\n',
+  });
+});
+
+it('a join key may be named, and rows are those of Feast where the project says so', async () => {
+  const feast = await mkdtemp(join(tmpdir(), 'millrace-cli-feast-'));
+  await writeFile(join(feast, 'millrace.yaml'), `${project}feast: {}\n`);
+  const place = ['--project', feast, '--redis', redis.url];
+  await run(['features', 'put', ...place, '--view', 'spend', 'user_id=31', 'total=2.5']);
+  const hash = '\u0001\0\0\0\u0002\0\0\0\u0007\0\0\0user_id\u0004\0\0\0\b\0\0\0\u001f\0\0\0\0\0\0\0shop';
+  expect(await redis.command('HEXISTS', hash, '_ts:spend')).toBe(1);
+  const { stdout } = await run(['features', 'get', ...place, '--entity', 'user', 'user_id=31']);
+  expect(stdout).toMatch(/spend +total +2\.5 +PRESENT/);
+  await rm(feast, { recursive: true });
 });
 
 it('a mistake in the project is told once', async () => {

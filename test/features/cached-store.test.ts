@@ -89,6 +89,14 @@ describe('the cache in front of Redis', () => {
     expect((await hmgetCalls()) - calls).toBe(3);
   });
 
+  it('reads each key once for all its views, though they are asked for view by view', async () => {
+    await open();
+    const calls = await hmgetCalls();
+    const ids = Array.from({ length: 150 }, (_, i) => `k${i}`);
+    await store.read([left, right].flatMap((view) => ids.map((key) => ({ view, key }))));
+    expect((await hmgetCalls()) - calls).toBe(150);
+  });
+
   it('remembers that there is no row, until there is one', async () => {
     await open();
     expect(await read('a')).toBeNull();
@@ -208,7 +216,7 @@ describe('the cache in front of Redis', () => {
     await server.command('SET', 'mr:sample/thing/other-type', 'text');
     const [bad, ...others] = await Promise.allSettled(['bad', 'good', 'other-type'].map(read));
     expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'STORE_FAILED' } });
-    expect(others).toMatchObject([{ value: [1, 7] }, { value: null }]);
+    expect(others).toMatchObject([{ value: [1, 7] }, { reason: { code: 'STORE_FAILED' } }]);
     expect(store.get(left, 'bad')).toBeUndefined();
   });
 });

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FeastResponse } from '../../src/features/feast.ts';
 import { decodePush, getOnlineFeatures } from '../../src/features/feast.ts';
 import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
-import type { OnlineStore, WriteOutcome } from '../../src/features/online-store.ts';
+import type { OnlineStore, Row, WriteOutcome } from '../../src/features/online-store.ts';
 import { departures, NOW, project } from './feast-project.ts';
 import { refusal } from './refusal.ts';
 import { entityOf, projectOf, viewOf } from './sample-project.ts';
@@ -300,5 +300,25 @@ describe('get-online-features', () => {
     );
     expect(refused.details).toHaveLength(20);
     expect(refused.message).toContain('(and 19 more, see details)');
+  });
+});
+
+it('refuses an answer that would be too large, however small the question', async () => {
+  const long = viewOf('long', entityOf('thing', { id: 'string' }), { text: 'string' });
+  const row: Row = [1000, 'x'.repeat(65_536)];
+  const source: OnlineStore = { ...store, get: () => row };
+  const ask = async (count: number): Promise<FeastResponse> => {
+    const entities = { id: Array.from({ length: count }, () => 'a') };
+    return getOnlineFeatures(
+      projectOf([long], { rowsMax: 2000 }),
+      source,
+      { features: ['long:text'], entities },
+      NOW,
+    );
+  };
+  expect((await ask(1000)).results).toHaveLength(2);
+  await expect(ask(1100)).rejects.toMatchObject({
+    code: 'TOO_MANY_ROWS',
+    message: 'The answer would be larger than 64 MB. Ask for fewer rows or features in one call.',
   });
 });

@@ -63,7 +63,7 @@ export function projectOf(
       eventBytesMax: 65_536,
     },
     cache: { entriesMax: 1000, ttlMs: 60_000, staleMsMax: 600_000, readTimeoutMs: 250 },
-    feast: { project: 'sample', entityKeyVersion: 3, keyTypes: new Map() },
+    feast: { isDeclared: false, project: 'sample', entityKeyVersion: 3, keyTypes: new Map() },
   };
 }
 

@@ -132,7 +132,9 @@ describe('a sound project', () => {
       staleMsMax: 600_000,
       readTimeoutMs: 250,
     });
-    expect(defaults.feast).toEqual({ project: 'shop', entityKeyVersion: 3, keyTypes: new Map() });
+    const keyTypes = new Map<string, string>();
+    const undeclared = { isDeclared: false, project: 'shop', entityKeyVersion: 3, keyTypes };
+    expect(defaults.feast).toEqual(undeclared);
     const text = [
       'project: p',
       'entities: { driver: { keys: { driver_id: int64 } } }',
@@ -144,11 +146,8 @@ describe('a sound project', () => {
     expect(mistakes).toEqual([]);
     expect(project.featureViews.get('v')?.onUnavailable).toBe('error');
     expect(project.cache).toEqual({ entriesMax: 0, ttlMs: 5000, staleMsMax: 3_600_000, readTimeoutMs: 20 });
-    expect(project.feast).toEqual({
-      project: 'rides',
-      entityKeyVersion: 2,
-      keyTypes: new Map([['driver_id', 'int32']]),
-    });
+    keyTypes.set('driver_id', 'int32');
+    expect(project.feast).toEqual({ isDeclared: true, project: 'rides', entityKeyVersion: 2, keyTypes });
   });
 
   test('may consist of a name alone', async () => {

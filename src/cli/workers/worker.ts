@@ -28,7 +28,7 @@ export function workerCommand(): Command {
     .requiredOption('--port <number>', 'as for serve', Number)
     .addOption(new Option('--sharing <how>', 'who else may listen on the port').choices(['first', 'join']))
     .addOption(new Option('--redis <url>', 'as for serve').env(REDIS_VARIABLE))
-    .requiredOption('--redis-layout <layout>', 'as for serve')
+    .option('--redis-layout <layout>', 'as for serve')
     .requiredOption('--log-level <level>', 'as for serve')
     .action(work);
 }

@@ -23,14 +23,14 @@ export type RedisLayout = (typeof redisLayouts)[number];
 
 export interface RedisOptions {
   readonly url: string;
-  /** How rows lie there: Millrace's own way (the default), or that of Feast. */
-  readonly layout?: RedisLayout;
+  /** How rows lie there: Millrace's own way, or that of Feast. Default: as the project says. */
+  readonly layout?: RedisLayout | undefined;
 }
 
 /** @throws MillraceError STARTUP_FAILED, STORE_FAILED */
 export async function openRedis(
   { name, featureViews, cache, feast }: Pick<Project, 'name' | 'featureViews' | 'cache' | 'feast'>,
-  { url, layout: layoutName = 'millrace' }: RedisOptions,
+  { url, layout: layoutName = feast.isDeclared ? 'feast' : 'millrace' }: RedisOptions,
   metrics: Metrics,
   log: Log,
 ): Promise<RemoteStore> {

@@ -8,8 +8,10 @@
  * Names hold neither slashes nor colons, so no two names are the same.
  */
 import { MillraceError } from '../../errors.ts';
+import { parseDataType } from '../../project/data-type.ts';
 import type { Entity, FeatureView } from '../../project/project.ts';
-import type { EntityKey, WriteOutcome } from '../online-store.ts';
+import type { EntityKey, Row, WriteOutcome } from '../online-store.ts';
+import { createRowCheck } from '../row-check.ts';
 import { createRowCodec } from '../row-codec.ts';
 import { createRowConversion, rowSchema, schemaFingerprint } from '../row-schema.ts';
 import type { RowConversion, RowSchema } from '../row-schema.ts';
@@ -22,22 +24,27 @@ interface StoredView {
   readonly schemaId: number;
   /** Whether others can know the schema: else nothing may be written under it. */
   isRegistered: boolean;
+  /** Refuses what somebody else has put there. */
+  readonly check: (row: Row) => Row;
   /** By the id of the schema to convert from. */
   readonly conversions: Map<number, RowConversion>;
 }
 
 /**
  * Compares the event times and stores. A row begins with an array's header (1, 3 or 5 bytes) and then the event time: a
- * small integer, a float32 or a float64. KEYS: the hash; ARGV: field and row in turn.
+ * small integer, a float32 or a float64. Bytes that are no event time are older than any. KEYS: the hash; ARGV: field
+ * and row in turn.
  */
 const writeScript = `
 local function event_time(row)
   local tag, at = string.byte(row, 1), 2
   if tag == 0xdc then at = 4 elseif tag == 0xdd then at = 6 end
-  local kind = string.byte(row, at)
-  if kind < 0x80 then return kind end
-  if kind == 0xca then return (struct.unpack('>f', row, at + 1)) end
-  return (struct.unpack('>d', row, at + 1))
+  local kind, time = string.byte(row, at), nil
+  if kind and kind < 0x80 then time = kind
+  elseif kind == 0xca and #row >= at + 4 then time = (struct.unpack('>f', row, at + 1))
+  elseif kind == 0xcb and #row >= at + 8 then time = (struct.unpack('>d', row, at + 1)) end
+  if time and time >= -8.64e15 and time <= 8.64e15 then return time end
+  return -math.huge
 end
 local outcomes = {}
 for i = 1, #ARGV, 2 do
@@ -63,6 +70,7 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
       fields: [view.name],
       schemaId: schemaFingerprint(rowSchema(view)),
       isRegistered: false,
+      check: createRowCheck(view.features.map(({ type }) => type)),
       conversions: new Map(),
     });
   const prefixes = new Map<Entity, string>();
@@ -92,7 +100,8 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
       if (bytes === null || bytes === undefined) return null;
       const { row, schemaId } = codec.decode(bytes);
       const of = storedView(view);
-      return schemaId === of.schemaId ? row : of.conversions.get(schemaId)?.(row);
+      if (schemaId === of.schemaId) return of.check(row);
+      return of.conversions.get(schemaId)?.(row);
     },
 
     writeArgs({ view, row }) {
@@ -109,6 +118,39 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
   };
 }
 
+function conversionFrom(view: FeatureView, schema: RowSchema): RowConversion {
+  const types = schema.map(([, type]) => parseDataType(type)).filter((type) => typeof type !== 'string');
+  const check = createRowCheck(types);
+  const convert = createRowConversion(view, schema);
+  return (row) => convert(check(row));
+}
+
+/** @throws MillraceError STORE_FAILED if it is no list of schemas */
+function parseSchemas(text: string, hash: string, view: string): RowSchema[] {
+  try {
+    const schemas: unknown = JSON.parse(text);
+    if (Array.isArray(schemas) && schemas.every(isSchema)) return schemas;
+  } catch {
+    // Not even JSON.
+  }
+  const sentence = `In Redis, the field ${view} of ${hash} is no list of schemas. If no rows of before are needed, type: HDEL ${hash} ${view}`;
+  throw new MillraceError('STORE_FAILED', sentence);
+}
+
+function isSchema(schema: unknown): schema is RowSchema {
+  return (
+    Array.isArray(schema) &&
+    schema.every(
+      (column) =>
+        Array.isArray(column) &&
+        column.length === 2 &&
+        typeof column[0] === 'string' &&
+        typeof column[1] === 'string' &&
+        typeof parseDataType(column[1]) !== 'string',
+    )
+  );
+}
+
 /** Another server may add a schema at the same moment: what it has changed is read again. */
 async function register(
   of: StoredView,
@@ -117,9 +159,11 @@ async function register(
   redis: LayoutCommands,
 ): Promise<void> {
   const { name } = of.view;
-  const schemas = text === undefined ? [] : (JSON.parse(text) as RowSchema[]);
+  const schemas = text === undefined ? [] : parseSchemas(text, hash, name);
   const ids = schemas.map(schemaFingerprint);
-  ids.forEach((id, i) => of.conversions.set(id, createRowConversion(of.view, schemas[i] as RowSchema)));
+  ids.forEach((id, i) => {
+    if (!of.conversions.has(id)) of.conversions.set(id, conversionFrom(of.view, schemas[i] as RowSchema));
+  });
   of.isRegistered = ids.includes(of.schemaId);
   if (of.isRegistered) return;
   const all = [...schemas, rowSchema(of.view)];

@@ -43,6 +43,11 @@ export function parseRedisAddress(text: string): RedisAddress {
   const kind =
     named === undefined ? 'server' : named === 'unix' ? 'socket' : (named as 'cluster' | 'sentinel');
   const [username, password] = credentials(user);
+  // Parts of a password, then: no message may show them, and no name server be asked for them.
+  const isSplit = [groups['hosts'], named === 'unix' ? '' : pathText, groups['query']].some((part = '') =>
+    part.replace(/=[^&]*/g, '').includes('@'),
+  );
+  if (isSplit) throw notEncoded();
   const query = parseQuery(groups['query'] ?? '', scheme === 'rediss', kind);
   const names = pathText.split('/').filter((part) => part !== '');
   const masterName = kind === 'sentinel' ? names.shift() : undefined;
@@ -79,8 +84,12 @@ function credentials(text: string | undefined): [string | undefined, string | un
     const password = at === -1 ? undefined : decodeURIComponent(text.slice(at + 1));
     return [username === '' ? undefined : username, password];
   } catch {
-    throw wrong('its user or password is not percent-encoded', 'write % as %25, @ as %40, / as %2F');
+    throw notEncoded();
   }
+}
+
+function notEncoded(): MillraceError {
+  return wrong('its user or password is not percent-encoded', 'write % as %25, @ as %40, / as %2F, ? as %3F');
 }
 
 function parseHosts(text: string, kind: string): { host: string; port: number }[] {

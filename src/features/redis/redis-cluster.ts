@@ -34,7 +34,15 @@ export async function connectToCluster(options: RedisConnectionOptions): Promise
     clusterRetryStrategy: retryDelay,
   });
   const lastError = watchErrors(cluster);
-  const listener: Listener = { changed: () => undefined };
+  let changed: Listener['changed'] | undefined;
+  const listener: Listener = {
+    changed(names) {
+      // While a slot moves, its keys are told of by the node that gets it: what that node did not tell may be in an
+      // epoch of the one that had it.
+      if (names === undefined) for (const shard of masters.values()) shard.interrupt();
+      changed?.(names);
+    },
+  };
   const nobody = createShard(options, listener, 'no node', () => undefined);
   const masters = followMasters(cluster, (node, away) => createShard(options, listener, node, away));
   const close = (): void => {
@@ -55,7 +63,7 @@ export async function connectToCluster(options: RedisConnectionOptions): Promise
       const node = cluster.slots[slot]?.[0];
       return (node === undefined ? undefined : masters.get(node)) ?? nobody;
     },
-    onChange: (changed) => (listener.changed = changed),
+    onChange: (heard) => (changed = heard),
     redirected: async ([name, ...args]) => cluster.callBuffer(name, args),
     close: async () => close(),
   };

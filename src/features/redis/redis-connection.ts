@@ -67,9 +67,12 @@ export function createShard(
 export function watchErrors(client: Redis | Cluster): () => Error | undefined {
   let last: Error | undefined;
   client.on('error', (error: Error) => {
+    // What a lost connection cannot send is not why it was lost.
+    if (error.message.startsWith("Stream isn't writeable")) return;
     // Each sentinel has said more than this sum of them.
     if (last === undefined || !error.message.startsWith('All sentinels')) last = error;
   });
+  client.on('ready', () => (last = undefined));
   client.on('sentinelError', (error: Error) => (last = error));
   return () => last;
 }

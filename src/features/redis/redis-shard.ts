@@ -9,11 +9,12 @@
  *   of the two connections is lost: made anew, the data connection may lead to another server.
  */
 import { isIP } from 'node:net';
-import type { Redis } from 'ioredis';
+import type { Pipeline, Redis } from 'ioredis';
 import type { Counter } from '../../telemetry/metrics.ts';
 import type { Shard } from '../remote-store.ts';
 import { openChangeFeed, runIdIn } from './change-feed.ts';
 import type { ChangeFeed, ServerOptions } from './change-feed.ts';
+import { HashRead } from './hash-read.ts';
 import { TimeoutError, within } from './within.ts';
 
 export type RedisArgument = string | Buffer | number;
@@ -56,6 +57,7 @@ export class RedisShard implements Shard {
   private feed: ChangeFeed | undefined;
   private feedTries = 0;
   private feedTimer: NodeJS.Timeout | undefined;
+  private isFeedLossTold = false;
   private isTripped = false;
   private failures = 0;
   private missedBeats = 0;
@@ -109,11 +111,14 @@ export class RedisShard implements Shard {
    * Runs commands in one round trip. A reply is an Error where Redis refused the command.
    * @throws Error if there is no answer in time
    */
-  async run(commands: readonly RedisCommand[], timeoutMs: number): Promise<unknown[]> {
+  async run(commands: readonly (RedisCommand | HashRead<unknown>)[], timeoutMs: number): Promise<unknown[]> {
     const { client } = this;
     if (client === undefined || this.isAway) throw new Error('it is away');
     const pipeline = client.pipeline();
-    for (const command of commands) pipeline.callBuffer(...(command as [string, ...RedisArgument[]]));
+    for (const command of commands) {
+      if (command instanceof HashRead) (pipeline as unknown as Pipeline).sendCommand(command);
+      else pipeline.callBuffer(...(command as [string, ...RedisArgument[]]));
+    }
     this.options.roundTrips.add(1);
     try {
       const results = (await within(timeoutMs, pipeline.exec())) ?? [];
@@ -176,7 +181,8 @@ export class RedisShard implements Shard {
       this.epoch = ++this.epochs;
       this.settleReady.resolve();
       if (this.epochs === 1) return;
-      this.events.log('feed open');
+      if (this.isFeedLossTold) this.events.log('feed open');
+      this.isFeedLossTold = false;
       this.events.changed(undefined);
     } catch (error) {
       const isOther = error instanceof OtherServerError;
@@ -187,14 +193,12 @@ export class RedisShard implements Shard {
 
   private feedLost(client: Redis): void {
     this.endFeed();
-    this.events.log('feed lost');
     this.retryFeed(client);
   }
 
   private retryFeed(client: Redis, cause?: Error): void {
     if (client !== this.client || client.status !== 'ready') return;
-    // The first failure, not each of a thousand.
-    if (cause !== undefined && this.feedTries <= 1) this.events.log('feed lost', cause.message);
+    this.tellFeedLoss(cause?.message);
     clearTimeout(this.feedTimer);
     const delayMs = Math.min(10 * 2 ** this.feedTries++, FEED_RETRY_MS_MAX);
     this.feedTimer = setTimeout(() => {
@@ -204,8 +208,16 @@ export class RedisShard implements Shard {
     }, delayMs);
   }
 
+  /** Once, however often it is tried again. */
+  private tellFeedLoss(why?: string): void {
+    if (this.isFeedLossTold || this.isClosed) return;
+    this.isFeedLossTold = true;
+    this.events.log('feed lost', why);
+  }
+
   private endFeed(): void {
     clearTimeout(this.feedTimer);
+    if (this.feed !== undefined) this.tellFeedLoss();
     this.feed?.close();
     this.feed = undefined;
     this.epoch = 0;
@@ -250,7 +262,7 @@ export class RedisShard implements Shard {
     const limitMs = this.isTripped ? this.options.readTimeoutMs : BEAT_MS;
     const [data, changes] = await Promise.allSettled([
       within(limitMs, client.ping()),
-      within(BEAT_MS, feed?.ping() ?? Promise.resolve()),
+      within(limitMs, feed?.ping() ?? Promise.resolve()),
     ]);
     if (client !== this.client) return;
     if (data.status === 'fulfilled') this.recover();

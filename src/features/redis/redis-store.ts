@@ -11,7 +11,10 @@ import { MillraceError } from '../../errors.ts';
 import type { FeatureView } from '../../project/project.ts';
 import { checkEntityKeyLength } from '../entity-key.ts';
 import type { Row, RowWrite, WriteOutcome } from '../online-store.ts';
+import { parseRecent } from '../recent-rows.ts';
 import type { EntityRead, RecentRows, RemoteStore } from '../remote-store.ts';
+import { frameFields, HashRead } from './hash-read.ts';
+import type { HashFields } from './hash-read.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import type { RedisCommand, RedisShard } from './redis-shard.ts';
 import type { RowLayout } from './row-layout.ts';
@@ -25,8 +28,17 @@ export interface RedisStoreParts {
   readonly readTimeoutMs: number;
 }
 
+/** Views of one entity that are asked for together. */
+interface ReadShape extends HashFields<Decoded> {
+  readonly views: readonly FeatureView[];
+}
+
 /** A write may wait for the disk or for replicas. */
 const WRITE_TIMEOUT_MS = 5000;
+/** A list that somebody else has made larger is cut off, and is then none. */
+const RECENT_BYTES_MAX = 32 * 1024 * 1024;
+/** Rows of a schema that nobody has listed would else have the list read for each of them. */
+const PREPARE_AGAIN_MS = 1000;
 const replaceScript = `
 local now = redis.call('HGET', KEYS[1], ARGV[1])
 if (now or '') ~= ARGV[2] then return 0 end
@@ -48,6 +60,11 @@ class RedisStore implements RemoteStore {
   private readonly recentKey: string;
   private readonly scriptSha: string;
   private readonly writing = new Set<Promise<unknown>>();
+  private preparing: Promise<void> | undefined;
+  /** When the list of schemas was read last, and did not have one that rows need. */
+  private inVainAtMs = -Infinity;
+  /** Of the last read: neighbouring reads mostly ask for the same views. */
+  private shape: ReadShape = { views: [], fields: [], framed: '', encoding: 'utf8', decode: () => [] };
 
   constructor({ project, connection, layout, readTimeoutMs }: RedisStoreParts) {
     this.connection = connection;
@@ -75,22 +92,37 @@ class RedisStore implements RemoteStore {
   }
 
   async read(reads: readonly EntityRead[]): Promise<((Row | null | Error)[] | undefined)[]> {
+    const endMs = performance.now() + this.readTimeoutMs;
+    const replies = await this.readAll(reads, this.readTimeoutMs);
+    const unknown = replies.flatMap((rows, i) => (rows?.includes(undefined) === true ? [i] : []));
+    if (unknown.length > 0 && performance.now() - this.inVainAtMs > PREPARE_AGAIN_MS) {
+      // Where it fails, the rows of schemas that are not known could not be read.
+      await within(leftMs(endMs), this.prepare()).catch(() => undefined);
+      const again = await this.readAll(
+        unknown.map((i) => reads[i] as EntityRead),
+        leftMs(endMs),
+      );
+      unknown.forEach((i, n) => (replies[i] = again[n]));
+      if (again.some((rows) => rows?.includes(undefined) === true)) this.inVainAtMs = performance.now();
+    }
+    return replies.map((rows) =>
+      rows?.includes(undefined) === true ? undefined : (rows as Known | undefined),
+    );
+  }
+
+  private async readAll(reads: readonly EntityRead[], timeoutMs: number): Promise<(Decoded | undefined)[]> {
     const replies = await this.sendEach(
       reads.map(({ name }) => name),
-      (i) => this.readCommand(reads[i] as EntityRead),
-      this.readTimeoutMs,
+      (i) => {
+        const { name, views } = reads[i] as EntityRead;
+        return new HashRead(name, this.shapeOf(views));
+      },
+      timeoutMs,
     );
-    const decode = (): ReturnType<RedisStore['decode']>[] =>
-      replies.map((reply, i) => this.decode(reads[i] as EntityRead, reply));
-    let rows = decode();
-    if (rows.some((each) => each?.includes(undefined))) {
-      // Where it fails, the rows of schemas that are not known could not be read.
-      await within(this.readTimeoutMs, this.prepare()).catch(() => undefined);
-      rows = decode();
-    }
-    return rows.map((each) =>
-      each?.includes(undefined) === true ? undefined : (each as (Row | null | Error)[] | undefined),
-    );
+    return replies.map((reply, i) => {
+      if (Array.isArray(reply)) return reply as Decoded;
+      return isOtherType(reply) ? otherTypeFailures(reads[i] as EntityRead) : undefined;
+    });
   }
 
   async write(writes: readonly RowWrite[]): Promise<WriteOutcome[]> {
@@ -118,9 +150,9 @@ class RedisStore implements RemoteStore {
     return outcomes;
   }
 
-  async recent(): Promise<RecentRows> {
-    const text = await this.send(this.recentKey, ['GET', this.recentKey]);
-    return text === null ? {} : (JSON.parse((text as Buffer).toString()) as RecentRows);
+  async recent(keysMax: number): Promise<RecentRows> {
+    const bytes = await this.send(this.recentKey, ['GETRANGE', this.recentKey, 0, RECENT_BYTES_MAX]);
+    return parseRecent(String(bytes), keysMax);
   }
 
   async keepRecent(rows: RecentRows): Promise<void> {
@@ -132,7 +164,13 @@ class RedisStore implements RemoteStore {
     await this.connection.close();
   }
 
+  /** Reads what the layout keeps beside the rows; calls that come meanwhile share one reading. */
   async prepare(): Promise<void> {
+    this.preparing ??= this.prepareLayout().finally(() => (this.preparing = undefined));
+    return this.preparing;
+  }
+
+  private async prepareLayout(): Promise<void> {
     await this.layout.prepare?.({
       readAll: async (hash) => {
         const pairs = ((await this.send(hash, ['HGETALL', hash])) as Buffer[]).map(String);
@@ -147,39 +185,35 @@ class RedisStore implements RemoteStore {
     });
   }
 
-  private readCommand({ name, views }: EntityRead): RedisCommand {
-    const command: [string, ...(string | Buffer)[]] = ['HMGET', this.bytesOf(name)];
-    for (const view of views) command.push(...this.layout.fieldsOf(view));
-    return command;
+  private shapeOf(views: readonly FeatureView[]): ReadShape {
+    const last = this.shape;
+    if (last.views.length === views.length && last.views.every((view, i) => view === views[i])) return last;
+    const { layout } = this;
+    const fieldsOf = views.map((view) => layout.fieldsOf(view));
+    const fields = fieldsOf.flat();
+    let end = 0;
+    const parts = views.map((view, i) => {
+      const at = end;
+      end += (fieldsOf[i] as readonly unknown[]).length;
+      return { view, at };
+    });
+    return (this.shape = {
+      views: [...views],
+      fields,
+      framed: frameFields(fields, layout.encoding),
+      encoding: layout.encoding,
+      decode: (hash, values) => parts.map(({ view, at }) => decodeRow(layout, hash, view, values, at)),
+    });
   }
 
   private bytesOf(name: string): string | Buffer {
     return this.layout.encoding === 'utf8' ? name : Buffer.from(name, this.layout.encoding);
   }
 
-  private decode(
-    { name, views }: EntityRead,
-    reply: unknown,
-  ): (Row | null | Error | undefined)[] | undefined {
-    if (!Array.isArray(reply)) return undefined;
-    let at = 0;
-    return views.map((view) => {
-      const from = at;
-      at += this.layout.fieldsOf(view).length;
-      try {
-        return this.layout.decode(view, reply as (Buffer | null)[], from);
-      } catch (error) {
-        if (error instanceof MillraceError) return error;
-        const sentence = `The row of "${view.name}" in the hash ${JSON.stringify(name)} cannot be decoded.`;
-        return new MillraceError('STORE_FAILED', sentence, { cause: error });
-      }
-    });
-  }
-
   /** One command by each name, in one pipeline per shard. The reply is an Error where there is none. */
   private async sendEach(
     names: readonly string[],
-    command: (index: number) => RedisCommand,
+    command: (index: number) => RedisCommand | HashRead<unknown>,
     timeoutMs: number,
   ): Promise<unknown[]> {
     const indexesOf = new Map<RedisShard, number[]>();
@@ -201,7 +235,7 @@ class RedisStore implements RemoteStore {
 
   private async run(
     shard: RedisShard,
-    commands: readonly RedisCommand[],
+    commands: readonly (RedisCommand | HashRead<unknown>)[],
     timeoutMs: number,
   ): Promise<readonly unknown[]> {
     const endMs = performance.now() + timeoutMs;
@@ -212,7 +246,9 @@ class RedisStore implements RemoteStore {
       shard.interrupt();
       return await Promise.all(
         replies.map(async (reply, i) =>
-          isRedirection(reply) ? this.redirect(commands[i] as RedisCommand, endMs) : reply,
+          isRedirection(reply)
+            ? this.redirect(commands[i] as RedisCommand | HashRead<unknown>, endMs)
+            : reply,
         ),
       );
     } catch (error) {
@@ -221,12 +257,11 @@ class RedisStore implements RemoteStore {
   }
 
   /** The server that it leads to may hang, or lead back while slots move. */
-  private async redirect(command: RedisCommand, endMs: number): Promise<unknown> {
+  private async redirect(command: RedisCommand | HashRead<unknown>, endMs: number): Promise<unknown> {
     try {
-      return await within(
-        Math.max(1, Math.ceil(endMs - performance.now())),
-        this.connection.redirected(command),
-      );
+      const limitMs = leftMs(endMs);
+      if (!(command instanceof HashRead)) return await within(limitMs, this.connection.redirected(command));
+      return command.decoded(await within(limitMs, this.connection.redirected(command.plain)));
     } catch (error) {
       return error;
     }
@@ -268,6 +303,30 @@ class RedisStore implements RemoteStore {
   }
 }
 
+type Known = (Row | null | Error)[];
+/** Undefined = a row of a schema that is not known here yet. */
+type Decoded = (Known[number] | undefined)[];
+
+function decodeRow(
+  layout: RowLayout,
+  hash: string,
+  view: FeatureView,
+  values: readonly (Buffer | null)[],
+  at: number,
+): Decoded[number] {
+  try {
+    return layout.decode(view, values, at);
+  } catch (error) {
+    if (error instanceof MillraceError) return error;
+    const sentence = `The row of "${view.name}" in the hash ${JSON.stringify(hash)} cannot be decoded.`;
+    return new MillraceError('STORE_FAILED', sentence, { cause: error });
+  }
+}
+
+function leftMs(endMs: number): number {
+  return Math.max(1, Math.ceil(endMs - performance.now()));
+}
+
 function checkWrite({ view, key, row }: RowWrite): void {
   checkEntityKeyLength(view.entity, key);
   if (row.length === view.features.length + 1) return;
@@ -281,6 +340,16 @@ function isRedirection(reply: unknown): boolean {
 /** Whoever may only read needs no schema of its own. */
 function isForbidden(reply: Error): boolean {
   return /READONLY|NOPERM|The user executing the script/.test(reply.message);
+}
+
+function isOtherType(reply: unknown): boolean {
+  return reply instanceof Error && reply.message.startsWith('WRONGTYPE');
+}
+
+/** No row, and none that could be read later: the key is somebody else's. */
+function otherTypeFailures({ name, views }: EntityRead): Error[] {
+  const sentence = `Redis: the key ${JSON.stringify(name)} holds no hash; it cannot be a row. Rename or delete it.`;
+  return views.map(() => new MillraceError('STORE_FAILED', sentence));
 }
 
 function isUnknownScript(reply: unknown): boolean {

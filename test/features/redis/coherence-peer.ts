@@ -1,13 +1,14 @@
 /**
  * A process with a cache of its own, for the tests of coherence: reads and writes at random between `run` and `rest`, and
- * says what it would serve. Arguments: address of Redis, number of keys.
+ * says what it would serve. Arguments: address of Redis, number of keys, seed.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Row } from '../../../src/features/online-store.ts';
 import { coherenceView } from './coherence-view.ts';
 import { openStore } from './store-of.ts';
 
-const [url, keyCount] = process.argv.slice(2) as [string, string];
+const [url, keyCount, seed = '1'] = process.argv.slice(2) as [string, string, string?];
+const random = seededRandom(Number(seed));
 const keys = Array.from({ length: Number(keyCount) }, (_, i) => `k${i}`);
 const view = coherenceView;
 // Nothing but what is told of changes may bring a new value here: an age of an hour is not reached.
@@ -15,6 +16,7 @@ const store = await openStore(url, [view], { ttlMs: 3_600_000, staleMsMax: 3_600
 let isRunning = false;
 let loops: Promise<void>[] = [];
 let served = 0;
+let hits = 0;
 
 export interface Visible {
   readonly key: string;
@@ -23,16 +25,18 @@ export interface Visible {
 
 async function look(key: string): Promise<Row | null> {
   const known = store.get(view, key);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    hits++;
+    return known;
+  }
   const [row] = await store.read([{ view, key }]);
   return row ?? null;
 }
 
 async function readAndWrite(): Promise<void> {
   while (isRunning) {
-    const key = keys[Math.floor(Math.random() * keys.length)] as string;
-    if (Math.random() < 0.1)
-      await store.write([{ view, key, row: [Date.now(), Math.random()] }]).catch(() => 0);
+    const key = keys[Math.floor(random() * keys.length)] as string;
+    if (random() < 0.1) await store.write([{ view, key, row: [Date.now(), random()] }]).catch(() => 0);
     else await look(key).catch(() => null);
     served++;
     if (served % 20 === 0) await turn();
@@ -60,13 +64,26 @@ process.on('message', (message: { type: string; visible?: Visible }) => {
       await store.close();
       process.exit(0);
     }
+    // What is not in memory could not be wrong: so all of it is asked for first.
+    for (const key of keys) await look(key).catch(() => null);
     // JSON has no undefined.
     const rows = keys.map((key) => {
       const row = store.get(view, key);
       return row === undefined ? 'unknown' : row;
     });
-    process.send?.({ served, rows });
+    process.send?.({ served, hits, rows });
   })();
 });
+/** Mulberry32. */
+function seededRandom(from: number): () => number {
+  let state = from;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 process.on('disconnect', () => process.exit(1));
 process.send?.({ ready: true });

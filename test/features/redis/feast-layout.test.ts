@@ -15,7 +15,12 @@ const view1 = viewOf('feature_view_1', driver, {
   feature_11: 'int64',
   feature_12: 'string',
 });
-const settings: FeastSettings = { project: 'test', entityKeyVersion: 3, keyTypes: new Map() };
+const settings: FeastSettings = {
+  isDeclared: true,
+  project: 'test',
+  entityKeyVersion: 3,
+  keyTypes: new Map(),
+};
 
 function layoutOf(views: readonly FeatureView[], more: Partial<FeastSettings> = {}): RowLayout {
   return createFeastLayout({ ...settings, ...more }, views);

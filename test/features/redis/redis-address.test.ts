@@ -57,4 +57,16 @@ describe('the address of a Redis', () => {
   it('never shows the password in a message', () => {
     expect(() => parseRedisAddress('redis://u:s3cret@a,b')).toThrow(/^(?!.*s3cret)/);
   });
+
+  it.each([
+    'redis://:AAAA/BBBB@127.0.0.1',
+    'redis://me:1234/BBBB@127.0.0.1',
+    'redis://me:1234?BBBB@127.0.0.1',
+    'redis://:AAAA@BBBB@127.0.0.1',
+    'redis+sentinel://:AAAA/BBBB@h/name',
+  ])('is refused without a part of the password where that is not encoded: %s', (text) => {
+    expect(() => parseRedisAddress(text)).toThrow(
+      'its user or password is not percent-encoded; write % as %25, @ as %40, / as %2F, ? as %3F.',
+    );
+  });
 });

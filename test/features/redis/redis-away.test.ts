@@ -95,6 +95,19 @@ describe('when Redis is killed', () => {
     expect(await store.read([{ view: mild, key: 'known' }])).toEqual([[3, 9]]);
   });
 
+  it('a row is still given whose key has changed in another view since', async () => {
+    const store = await warmed();
+    const other = await open();
+    await other.write([{ view: strict, key: 'known', row: [2, 8] }]);
+    await until(() => store.get(mild, 'known') === undefined);
+    await store.read([{ view: strict, key: 'known' }]);
+    expect(store.get(mild, 'known')).toBeUndefined();
+    await server.kill();
+    await until(isStale(store));
+    expect(store.get(mild, 'known')).toEqual([1, 7]);
+    expect(store.get(strict, 'known')).toEqual([2, 8]);
+  });
+
   it('what this process has written is given, not what it had read before', async () => {
     const store = await warmed();
     await store.write([{ view: mild, key: 'known', row: [2, 8] }]);
