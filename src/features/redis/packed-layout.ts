@@ -9,9 +9,9 @@
 import { MillraceError } from '../../errors.ts';
 import type { Entity, FeatureView } from '../../project/project.ts';
 import type { EntityKey, Row, WriteOutcome } from '../online-store.ts';
-import { createRowCodec } from '../row-codec.ts';
-import { createRowConversion, rowSchema, sameSchema } from '../row-schema.ts';
-import type { RowConversion, RowSchema } from '../row-schema.ts';
+import { createRowCodec } from '../../records/row-codec.ts';
+import { createRowConversion, rowSchema, sameSchema } from '../../records/row-schema.ts';
+import type { RowConversion, RowSchema } from '../../records/row-schema.ts';
 import type { LayoutCommands, RowLayout } from './row-layout.ts';
 
 /** A view as it is stored. */
@@ -104,12 +104,12 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
 /** Undefined = the schema is not known. */
 function convert({ view, schemas, conversions }: StoredView, row: Row, schemaId: number): Row | undefined {
   const known = conversions.get(schemaId);
-  if (known !== undefined) return known(row);
+  if (known !== undefined) return [row[0], ...known(row, 1)];
   const schema = schemas[schemaId];
   if (schema === undefined) return undefined;
-  const made = createRowConversion(view, schema);
+  const made = createRowConversion(view.features, schema);
   conversions.set(schemaId, made);
-  return made(row);
+  return [row[0], ...made(row, 1)];
 }
 
 /** Another server may add a schema at the same moment: what it has changed is read again. */
@@ -119,7 +119,7 @@ async function register(
   text: string | undefined,
   redis: LayoutCommands,
 ): Promise<void> {
-  const current = rowSchema(of.view);
+  const current = rowSchema(of.view.features);
   const schemas = text === undefined ? [] : (JSON.parse(text) as RowSchema[]);
   const id = schemas.findIndex((schema) => sameSchema(schema, current));
   of.schemas = schemas;
