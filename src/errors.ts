@@ -24,7 +24,14 @@ export const errorCatalogue = {
     status: 400,
     meaning: 'Fields are unknown, missing or of the wrong type. `details` lists each with its path.',
   },
-  TOO_MANY_ROWS: { status: 400, meaning: 'The request has more rows than `limits.rows_max`, or its answer would be too large. Split it.' },
+  TOO_MANY_ROWS: {
+    status: 400,
+    meaning: 'The request has more rows than `limits.rows_max`, or its answer would be too large. Split it.',
+  },
+  TOO_MANY_EVENTS: {
+    status: 400,
+    meaning: 'The call has more events than `streaming.events_max`. Split it.',
+  },
   KEY_TOO_LONG: { status: 400, meaning: 'The join keys of one entity are longer than a store key may be.' },
   ORIGIN_REFUSED: {
     status: 403,
@@ -37,9 +44,11 @@ export const errorCatalogue = {
     status: 404,
     meaning: 'No feature or feature view of this name is in the project file.',
   },
+  UNKNOWN_EVENT: { status: 404, meaning: 'No event type of this name is in the project file.' },
   METHOD_NOT_ALLOWED: { status: 405, meaning: 'The path exists, but not with this HTTP method.' },
   REQUEST_TIMEOUT: { status: 408, meaning: 'The body did not arrive within `limits.body_timeout`.' },
   BODY_TOO_LARGE: { status: 413, meaning: 'The body is larger than `limits.body_bytes_max`.' },
+  EVENT_TOO_LARGE: { status: 413, meaning: 'An event is larger than `streaming.event_bytes_max`.' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: 'The content type is not `application/json`.' },
   UPGRADE_REQUIRED: { status: 426, meaning: 'The path takes WebSocket connections only.' },
   OVERLOADED: {

@@ -19,7 +19,7 @@ import type { Finding } from './oxlint.ts';
 
 const ground = ['errors.ts', 'clock.ts', 'stats', 'telemetry'];
 const domains = ['features', 'transforms', 'inference', 'rollouts', 'events'];
-const forDomains = [...ground, 'lmdb', 'project'];
+const forDomains = [...ground, 'lmdb', 'project', 'records'];
 const forJoins = [...forDomains, ...domains];
 const forServer = [...forJoins, 'streaming', 'serving'];
 
@@ -31,6 +31,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['errors.ts', 'clock.ts', 'stats'],
   lmdb: ['errors.ts', 'clock.ts'],
   project: ground,
+  records: [...ground, 'lmdb', 'project'],
   ...Object.fromEntries(domains.map((domain) => [domain, forDomains])),
   serving: [...forJoins, 'streaming'],
   streaming: [...forDomains, 'features', 'transforms', 'events'],
@@ -53,7 +54,7 @@ const driverHomes: Readonly<Record<string, readonly string[]>> = {
   jsep: ['transforms/a.ts'],
   lmdb: ['lmdb/a.ts'],
   'lru-cache': ['features/cached-store.ts', 'features/row-memory.ts'],
-  msgpackr: ['features/row-codec.ts', 'loadtest/a.ts', 'streaming/tile-codec.ts'],
+  msgpackr: ['loadtest/a.ts', 'records/a.ts', 'streaming/tile-codec.ts'],
   'onnxruntime-node': ['inference/session.ts'],
   pino: ['telemetry/a.ts'],
   'prom-client': ['telemetry/a.ts'],
@@ -68,7 +69,6 @@ const places = [
   'features/load/a.ts',
   'features/cached-store.ts',
   'features/redis/a.ts',
-  'features/row-codec.ts',
   'features/row-memory.ts',
   'inference/session.ts',
   'streaming/tile-codec.ts',

@@ -4,8 +4,7 @@
  *
  *   rows      `<view>/<entity key>` in UTF-8 -> a row (row-codec.ts). View names are identifiers, so the first slash
  *             ends the name, no two keys collide, and the rows of one view are one contiguous range.
- *   schemas   `<view>` -> JSON, a list of every schema (row-schema.ts) that rows of this view were written under. The
- *             place in the list is the schema id that a row carries. The list only grows.
+ *   schemas   which schemas rows were written under, by view (records/lmdb-schemas.ts).
  *   changes   which rows were written lately (row-changes.ts).
  *
  * Invariants: a row's schema is committed before the row. Several processes may read and write at once, with different
@@ -23,18 +22,20 @@
  * 2-core machine).
  */
 import { openLmdbEnvironment } from '../lmdb/lmdb-environment.ts';
-import type { LmdbDatabase, LmdbEnvironment, LmdbJson, LmdbOptions } from '../lmdb/lmdb-environment.ts';
+import type { LmdbDatabase, LmdbEnvironment, LmdbOptions } from '../lmdb/lmdb-environment.ts';
 import type { FeatureView } from '../project/project.ts';
+import { openLmdbSchemas } from '../records/lmdb-schemas.ts';
+import type { LmdbSchemas } from '../records/lmdb-schemas.ts';
+import type { RowCodec } from '../records/row-codec.ts';
+import { createRowCodec } from '../records/row-codec.ts';
+import type { RowConversion } from '../records/row-schema.ts';
+import { createRowConversion } from '../records/row-schema.ts';
 import { checkEntityKeyLength } from './entity-key.ts';
 import type { EntityKey, OnlineStore, Row, RowWrite, WriteOutcome } from './online-store.ts';
 import type { RowChanges } from './row-changes.ts';
 import { createRowChanges } from './row-changes.ts';
-import type { RowCodec } from './row-codec.ts';
-import { createRowCodec } from './row-codec.ts';
 import type { RowMemory } from './row-memory.ts';
 import { createRowMemory } from './row-memory.ts';
-import type { RowConversion, RowSchema } from './row-schema.ts';
-import { createRowConversion, rowSchema, sameSchema } from './row-schema.ts';
 
 export interface LmdbStoreOptions {
   /** Stays open when the store is closed. A read-only one makes a store that changes nothing. */
@@ -46,7 +47,6 @@ export interface LmdbStoreOptions {
 }
 
 type Rows = LmdbDatabase<string>;
-type Schemas = LmdbJson<RowSchema[]>;
 
 /** A view as it is stored. */
 interface StoredView {
@@ -67,9 +67,11 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineSt
   const { environment, memoryBytesMax = 0 } = options;
   try {
     const rows = environment.textKeys('rows');
-    const schemas: Schemas | undefined = environment.json('schemas');
+    const all = [...options.views];
+    const columns = new Map(all.map((view) => [view.name, view.features]));
+    const schemas = await openLmdbSchemas(environment, 'schemas', columns);
     if (rows === undefined || schemas === undefined) throw new Error('it holds no features yet');
-    const views = await registerViews(environment, schemas, [...options.views]);
+    const views = storedViews(all, schemas);
     const records = environment.textKeys('changes');
     const changes = records && createRowChanges(records);
     const memory =
@@ -101,39 +103,18 @@ export async function openLmdbStoreAlone(
   }
 }
 
-async function registerViews(
-  environment: LmdbEnvironment,
-  schemas: Schemas,
-  views: readonly FeatureView[],
-): Promise<Map<FeatureView, StoredView>> {
-  const isKnown = (view: FeatureView): boolean => findSchema(schemas, view) !== undefined;
-  if (!environment.readOnly && !views.every(isKnown)) {
-    await environment.transaction(() => {
-      // Looked up again: another process may have registered the schema meanwhile.
-      for (const view of views) if (!isKnown(view)) appendSchema(schemas, view);
-    });
-  }
+function storedViews(views: readonly FeatureView[], schemas: LmdbSchemas): Map<FeatureView, StoredView> {
   const stored = views.map((view): [FeatureView, StoredView] => [
     view,
-    { view, prefix: `${view.name}/`, schemaId: findSchema(schemas, view), conversions: new Map() },
+    { view, prefix: `${view.name}/`, schemaId: schemas.idOf(view.name), conversions: new Map() },
   ]);
   return new Map(stored);
-}
-
-function findSchema(schemas: Schemas, view: FeatureView): number | undefined {
-  const current = rowSchema(view);
-  const id = schemas.get(view.name)?.findIndex((schema) => sameSchema(schema, current)) ?? -1;
-  return id === -1 ? undefined : id;
-}
-
-function appendSchema(schemas: Schemas, view: FeatureView): void {
-  void schemas.put(view.name, [...(schemas.get(view.name) ?? []), rowSchema(view)]);
 }
 
 interface OpenedStore {
   readonly environment: LmdbEnvironment;
   readonly rows: Rows;
-  readonly schemas: Schemas;
+  readonly schemas: LmdbSchemas;
   readonly views: ReadonlyMap<FeatureView, StoredView>;
   /** Undefined in a read-only store that nobody has written to since rows have been listed. */
   readonly changes: RowChanges | undefined;
@@ -216,16 +197,16 @@ function createReader(
   function conversion({ view, conversions }: StoredView, schemaId: number): RowConversion {
     const known = conversions.get(schemaId);
     if (known !== undefined) return known;
-    const schema = schemas.get(view.name)?.[schemaId];
+    const schema = schemas.schema(view.name, schemaId);
     if (schema === undefined) throw new Error(`schema ${schemaId} of ${view.name} is missing`);
-    const made = createRowConversion(view, schema);
+    const made = createRowConversion(view.features, schema);
     conversions.set(schemaId, made);
     return made;
   }
 
   function decode(stored: StoredView, bytes: Buffer): Row {
     const { row, schemaId } = codec.decode(bytes);
-    return schemaId === stored.schemaId ? row : conversion(stored, schemaId)(row);
+    return schemaId === stored.schemaId ? row : [row[0], ...conversion(stored, schemaId)(row, 1)];
   }
 
   return (stored, entityKey) => {

@@ -8,7 +8,7 @@ import type { ServedEndpoint, Serving } from '../serving/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Exchange, RouteHandler } from './exchange.ts';
 import type { ServerState } from './server-state.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { parseStrictJson } from '../project/strict-json.ts';
 
 export interface Route {
   readonly method: 'get' | 'post';

@@ -18,7 +18,7 @@ import { SENDING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
 import { ID_LENGTH_MAX, SocketRequest, writeError } from './socket-request.ts';
 import type { MessageId } from './socket-request.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { parseStrictJson } from '../project/strict-json.ts';
 import { parseStrictMessagePack } from './strict-message-pack.ts';
 import { readTextRest } from './text-envelope.ts';
 import type { UsualText } from './text-envelope.ts';

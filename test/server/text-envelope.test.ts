@@ -5,7 +5,7 @@ import { decodePredictRequest } from '../../src/serving/predict-request.ts';
 import type { PredictRequest } from '../../src/serving/predict-request.ts';
 import { createRequestReader } from '../../src/serving/request-reader.ts';
 import type { ServedEndpoint } from '../../src/serving/serving.ts';
-import { parseStrictJson } from '../../src/server/strict-json.ts';
+import { parseStrictJson } from '../../src/project/strict-json.ts';
 import { TextEnvelopeReader, readTextRest } from '../../src/server/text-envelope.ts';
 import { endpoint, limits } from '../serving/reader-endpoint.ts';
 

@@ -5,7 +5,7 @@ import { MillraceError } from '../../src/errors.ts';
 import { decodePredictRequest } from '../../src/serving/predict-request.ts';
 import type { PredictRequest } from '../../src/serving/predict-request.ts';
 import { createRequestReader } from '../../src/serving/request-reader.ts';
-import { parseStrictJson } from '../../src/server/strict-json.ts';
+import { parseStrictJson } from '../../src/project/strict-json.ts';
 import { endpoint, limits, types } from './reader-endpoint.ts';
 
 const read = createRequestReader(endpoint, limits);

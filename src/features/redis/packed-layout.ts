@@ -12,9 +12,9 @@ import { parseDataType } from '../../project/data-type.ts';
 import type { Entity, FeatureView } from '../../project/project.ts';
 import type { EntityKey, Row, WriteOutcome } from '../online-store.ts';
 import { createRowCheck } from '../row-check.ts';
-import { createRowCodec } from '../row-codec.ts';
-import { createRowConversion, rowSchema, schemaFingerprint } from '../row-schema.ts';
-import type { RowConversion, RowSchema } from '../row-schema.ts';
+import { createRowCodec } from '../../records/row-codec.ts';
+import { createRowConversion, rowSchema, schemaFingerprint } from '../../records/row-schema.ts';
+import type { RowSchema } from '../../records/row-schema.ts';
 import type { LayoutCommands, RowLayout } from './row-layout.ts';
 
 /** A view as it is stored. */
@@ -27,7 +27,7 @@ interface StoredView {
   /** Refuses what somebody else has put there. */
   readonly check: (row: Row) => Row;
   /** By the id of the schema to convert from. */
-  readonly conversions: Map<number, RowConversion>;
+  readonly conversions: Map<number, (row: Row) => Row>;
 }
 
 /**
@@ -68,7 +68,7 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
     stored.set(view, {
       view,
       fields: [view.name],
-      schemaId: schemaFingerprint(rowSchema(view)),
+      schemaId: schemaFingerprint(rowSchema(view.features)),
       isRegistered: false,
       check: createRowCheck(view.features.map(({ type }) => type)),
       conversions: new Map(),
@@ -118,11 +118,11 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
   };
 }
 
-function conversionFrom(view: FeatureView, schema: RowSchema): RowConversion {
+function conversionFrom(view: FeatureView, schema: RowSchema): (row: Row) => Row {
   const types = schema.map(([, type]) => parseDataType(type)).filter((type) => typeof type !== 'string');
   const check = createRowCheck(types);
-  const convert = createRowConversion(view, schema);
-  return (row) => convert(check(row));
+  const convert = createRowConversion(view.features, schema);
+  return (row) => [row[0], ...convert(check(row), 1)];
 }
 
 /** @throws MillraceError STORE_FAILED if it is no list of schemas */
@@ -166,7 +166,7 @@ async function register(
   });
   of.isRegistered = ids.includes(of.schemaId);
   if (of.isRegistered) return;
-  const all = [...schemas, rowSchema(of.view)];
+  const all = [...schemas, rowSchema(of.view.features)];
   of.isRegistered = await redis.replace(hash, name, text, JSON.stringify(all));
   if (of.isRegistered) return;
   const latest = (await redis.readAll(hash)).get(name);

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { Packr } from 'msgpackr';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CachedStore } from '../../../src/features/cached-store.ts';
-import { rowSchema, schemaFingerprint } from '../../../src/features/row-schema.ts';
+import { rowSchema, schemaFingerprint } from '../../../src/records/row-schema.ts';
 import { entityOf, viewOf } from '../sample-project.ts';
 import { startRedis } from './redis-server.ts';
 import type { RedisServer } from './redis-server.ts';
@@ -11,7 +11,7 @@ import { openStore } from './store-of.ts';
 
 const thing = entityOf('thing', { id: 'string' });
 const view = viewOf('things', thing, { x: 'float64', at: 'timestamp', name: 'string', taste: 'float32[2]' });
-const id = schemaFingerprint(rowSchema(view));
+const id = schemaFingerprint(rowSchema(view.features));
 const packr = new Packr({ useRecords: false });
 const good = [1000, 1.5, 2000, 'a', [1, 2]] as const;
 

@@ -1,6 +1,6 @@
 /**
- * Stored rows: one MessagePack array `[event time, ...values, schema id]`, so that any language can read them. The
- * schema id (row-schema.ts) comes last: popping it leaves the row itself.
+ * Stored rows, of features and of events: one MessagePack array `[time, ...values, schema id]`, so that any language can
+ * read them. The schema id (row-schema.ts) comes last: popping it leaves the row itself.
  *
  * Every value comes back as it went in, bit for bit: a number that is exact in 32 bits is written as float32, any
  * other as float64, a bigint as int64. That is why rows are not packed by msgpackr, which writes -0 as 0 and spends
@@ -11,7 +11,9 @@
  */
 import { Unpackr } from 'msgpackr';
 import type { Value } from '../project/value.ts';
-import type { Row } from './online-store.ts';
+
+/** A time in milliseconds, then values; null = missing. */
+export type Row = readonly [timeMs: number, ...values: Value[]];
 
 export interface DecodedRow {
   readonly row: Row;

@@ -1,5 +1,5 @@
 /**
- * JSON as the server takes it: what `JSON.parse` takes, less what would be read differently by somebody else:
+ * JSON as Millrace takes it from callers: what `JSON.parse` takes, less what would be read differently by somebody else:
  * invalid UTF-8, a field named twice in one object, and nesting no request needs.
  *
  * Duplicates are found without a parser of our own, by counting: every field was written with a colon, and JSON.parse

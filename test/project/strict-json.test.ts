@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from '../../src/errors.ts';
-import { parseStrictJson } from '../../src/server/strict-json.ts';
+import { parseStrictJson } from '../../src/project/strict-json.ts';
 
 function codeOf(body: Buffer | string): string {
   try {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import type { Row } from '../../src/features/online-store.ts';
-import { createRowCodec } from '../../src/features/row-codec.ts';
+import { createRowCodec } from '../../src/records/row-codec.ts';
 import type { Value } from '../../src/project/value.ts';
 
 const number = fc.oneof(
@@ -81,7 +81,7 @@ describe('the row codec', () => {
 });
 
 it('gives arrays without holes, from which numbers are read without making objects', () => {
-  const codec = new URL('../../dist/features/row-codec.js', import.meta.url).href;
+  const codec = new URL('../../dist/records/row-codec.js', import.meta.url).href;
   const program = `
     const { createRowCodec } = await import('${codec}');
     const codec = createRowCodec();

@@ -1,0 +1,91 @@
+/**
+ * The body of a call that sends events: one event or an array of them as JSON, or one a line (NDJSON). Each event is
+ * judged by itself; only a body that cannot be taken apart is refused as a whole. A line of NDJSON that is not JSON is
+ * one rejected event.
+ */
+import { MillraceError } from '../errors.ts';
+import { parseStrictJson } from '../project/strict-json.ts';
+import type { EventDecoder } from './decode-event.ts';
+import { EventRejected } from './decode-event.ts';
+import type { AcceptedEvent } from './event.ts';
+
+export type EventsFormat = 'json' | 'ndjson';
+
+/** In the order of the body. */
+export type DecodedEvents = readonly (AcceptedEvent | EventRejected)[];
+
+const formats: Readonly<Record<string, EventsFormat>> = {
+  'application/json': 'json',
+  'application/cloudevents+json': 'json',
+  'application/cloudevents-batch+json': 'json',
+  'application/x-ndjson': 'ndjson',
+  'application/ndjson': 'ndjson',
+  'application/jsonl': 'ndjson',
+};
+
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+/** The format of a content type, parameters or not; undefined = none that is taken. No content type is JSON. */
+export function eventsFormatOf(contentType: string | undefined): EventsFormat | undefined {
+  if (contentType === undefined || contentType === '') return 'json';
+  const [mediaType = ''] = contentType.split(';', 1);
+  return formats[mediaType.trim().toLowerCase()];
+}
+
+/**
+ * @param body decompressed
+ * @param eventsMax most events of one body
+ * @throws MillraceError TOO_MANY_EVENTS, and what parseStrictJson throws for a body that is JSON
+ */
+export function decodeEvents(
+  body: Buffer,
+  format: EventsFormat,
+  decode: EventDecoder,
+  receivedMs: number,
+  eventsMax: number,
+): DecodedEvents {
+  if (format === 'ndjson') return decodeLines(body, decode, receivedMs, eventsMax);
+  const input = parseStrictJson(body);
+  const inputs: readonly unknown[] = Array.isArray(input) ? input : [input];
+  if (inputs.length > eventsMax) throw tooManyEvents(eventsMax);
+  return inputs.map((each) => decode(each, receivedMs));
+}
+
+function decodeLines(
+  body: Buffer,
+  decode: EventDecoder,
+  receivedMs: number,
+  eventsMax: number,
+): DecodedEvents {
+  const decoded: (AcceptedEvent | EventRejected)[] = [];
+  for (let from = 0; from < body.length;) {
+    const newline = body.indexOf(NEWLINE, from);
+    const to = newline === -1 ? body.length : newline;
+    const line = body.subarray(from, body[to - 1] === CARRIAGE_RETURN ? to - 1 : to);
+    from = to + 1;
+    if (line.length === 0) continue;
+    if (decoded.length === eventsMax) throw tooManyEvents(eventsMax);
+    decoded.push(decodeLine(line, decode, receivedMs));
+  }
+  if (decoded.length === 0) throw new MillraceError('EMPTY_BODY', 'The body is empty; send an event a line.');
+  return decoded;
+}
+
+function decodeLine(line: Buffer, decode: EventDecoder, receivedMs: number): AcceptedEvent | EventRejected {
+  try {
+    return decode(parseStrictJson(line), receivedMs);
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    return new EventRejected(
+      error.code,
+      '',
+      error.message.replace(/^The body/, 'the line').replace(/\.$/, ''),
+    );
+  }
+}
+
+function tooManyEvents(eventsMax: number): MillraceError {
+  const sentence = `The call has more than ${eventsMax} events (streaming.events_max). Split it into several.`;
+  return new MillraceError('TOO_MANY_EVENTS', sentence);
+}

@@ -1,0 +1,86 @@
+/**
+ * Events as bytes: a row (records/row-codec.ts) of
+ *
+ *   [time, received, id, type, is copy, ...values, schema id]
+ *
+ * so that fields of a type may be added, removed and reordered, and older events are read by name. The schema id is
+ * that of the event's type.
+ */
+import type { EventType } from '../project/project.ts';
+import { createRowCodec } from '../records/row-codec.ts';
+import type { LmdbSchemas } from '../records/lmdb-schemas.ts';
+import { createRowConversion } from '../records/row-schema.ts';
+import type { RowConversion } from '../records/row-schema.ts';
+import type { Value } from '../project/value.ts';
+import type { AcceptedEvent } from './event.ts';
+
+export interface DecodedRecord {
+  readonly event: AcceptedEvent;
+  readonly isCopy: boolean;
+}
+
+export interface EventCodec {
+  /** The bytes are the caller's. */
+  encode(event: AcceptedEvent, isCopy: boolean): Buffer;
+  /**
+   * Undefined if the project has no such event type any more.
+   * @throws Error if the bytes are no event
+   */
+  decode(bytes: Uint8Array): DecodedRecord | undefined;
+  /** Only the id: what is dropped need not be understood. Undefined for a copy, and for bytes that are no event. */
+  idOf(bytes: Uint8Array): string | undefined;
+}
+
+const VALUES_FROM = 5;
+
+/** Schemas by event type, wherever they are kept. */
+export type EventSchemas = LmdbSchemas;
+
+export function createEventCodec(types: ReadonlyMap<string, EventType>, schemas: EventSchemas): EventCodec {
+  const codec = createRowCodec();
+  const conversions = new Map<string, RowConversion>();
+
+  function conversion(type: EventType, schemaId: number): RowConversion {
+    const name = `${schemaId} ${type.name}`;
+    const known = conversions.get(name);
+    if (known !== undefined) return known;
+    const schema = schemas.schema(type.name, schemaId);
+    if (schema === undefined) throw new Error(`schema ${schemaId} of the event ${type.name} is missing`);
+    const made = createRowConversion(type.fields, schema);
+    conversions.set(name, made);
+    return made;
+  }
+
+  function valuesOf(type: EventType, row: readonly Value[], schemaId: number): readonly Value[] {
+    const isCurrent = schemaId === schemas.idOf(type.name);
+    return isCurrent ? row.slice(VALUES_FROM) : conversion(type, schemaId)(row, VALUES_FROM);
+  }
+
+  return {
+    encode({ id, type, timeMs, receivedMs, values }, isCopy) {
+      const schemaId = schemas.idOf(type.name);
+      if (schemaId === undefined) throw new Error(`the event type ${type.name} was not given to the log`);
+      return Buffer.from(codec.encode([timeMs, receivedMs, id, type.name, isCopy, ...values], schemaId));
+    },
+
+    decode(bytes) {
+      const { row, schemaId } = codec.decode(bytes);
+      const [timeMs, receivedMs, id, typeName, isCopy] = row;
+      if (typeof receivedMs !== 'number' || typeof id !== 'string' || typeof typeName !== 'string')
+        throw new Error('a stored event has no id, type or time of arrival');
+      const type = types.get(typeName);
+      if (type === undefined) return undefined;
+      const event = { id, type, timeMs, receivedMs, values: valuesOf(type, row, schemaId) };
+      return { event, isCopy: isCopy === true };
+    },
+
+    idOf(bytes) {
+      try {
+        const { row } = codec.decode(bytes);
+        return row[4] === true || typeof row[2] !== 'string' ? undefined : row[2];
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}

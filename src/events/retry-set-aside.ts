@@ -1,0 +1,45 @@
+/**
+ * Events that were set aside go into the event log again, each into the partition that it came from: in the others it
+ * was applied. It gets an id of its own, made of the entry's number, so that a retry that broke off between appending
+ * and removing can be repeated, and nothing is counted twice.
+ */
+import type { EventLog } from './event-log.ts';
+import type { SetAside, SetAsideLog } from './set-aside-log.ts';
+
+export interface Retried {
+  /** Entries that are in the event log again. */
+  readonly retried: number;
+  /** Numbers of entries that cannot be read; they stay. */
+  readonly unreadable: readonly number[];
+  /** Numbers that are not there. */
+  readonly missing: readonly number[];
+}
+
+const retryId = /^retry \w+ \d+ /;
+
+/** @throws MillraceError STORE_FAILED, OVERLOADED: what was not appended stays set aside */
+export async function retrySetAside(
+  log: EventLog,
+  setAside: SetAsideLog,
+  numbers: readonly number[],
+): Promise<Retried> {
+  const found = await setAside.get(numbers);
+  const there = new Set(found.map(({ number }) => number));
+  const readable = found.filter((entry) => entry.event !== undefined);
+  await log.append(readable.flatMap((entry) => writesOf(setAside, entry)));
+  await setAside.remove(readable.map(({ number }) => number));
+  return {
+    retried: readable.length,
+    unreadable: found.filter(({ event }) => event === undefined).map(({ number }) => number),
+    missing: numbers.filter((number) => !there.has(number)),
+  };
+}
+
+function writesOf(
+  { name }: SetAsideLog,
+  { number, partition, event }: SetAside,
+): Parameters<EventLog['append']>[0] {
+  if (event === undefined) return [];
+  const id = `retry ${name} ${number} ${event.id.replace(retryId, '')}`;
+  return [{ event: { ...event, id }, partitions: [partition] }];
+}

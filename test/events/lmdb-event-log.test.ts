@@ -1,0 +1,128 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openLmdbEventLog } from '../../src/events/lmdb-event-log.ts';
+import type { LmdbEventLog } from '../../src/events/lmdb-event-log.ts';
+import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
+import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
+import { contractPartitions, contractTypes, describeEventLog } from '../contract/event-log.ts';
+import { clickEvent } from './sample-events.ts';
+
+let path: string;
+let environment: LmdbEnvironment;
+beforeEach(async () => {
+  path = mkdtempSync(join(tmpdir(), 'millrace-log-'));
+  environment = await openLmdbEnvironment({ path });
+});
+afterEach(async () => {
+  await environment.close();
+  rmSync(path, { recursive: true });
+});
+
+const ALL = { recordsMax: 1e6, bytesMax: 1e9 };
+
+describeEventLog('the LMDB log', async () => {
+  const place = {
+    nowMs: 1000,
+    open: async (types = contractTypes, partitionCount = contractPartitions) =>
+      openLmdbEventLog({ environment, types, partitionCount, clock: { nowMs: () => place.nowMs } }),
+    remove: async () => undefined,
+  };
+  return place;
+});
+
+async function openLog(limits = {}): Promise<LmdbEventLog> {
+  const clock = { nowMs: () => 1000 };
+  return openLmdbEventLog({ environment, types: contractTypes, partitionCount: 2, clock, limits });
+}
+
+async function append(log: LmdbEventLog, ...ids: string[]): Promise<string[]> {
+  return log.append(ids.map((id) => ({ event: clickEvent(id), partitions: [0] })));
+}
+
+describe('group commit', () => {
+  it('puts calls of one turn, and those that come while a commit runs, into one commit each', async () => {
+    const log = await openLog();
+    await Promise.all(Array.from({ length: 50 }, async (_, i) => append(log, `a-${i}`)));
+    const chunks = environment.byteKeys('events');
+    const count = (): number =>
+      chunks?.range({ start: Buffer.alloc(8), end: Buffer.from([255]) }).length ?? 0;
+    environment.refresh();
+    expect(count()).toBe(1);
+    const first = append(log, 'b');
+    await new Promise(setImmediate);
+    const rest = Promise.all(Array.from({ length: 50 }, async (_, i) => append(log, `c-${i}`)));
+    await Promise.all([first, rest]);
+    environment.refresh();
+    expect(count()).toBe(3);
+    await log.close();
+  });
+
+  it('refuses calls when too much waits, but takes one of any size when nothing does', async () => {
+    const log = await openLog({ waitingItemsMax: 3 });
+    const calls = await Promise.allSettled([
+      append(log, 'a', 'b', 'c', 'd', 'e'),
+      append(log, 'f'),
+      append(log, 'g'),
+    ]);
+    expect(calls.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(calls[1]).toMatchObject({ reason: { code: 'OVERLOADED', retryAfterMs: 100 } });
+    expect(await append(log, 'f')).toEqual(['appended']);
+    await log.close();
+  });
+
+  it('splits what waits into commits of a limited size', async () => {
+    const log = await openLog({ groupItemsMax: 10 });
+    const calls = Array.from({ length: 25 }, async (_, i) => append(log, `a-${i}`, `b-${i}`));
+    expect((await Promise.all(calls)).flat()).toHaveLength(50);
+    const { records } = await log.read(0, 0, ALL);
+    expect(records.map(({ event }) => event?.id).slice(0, 4)).toEqual(['a-0', 'b-0', 'a-1', 'b-1']);
+    await log.close();
+  });
+});
+
+describe('a record that cannot be read', () => {
+  it('is given with its bytes and the reason, and those around it as they are', async () => {
+    const log = await openLog();
+    await append(log, 'a', 'b', 'c');
+    const chunks = environment.byteKeys('events');
+    const key = Buffer.alloc(8);
+    await environment.transaction(() => {
+      const chunk = chunks?.get(key) as Buffer;
+      const length = chunk.readUInt32BE(12);
+      chunk.fill(0xc1, 16 + length + 4, 16 + length + 8);
+      chunks?.put(key, chunk);
+    });
+    const { records, nextOffset } = await log.read(0, 0, ALL);
+    expect(records.map(({ event }) => event?.id)).toEqual(['a', undefined, 'c']);
+    expect(records[1]?.problem).toEqual(expect.any(String));
+    expect(records[1]?.bytes[0]).toBe(0xc1);
+    expect(nextOffset).toBe(3);
+    await environment.transaction(() => {
+      const chunk = chunks?.get(key) as Buffer;
+      chunks?.put(key, chunk.subarray(0, chunk.length - 5));
+    });
+    const cut = await log.read(0, 0, ALL);
+    expect(cut.records.map(({ problem }) => problem === 'the record is cut off')).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect(cut.nextOffset).toBe(3);
+    await log.close();
+  });
+});
+
+it('drops a great many records in steps, between which the event loop is free', async () => {
+  const log = await openLog();
+  for (let i = 0; i < 10; i++) await append(log, ...Array.from({ length: 1000 }, (_, n) => `id-${i}-${n}`));
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  expect(await log.trim({ appendedBeforeMs: 2000, bytesMax: 1e9 })).toBe(10_000);
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(3);
+  environment.refresh();
+  expect(environment.textKeys('event_ids')?.range({ start: ' ', end: 'z' })).toEqual([]);
+  await log.close();
+});
