@@ -3,7 +3,7 @@ import type { Counter, Metrics } from '../telemetry/metrics.ts';
 /** What an applier counts. */
 export interface ApplierCounts {
   readonly applied: Counter;
-  readonly tooLate: Counter;
+  readonly corrections: Counter;
   readonly deadLetters: Counter;
   readonly failures: Counter;
 }
@@ -19,7 +19,7 @@ export function createApplierCounts(metrics: Metrics): ApplierCounts {
     );
   return {
     applied: events('applied'),
-    tooLate: events('too_late'),
+    corrections: events('too_late'),
     deadLetters: events('dead_letter'),
     failures: metrics.counter('millrace_apply_failures_total', 'Batches of events that are tried again.', {}),
   };

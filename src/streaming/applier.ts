@@ -3,15 +3,16 @@
  * of the entities in it; fold the events in; store all of that in one step (tile-store.ts). When another applier was
  * faster, everything is forgotten and begun again from where that one is.
  *
- * - An event that is older than the latest one of its partition by more than the allowed lateness goes to the events
- *   that came too late, not into tiles.
+ * - An event that is older than the latest one of its partition by more than the allowed lateness goes to the corrections,
+ *   not into tiles.
  * - An event that cannot be applied goes to the dead letters, with its reason, in the step that moves the offset past it.
  *
  * Batches are small, so that a prediction never waits for a long one: folding takes about 1 us an event and aggregate.
  */
+import type { Clock } from '../clock.ts';
 import type { EventLog, LogRead, LogRecord } from '../events/event-log.ts';
 import type { AcceptedEvent } from '../events/event.ts';
-import type { UnappliedEvent } from '../events/unapplied-events.ts';
+import type { SetAsideEntry } from '../events/set-aside-log.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { StoredTiles } from './stored-tiles.ts';
 import type { StreamRouting } from './stream-routing.ts';
@@ -37,6 +38,7 @@ export interface ApplierParts {
   readonly routing: StreamRouting;
   readonly latenessMs: number;
   readonly counts: ApplierCounts;
+  readonly clock: Clock;
   readonly logger: Log;
 }
 
@@ -169,8 +171,8 @@ class Batch {
   private readonly from: Position;
   private readonly poison: Map<number, string>;
   private readonly routes: Route[] = [];
-  private readonly deadLetters: UnappliedEvent[] = [];
-  private readonly tooLate: UnappliedEvent[] = [];
+  private readonly deadLetters: SetAsideEntry[] = [];
+  private readonly corrections: SetAsideEntry[] = [];
   private applied = 0;
 
   constructor(parts: ApplierParts, partition: number, from: Position, poison: Map<number, string>) {
@@ -200,10 +202,10 @@ class Batch {
     for (const [i, record] of records.entries()) {
       const { event, offset } = record;
       const reason = this.poison.get(offset) ?? record.problem;
-      if (reason !== undefined) this.deadLetters.push(this.unapplied(record, reason));
+      if (reason !== undefined) this.deadLetters.push(this.setAside(record, reason));
       else if (event === undefined) continue;
       else if (event.timeMs < maxTimeMs - this.parts.latenessMs)
-        this.tooLate.push(this.unapplied(record, TOO_LATE));
+        this.corrections.push(this.setAside(record, TOO_LATE));
       else {
         if (event.timeMs > maxTimeMs) maxTimeMs = event.timeMs;
         if (!this.foldOne(event, offset, this.routes[i] as Route, tilesOf)) return false;
@@ -230,14 +232,14 @@ class Batch {
       }));
       return [...changed, ...expired];
     });
-    const { partition, from, to, deadLetters, tooLate } = this;
-    return { partition, from, to, tiles, deadLetters, tooLate };
+    const { partition, from, to, deadLetters, corrections } = this;
+    return { partition, from, to, tiles, deadLetters, corrections };
   }
 
   count(): void {
     const { counts } = this.parts;
     counts.applied.add(this.applied);
-    counts.tooLate.add(this.tooLate.length);
+    counts.corrections.add(this.corrections.length);
     counts.deadLetters.add(this.deadLetters.length);
   }
 
@@ -258,7 +260,8 @@ class Batch {
     }
   }
 
-  private unapplied(record: LogRecord, reason: string): UnappliedEvent {
-    return { partition: this.partition, reason, record };
+  private setAside(record: LogRecord, reason: string): SetAsideEntry {
+    const { offset, bytes } = record;
+    return { partition: this.partition, offset, reason, atMs: this.parts.clock.nowMs(), bytes };
   }
 }

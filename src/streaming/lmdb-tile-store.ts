@@ -8,7 +8,7 @@
  *   tile_changes  which entities were changed lately (features/row-changes.ts), for the other processes
  */
 import { randomUUID } from 'node:crypto';
-import type { LmdbUnappliedEvents } from '../events/unapplied-events.ts';
+import type { LmdbSetAsideLog } from '../events/lmdb-set-aside-log.ts';
 import { createRowChanges } from '../features/row-changes.ts';
 import type { LmdbDatabase, LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import { tiledName } from './tile-store.ts';
@@ -20,7 +20,7 @@ const START_DIGITS = 17;
 
 export function openLmdbTileStore(
   environment: LmdbEnvironment,
-  unapplied: { readonly deadLetters: LmdbUnappliedEvents; readonly tooLate: LmdbUnappliedEvents },
+  setAside: { readonly deadLetters: LmdbSetAsideLog; readonly corrections: LmdbSetAsideLog },
 ): TileStore {
   const tiles = database(environment, 'tiles');
   const applied = database(environment, 'applied');
@@ -47,7 +47,7 @@ export function openLmdbTileStore(
     }
   }
 
-  function put({ partition, to, tiles: changed, deadLetters, tooLate }: AppliedBatch): void {
+  function put({ partition, to, tiles: changed, deadLetters, corrections }: AppliedBatch): void {
     for (const { entity, tileMs, startMs, bytes } of changed) {
       const key = prefixOf(entity) + placeOf(tileMs, startMs);
       if (bytes === undefined) tiles.remove(key);
@@ -56,8 +56,8 @@ export function openLmdbTileStore(
     applied.put(String(partition), Buffer.from(JSON.stringify([to.offset, to.maxTimeMs])));
     const names = new Set(changed.map(({ entity }) => tiledName(entity)));
     if (names.size > 0) changes.add([...names]);
-    unapplied.deadLetters.put(deadLetters);
-    unapplied.tooLate.put(tooLate);
+    setAside.deadLetters.add(deadLetters);
+    setAside.corrections.add(corrections);
   }
 
   return {
@@ -73,7 +73,10 @@ export function openLmdbTileStore(
         put(batch);
         return true;
       }),
-    takeChanged: () => changes.take(),
+    takeChanged() {
+      environment.refresh();
+      return changes.take();
+    },
     async registerForm(id, form) {
       if (forms.get(String(id)) === undefined)
         await environment.transaction(() => forms.put(String(id), form));

@@ -6,7 +6,7 @@
  * latest event time, events that came too late, and dead letters) changes in one step, and only if the offset still is
  * where the change began. So each event is in the tiles once, however many appliers compete, stop or are killed.
  */
-import type { UnappliedEvent } from '../events/unapplied-events.ts';
+import type { SetAsideEntry } from '../events/set-aside-log.ts';
 import type { EntityKey } from '../features/online-store.ts';
 import type { FeatureView } from '../project/project.ts';
 
@@ -46,8 +46,10 @@ export interface AppliedBatch {
   readonly from: Position;
   readonly to: Position;
   readonly tiles: readonly TileChange[];
-  readonly deadLetters: readonly UnappliedEvent[];
-  readonly tooLate: readonly UnappliedEvent[];
+  /** Events that could not be applied. */
+  readonly deadLetters: readonly SetAsideEntry[];
+  /** Events that came too late. */
+  readonly corrections: readonly SetAsideEntry[];
 }
 
 export interface TileStore {

@@ -1,0 +1,43 @@
+/** Features from events, all of it in the LMDB environment of the process. */
+import { openLmdbEventLog } from '../events/lmdb-event-log.ts';
+import type { LmdbEventLog } from '../events/lmdb-event-log.ts';
+import { openLmdbSetAsideLog } from '../events/lmdb-set-aside-log.ts';
+import type { SetAsideLog } from '../events/set-aside-log.ts';
+import type { LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
+import { openLmdbTileStore } from './lmdb-tile-store.ts';
+import { openStreaming } from './open-streaming.ts';
+import type { Streaming, StreamingParts } from './open-streaming.ts';
+
+export interface LmdbStreaming extends Streaming {
+  readonly log: LmdbEventLog;
+  readonly deadLetters: SetAsideLog;
+  readonly corrections: SetAsideLog;
+}
+
+/** @throws MillraceError INVALID_PROJECT, STORE_FAILED */
+export async function openLmdbStreaming(
+  environment: LmdbEnvironment,
+  parts: Omit<StreamingParts, 'log' | 'tiles'>,
+): Promise<LmdbStreaming> {
+  const { project, clock } = parts;
+  const log = await openLmdbEventLog({
+    environment,
+    types: project.eventTypes,
+    partitionCount: project.streaming.partitions,
+    clock,
+  });
+  const deadLetters = openLmdbSetAsideLog(environment, 'dead_letters', log.codec);
+  const corrections = openLmdbSetAsideLog(environment, 'corrections', log.codec);
+  const tiles = openLmdbTileStore(environment, { deadLetters, corrections });
+  const streaming = await openStreaming({ ...parts, log, tiles });
+  return {
+    ...streaming,
+    log,
+    deadLetters,
+    corrections,
+    async close() {
+      await log.close();
+      await streaming.close();
+    },
+  };
+}
