@@ -53,7 +53,7 @@ const driverHomes: Readonly<Record<string, readonly string[]>> = {
   ioredis: ['features/redis/a.ts'],
   jsep: ['transforms/a.ts'],
   lmdb: ['lmdb/a.ts'],
-  'lru-cache': ['features/cached-store.ts', 'features/row-memory.ts'],
+  'lru-cache': ['features/cached-store.ts', 'features/row-memory.ts', 'streaming/windowed-rows.ts'],
   msgpackr: ['loadtest/a.ts', 'records/a.ts', 'streaming/tile-codec.ts'],
   'onnxruntime-node': ['inference/session.ts'],
   pino: ['telemetry/a.ts'],
@@ -72,6 +72,7 @@ const places = [
   'features/row-memory.ts',
   'inference/session.ts',
   'streaming/tile-codec.ts',
+  'streaming/windowed-rows.ts',
   'cli.ts',
   'index.ts',
 ];

@@ -93,12 +93,15 @@ function compilePlans({ featureViews, streaming }: Project): Map<FeatureView, Ti
   return plans;
 }
 
+function isStored({ view }: RowKey): boolean {
+  return view.stream === undefined;
+}
+
 function joinedSource(store: OnlineStore, rows: WindowedRows): RowSource {
   return {
     get: (view, key, asOfMs, isHistorical) =>
       view.stream === undefined ? store.get(view, key) : rows.get(view, key, asOfMs, isHistorical),
     async read(keys, asOfMs, isHistorical) {
-      const isStored = ({ view }: RowKey): boolean => view.stream === undefined;
       const [plain, windowed] = await Promise.all([
         store.read(keys.filter(isStored)),
         rows.read(

@@ -14,7 +14,7 @@ import type { EntityTiles } from './entity-tiles.ts';
 import type { StoredTiles } from './stored-tiles.ts';
 import type { TilePlan } from './tile-plan.ts';
 import { tiledName } from './tile-store.ts';
-import type { TiledEntity, TileStore } from './tile-store.ts';
+import type { StoredTile, TiledEntity, TileStore } from './tile-store.ts';
 
 export interface WindowedRows {
   /** As `RowSource.get`, of a view with a stream. */
@@ -44,114 +44,117 @@ export interface WindowedRowsParts {
 }
 
 interface Kept extends TakenTiles {
-  bytes: number;
-  measuredAtMs: number;
+  readonly measuredAtMs: number;
 }
 
 /** Measuring looks at every tile of an entity, so not after every event. */
 const MEASURE_EVERY_MS = 1000;
 
 export function createWindowedRows(parts: WindowedRowsParts): WindowedRows {
-  const { plans, store, stored, partitionOf } = parts;
-  const kept = new LRUCache<string, Kept>({ maxSize: Math.max(1, parts.memoryBytesMax) });
-  const pinned = new Map<string, Kept>();
+  return new TilesInMemory(parts);
+}
+
+class TilesInMemory implements WindowedRows {
+  private readonly parts: WindowedRowsParts;
+  private readonly kept: LRUCache<string, Kept>;
+  private readonly pinned = new Map<string, Kept>();
   /** Reads of tiles that are not here yet. */
-  const reading = new Map<string, Promise<Kept>>();
-  let isFresh = false;
+  private readonly reading = new Map<string, Promise<Kept>>();
+  private isFresh = false;
+
+  constructor(parts: WindowedRowsParts) {
+    this.parts = parts;
+    this.kept = new LRUCache({ maxSize: Math.max(1, parts.memoryBytesMax) });
+  }
+
+  get(view: FeatureView, key: EntityKey, asOfMs: number, isHistorical: boolean): Row | null | undefined {
+    return this.find(view, key)?.tiles.read(asOfMs, isHistorical);
+  }
+
+  async read(keys: readonly RowKey[], asOfMs: number, isHistorical: boolean): Promise<(Row | null)[]> {
+    const found = await Promise.all(
+      keys.map(async ({ view, key }) => this.find(view, key) ?? (await this.load(this.entityOf(view, key)))),
+    );
+    return found.map(({ tiles }) => tiles.read(asOfMs, isHistorical));
+  }
+
+  async take(entities: readonly TiledEntity[]): Promise<readonly TakenTiles[]> {
+    const taken = await Promise.all(
+      entities.map(async (entity) => this.find(entity.view, entity.key) ?? (await this.load(entity))),
+    );
+    for (const each of taken) this.pinned.set(tiledName(each.entity), each);
+    return taken;
+  }
+
+  release(taken: readonly TakenTiles[], isStored: boolean): void {
+    const nowMs = performance.now();
+    for (const { entity } of taken) {
+      const name = tiledName(entity);
+      const each = this.pinned.get(name);
+      this.pinned.delete(name);
+      if (!isStored || each === undefined) this.kept.delete(name);
+      else if (this.kept.peek(name) !== each || nowMs - each.measuredAtMs > MEASURE_EVERY_MS)
+        this.keep(entity, each.tiles);
+    }
+  }
+
+  forgetPartition(partition: number): void {
+    for (const [name, { entity }] of this.kept.entries())
+      if (entity.partition === partition) this.kept.delete(name);
+  }
 
   /** Once a turn. */
-  function forgetChanged(): void {
-    if (isFresh) return;
-    isFresh = true;
-    setImmediate(() => (isFresh = false));
-    const changed = store.takeChanged();
-    if (changed === undefined) kept.clear();
-    else for (const name of changed) kept.delete(name);
+  private forgetChanged(): void {
+    if (this.isFresh) return;
+    this.isFresh = true;
+    setImmediate(() => (this.isFresh = false));
+    const changed = this.parts.store.takeChanged();
+    if (changed === undefined) this.kept.clear();
+    else for (const name of changed) this.kept.delete(name);
   }
 
-  function known(name: string): Kept | undefined {
-    return pinned.get(name) ?? kept.get(name);
+  private find(view: FeatureView, key: EntityKey): Kept | undefined {
+    this.forgetChanged();
+    const name = tiledName({ view, key });
+    const found = this.pinned.get(name) ?? this.kept.get(name);
+    if (found !== undefined) return found;
+    const entity = this.entityOf(view, key);
+    const tiles = this.parts.store.get(entity);
+    return tiles === undefined ? undefined : this.keepStored(entity, tiles);
   }
 
-  function planOf(view: FeatureView): TilePlan {
-    const plan = plans.get(view);
+  private async load(entity: TiledEntity): Promise<Kept> {
+    const name = tiledName(entity);
+    const read =
+      this.reading.get(name) ??
+      this.parts.store
+        .read([entity])
+        .then(([tiles = []]) => this.keepStored(entity, tiles))
+        .finally(() => this.reading.delete(name));
+    this.reading.set(name, read);
+    return read;
+  }
+
+  private keepStored(entity: TiledEntity, stored: readonly StoredTile[]): Kept {
+    return this.keep(entity, this.parts.stored.decode(this.planOf(entity.view), stored));
+  }
+
+  /** The cache measures an entry only when it is new. */
+  private keep(entity: TiledEntity, tiles: EntityTiles): Kept {
+    const name = tiledName(entity);
+    const kept = { entity, plan: this.planOf(entity.view), tiles, measuredAtMs: performance.now() };
+    this.kept.delete(name);
+    this.kept.set(name, kept, { size: tiles.bytes() });
+    return kept;
+  }
+
+  private planOf(view: FeatureView): TilePlan {
+    const plan = this.parts.plans.get(view);
     if (plan === undefined) throw new Error(`feature view ${view.name} has no stream`);
     return plan;
   }
 
-  function entityOf(view: FeatureView, key: EntityKey): TiledEntity {
-    return { view, key, partition: partitionOf(view, key) };
+  private entityOf(view: FeatureView, key: EntityKey): TiledEntity {
+    return { view, key, partition: this.parts.partitionOf(view, key) };
   }
-
-  function keep(entity: TiledEntity, tiles: EntityTiles): Kept {
-    const made = {
-      entity,
-      plan: planOf(entity.view),
-      tiles,
-      bytes: tiles.bytes(),
-      measuredAtMs: performance.now(),
-    };
-    kept.set(tiledName(entity), made, { size: made.bytes });
-    return made;
-  }
-
-  function find(view: FeatureView, key: EntityKey): Kept | undefined {
-    forgetChanged();
-    const found = known(tiledName({ view, key }));
-    if (found !== undefined) return found;
-    const entity = entityOf(view, key);
-    const tiles = store.get(entity);
-    return tiles === undefined ? undefined : keep(entity, stored.decode(planOf(view), tiles));
-  }
-
-  async function load(entity: TiledEntity): Promise<Kept> {
-    const name = tiledName(entity);
-    const under = reading.get(name);
-    if (under !== undefined) return under;
-    const read = store
-      .read([entity])
-      .then(([tiles = []]) => keep(entity, stored.decode(planOf(entity.view), tiles)))
-      .finally(() => reading.delete(name));
-    reading.set(name, read);
-    return read;
-  }
-
-  return {
-    get: (view, key, asOfMs, isHistorical) => find(view, key)?.tiles.read(asOfMs, isHistorical),
-
-    async read(keys, asOfMs, isHistorical) {
-      const found = await Promise.all(
-        keys.map(async ({ view, key }) => find(view, key) ?? (await load(entityOf(view, key)))),
-      );
-      return found.map(({ tiles }) => tiles.read(asOfMs, isHistorical));
-    },
-
-    async take(entities) {
-      forgetChanged();
-      const taken = await Promise.all(
-        entities.map(async (entity) => find(entity.view, entity.key) ?? (await load(entity))),
-      );
-      for (const each of taken) pinned.set(tiledName(each.entity), each);
-      return taken;
-    },
-
-    release(taken, isStored) {
-      const nowMs = performance.now();
-      for (const { entity } of taken) {
-        const name = tiledName(entity);
-        const each = pinned.get(name);
-        pinned.delete(name);
-        if (!isStored) kept.delete(name);
-        else if (each !== undefined && kept.peek(name) !== each) keep(entity, each.tiles);
-        else if (each !== undefined && nowMs - each.measuredAtMs > MEASURE_EVERY_MS) {
-          kept.delete(name);
-          keep(entity, each.tiles);
-        }
-      }
-    },
-
-    forgetPartition(partition) {
-      for (const [name, { entity }] of kept.entries()) if (entity.partition === partition) kept.delete(name);
-    },
-  };
 }

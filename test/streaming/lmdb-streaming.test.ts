@@ -24,7 +24,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'millrace-streaming-'));
 });
 afterEach(async () => {
-  for (const each of opened.splice(0).reverse()) await each.close();
+  for (const each of opened.splice(0).toReversed()) await each.close();
   await rm(dir, { recursive: true });
 });
 
