@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ID_BUCKETS } from '../../src/events/id-blocks.ts';
+import { hashId } from '../../src/events/id-hash.ts';
 import { openLmdbEventLog } from '../../src/events/lmdb-event-log.ts';
 import type { LmdbEventLog } from '../../src/events/lmdb-event-log.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
@@ -150,6 +152,20 @@ describe('the ids of the log', () => {
       expect(await append(log, ...idsFrom(0, 3000))).toEqual(all('duplicate', 3000));
       await log.close();
     }
+  });
+
+  it('are told apart in full, also when their hashes are one', async () => {
+    const [one, other] = ['id-2063871', 'id-2419896'];
+    expect(hashId(one).high).toBe(hashId(other).high);
+    expect(hashId(one).low % ID_BUCKETS).toBe(hashId(other).low % ID_BUCKETS);
+    const log = await few();
+    await append(log, one);
+    // So many that all buckets are written.
+    for (let from = 0; from < 200; from += 20) await append(log, ...idsFrom(from, 20));
+    expect(await append(log, other, one, other)).toEqual(['appended', 'duplicate', 'duplicate']);
+    for (let from = 200; from < 400; from += 20) await append(log, ...idsFrom(from, 20));
+    expect(await append(log, other, one)).toEqual(['duplicate', 'duplicate']);
+    await log.close();
   });
 
   it('are forgotten with their records, and may come again', async () => {
