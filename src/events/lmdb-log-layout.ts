@@ -2,7 +2,7 @@
  * How the event log lies in its LMDB environment:
  *
  *   events        partition (u16) and offset of the first record (u48), big-endian -> a chunk (log-chunk.ts)
- *   event_ids     id -> nothing; every id whose event is in `events`
+ *   event_ids     bucket (u16) -> a block of ids (id-index.ts)
  *   event_log     `format` -> JSON, what the log was made with; `state` -> where each partition begins and ends
  *   event_schemas the schemas that records were written under, by event type (records/lmdb-schemas.ts)
  *
@@ -10,11 +10,12 @@
  * and the next one that of this offset plus the number of records.
  */
 import type { LmdbDatabase, LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
-import { chunkHeader } from './log-chunk.ts';
+import { idOfRecord } from './event-codec.ts';
+import { chunkHeader, splitChunk } from './log-chunk.ts';
 
 export interface LogDatabases {
   readonly chunks: LmdbDatabase<Buffer>;
-  readonly ids: LmdbDatabase<string>;
+  readonly ids: LmdbDatabase<Buffer>;
   readonly log: LmdbDatabase<string>;
 }
 
@@ -25,16 +26,27 @@ export interface PartitionState {
   bytes: number;
   /** Of the last chunk; a chunk is never older than the one before, whatever the clock does. */
   appendedMs: number;
+  /** Before it, all ids are in the blocks of the index (id-index.ts). */
+  indexedFrom: number;
+  /** Where the partition ended when the writing of all buckets was begun anew. */
+  roundFrom: number;
+}
+
+export interface LogState {
+  readonly partitions: readonly PartitionState[];
+  /** How many buckets of ids were written, ever. */
+  flushed: number;
 }
 
 const KEY_BYTES = 8;
 const OFFSET_BYTES = 6;
-const STATE_BYTES = 32;
+const FLUSHED_BYTES = 8;
+const STATE_BYTES = 48;
 
 /** Undefined in a read-only environment that has no log. */
 export function openLogDatabases(environment: LmdbEnvironment): LogDatabases | undefined {
   const chunks = environment.byteKeys('events');
-  const ids = environment.textKeys('event_ids');
+  const ids = environment.byteKeys('event_ids');
   const log = environment.textKeys('event_log');
   return chunks && ids && log && { chunks, ids, log };
 }
@@ -72,28 +84,68 @@ export function findChunk(
   return found && { firstOffset: found.key.readUIntBE(2, OFFSET_BYTES), bytes: found.value };
 }
 
-/** The state of each partition, as of the view of the data that reads have now. */
-export function readState({ log }: LogDatabases, partitionCount: number): PartitionState[] {
+/** The state as of the view of the data that reads have now. */
+export function readState({ log }: LogDatabases, partitionCount: number): LogState {
   const bytes = log.getBinaryFast('state');
-  return Array.from({ length: partitionCount }, (_, partition) => {
-    const at = partition * STATE_BYTES;
-    if (bytes === undefined) return { firstOffset: 0, nextOffset: 0, bytes: 0, appendedMs: -Infinity };
+  if (bytes === undefined)
+    return { partitions: Array.from({ length: partitionCount }, emptyState), flushed: 0 };
+  const number = (place: number): number => bytes.readDoubleBE(place * 8);
+  const partitions = Array.from({ length: partitionCount }, (_, partition): PartitionState => {
+    const place = (FLUSHED_BYTES + partition * STATE_BYTES) / 8;
     return {
-      firstOffset: bytes.readDoubleBE(at),
-      nextOffset: bytes.readDoubleBE(at + 8),
-      bytes: bytes.readDoubleBE(at + 16),
-      appendedMs: bytes.readDoubleBE(at + 24),
+      firstOffset: number(place),
+      nextOffset: number(place + 1),
+      bytes: number(place + 2),
+      appendedMs: number(place + 3),
+      indexedFrom: number(place + 4),
+      roundFrom: number(place + 5),
     };
   });
+  return { partitions, flushed: number(0) };
+}
+
+function emptyState(): PartitionState {
+  return { firstOffset: 0, nextOffset: 0, bytes: 0, appendedMs: -Infinity, indexedFrom: 0, roundFrom: 0 };
 }
 
 /** Inside a transaction. */
-export function putState({ log }: LogDatabases, state: readonly PartitionState[]): void {
-  const bytes = Buffer.allocUnsafe(state.length * STATE_BYTES);
-  let at = 0;
-  for (const { firstOffset, nextOffset, bytes: size, appendedMs } of state)
-    for (const value of [firstOffset, nextOffset, size, appendedMs]) at = bytes.writeDoubleBE(value, at);
+export function putState({ log }: LogDatabases, { partitions, flushed }: LogState): void {
+  const bytes = Buffer.allocUnsafe(FLUSHED_BYTES + partitions.length * STATE_BYTES);
+  let at = bytes.writeDoubleBE(flushed, 0);
+  for (const of of partitions) {
+    const { firstOffset, nextOffset, bytes: size, appendedMs, indexedFrom, roundFrom } = of;
+    for (const value of [firstOffset, nextOffset, size, appendedMs, indexedFrom, roundFrom])
+      at = bytes.writeDoubleBE(value, at);
+  }
   log.put('state', bytes);
+}
+
+/** The ids of the events, copies not counted, from an offset up to but without another. */
+export function chunkIds(
+  databases: LogDatabases,
+  partition: number,
+  fromOffset: number,
+  toOffset: number,
+): { readonly id: string; readonly offset: number }[] {
+  const found: { readonly id: string; readonly offset: number }[] = [];
+  for (let offset = fromOffset; offset < toOffset;) {
+    const chunk = findChunk(databases, partition, offset);
+    if (chunk === undefined) throw new Error(`offset ${offset} of partition ${partition} is missing`);
+    const { records } = splitChunk(chunk.bytes);
+    for (let i = offset - chunk.firstOffset; i < records.length; i++, offset++) {
+      const record = records[i];
+      const id = record === undefined ? undefined : idOfRecord(record);
+      if (id !== undefined) found.push({ id, offset });
+    }
+  }
+  return found;
+}
+
+/** The id of the event at an offset that is in the log; undefined for a copy, and for what cannot be read. */
+export function recordId(databases: LogDatabases, partition: number, offset: number): string | undefined {
+  const chunk = findChunk(databases, partition, offset);
+  const record = chunk && splitChunk(chunk.bytes).records[offset - chunk.firstOffset];
+  return record && idOfRecord(record);
 }
 
 /** The first offset whose record was appended at a time or later. */

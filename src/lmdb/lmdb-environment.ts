@@ -57,7 +57,10 @@ export interface LmdbEnvironment {
 export interface LmdbDatabase<K extends string | Buffer> {
   /** A copy of the bytes; undefined if there are none. */
   get(key: K): Buffer | undefined;
-  /** Without copying: valid until the next call, and `length` is right, but what lies behind it is not the value's. */
+  /**
+   * Without copying: valid until the next call. A view of more than the value, whose `length` is right: to be read with
+   * an index or a `read…` method, not with `copy` and its like.
+   */
   getBinaryFast(key: K): Buffer | undefined;
   /** To be called inside a transaction, whose promise tells of failures. */
   put(key: K, bytes: Buffer): unknown;

@@ -33,7 +33,7 @@ const ordered: ReadonlySet<string> = new Set(['float32', 'float64', 'int64', 'ti
 const LIKE = 'write it like { count: true, window: 1h } or { mean: FIELD, window: 3h }';
 
 /** The names of the aggregates that a feature asks for: one, if it is sound. */
-export function namedAggregates(spec: AggregationSpec): AggregateName[] {
+function namedAggregates(spec: AggregationSpec): AggregateName[] {
   return aggregateNames.filter((name) => spec[name] !== undefined);
 }
 

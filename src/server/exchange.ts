@@ -20,6 +20,7 @@ export type RouteHandler = (exchange: Exchange, body: Buffer) => void | Promise<
 const statusLines = new Map<number, string>(
   Object.entries({
     200: 'OK',
+    202: 'Accepted',
     400: 'Bad Request',
     403: 'Forbidden',
     404: 'Not Found',

@@ -1,6 +1,7 @@
 /** The calls of the server: method, path and what each does. The transport binds them; nothing else knows the paths. */
 import { getOnlineFeatures, decodePush } from '../features/feast.ts';
 import { feastText } from '../features/feast-text.ts';
+import type { EventIntake } from '../events/intake.ts';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
 import { suggestName } from '../project/suggestion.ts';
@@ -24,6 +25,8 @@ export interface RouteContext {
   readonly metrics: Metrics;
   readonly endpointNames: readonly string[];
   serving: Serving | undefined;
+  /** Undefined also where the project has no events. */
+  intake: EventIntake | undefined;
 }
 
 export const predictRoute: Route = {

@@ -13,6 +13,8 @@ import type { Project } from '../project/project.ts';
 import { openServing } from '../serving/serving.ts';
 import type { Serving } from '../serving/serving.ts';
 import { createLog } from '../telemetry/log.ts';
+import { openLmdbStreaming } from '../streaming/open-lmdb-streaming.ts';
+import type { LmdbStreaming } from '../streaming/open-lmdb-streaming.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -64,6 +66,10 @@ export interface CloseOptions {
   readonly lingers?: boolean;
 }
 
+/** Until they are in Redis too. */
+const LOCAL_EVENTS =
+  'events, and the features that are computed from them, are kept in the data folder of this machine, not in Redis';
+
 export const defaultHost = '127.0.0.1';
 export const defaultPort = 8080;
 export const PORT_MAX = 65_535;
@@ -82,6 +88,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     metrics,
     endpointNames: [...project.endpoints.keys()],
     serving: undefined,
+    intake: undefined,
   };
   metrics.gauge('millrace_in_flight_requests', 'Requests that are not answered yet.', () => [
     { labels: {}, value: state.open },
@@ -94,6 +101,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     transport: undefined,
     environment: undefined,
     store: undefined,
+    streaming: undefined,
     serving: undefined,
   };
   try {
@@ -104,13 +112,21 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
     const { dataDir, redis } = options;
-    if (redis === undefined) opened.environment = await openLmdbEnvironment({ path: dataDir });
-    const place = { dataDir, environment: opened.environment, redis };
+    const hasEvents = project.eventTypes.size > 0;
+    if (redis === undefined || hasEvents) opened.environment = await openLmdbEnvironment({ path: dataDir });
+    const place = { dataDir, environment: redis === undefined ? opened.environment : undefined, redis };
     const store = await openStore(project, place, { metrics, log, isWarmed: true });
     opened.store = store;
     const clock = options.clock ?? systemClock;
-    opened.serving = await openServing({ project, store, metrics, clock, log });
+    if (hasEvents && redis !== undefined) log.warn({}, LOCAL_EVENTS);
+    if (hasEvents && opened.environment !== undefined) {
+      const parts = { project, store, metrics, clock, logger: log };
+      opened.streaming = await openLmdbStreaming(opened.environment, parts);
+    }
+    const source = opened.streaming?.source ?? store;
+    opened.serving = await openServing({ project, store, source, metrics, clock, log });
     context.serving = opened.serving;
+    context.intake = opened.streaming?.intake;
     state.phase = 'ready';
     opened.transport ??= await openTransport(address, context);
     log.info({ endpoints: [...project.endpoints.keys()] }, sharing === 'alone' ? 'ready' : 'worker ready');
@@ -138,9 +154,11 @@ interface Opened {
   readonly state: ServerState;
   readonly metrics: Metrics;
   transport: Transport | undefined;
-  /** Undefined also with Redis. */
+  /** Undefined also where nothing is kept in the data folder. */
   environment: LmdbEnvironment | undefined;
   store: OnlineStore | undefined;
+  /** Undefined also where the project has no events. */
+  streaming: LmdbStreaming | undefined;
   serving: Serving | undefined;
 }
 
@@ -186,6 +204,7 @@ async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
 async function closeAll(opened: Opened): Promise<void> {
   opened.transport?.close();
   await opened.serving?.close();
+  await opened.streaming?.close();
   await opened.store?.close();
   await opened.environment?.close();
   opened.state.close();

@@ -6,6 +6,7 @@ import uWS from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
+import { createEventCounts, eventsHandler, eventsRoute } from './events-route.ts';
 import { Exchange } from './exchange.ts';
 import type { RouteHandler } from './exchange.ts';
 import { createRouteMetrics } from './route-metrics.ts';
@@ -67,6 +68,7 @@ export async function openTransport(address: Address, context: RouteContext): Pr
   const sockets = bindWebSockets(app, context);
   bindPlainCall(app, context);
   for (const route of plainRoutes(context)) bindRoute(app, context, route, route.handle);
+  bindEvents(app, context);
   bindUnknown(app, context);
   const socket = await listen(app, host, port, sharing === 'alone' ? exclusivePort : sharedPort);
   let isListening = true;
@@ -164,6 +166,20 @@ function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, handl
     app.head(route.path, (res) => new Exchange(res, context.state, metrics, true).handle(handler));
   }
   bindOtherMethods(app, context, route, metrics);
+}
+
+/** Its body may be of other types, and compressed. */
+function bindEvents(app: TemplatedApp, context: RouteContext): void {
+  const metrics = createRouteMetrics(context.metrics, eventsRoute.name, '');
+  const count = createEventCounts(context);
+  app.post(eventsRoute.path, (res, req) => {
+    const handler = eventsHandler(context, count, {
+      contentType: req.getHeader('content-type'),
+      contentEncoding: req.getHeader('content-encoding'),
+    });
+    new Exchange(res, context.state, metrics, false).receive(handler, req.getHeader('content-length'));
+  });
+  bindOtherMethods(app, context, eventsRoute, metrics);
 }
 
 /** A path that exists, called with a method that it does not have. */

@@ -1,4 +1,6 @@
 /** Features from events, all of it in the LMDB environment of the process. */
+import { createEventIntake } from '../events/intake.ts';
+import type { EventIntake } from '../events/intake.ts';
 import { openLmdbEventLog } from '../events/lmdb-event-log.ts';
 import type { LmdbEventLog } from '../events/lmdb-event-log.ts';
 import { openLmdbSetAsideLog } from '../events/lmdb-set-aside-log.ts';
@@ -10,6 +12,7 @@ import type { Streaming, StreamingParts } from './open-streaming.ts';
 
 export interface LmdbStreaming extends Streaming {
   readonly log: LmdbEventLog;
+  readonly intake: EventIntake;
   readonly deadLetters: SetAsideLog;
   readonly corrections: SetAsideLog;
 }
@@ -30,9 +33,17 @@ export async function openLmdbStreaming(
   const corrections = openLmdbSetAsideLog(environment, 'corrections', log.codec);
   const tiles = openLmdbTileStore(environment, { deadLetters, corrections });
   const streaming = await openStreaming({ ...parts, log, tiles });
+  const intake = createEventIntake({
+    types: project.eventTypes,
+    settings: project.streaming,
+    log,
+    partitionsOf: (event) => streaming.routing.partitionsOf(event),
+    clock,
+  });
   return {
     ...streaming,
     log,
+    intake,
     deadLetters,
     corrections,
     async close() {

@@ -3,6 +3,7 @@
  * partition, where they are applied in order. An event whose streams name entities of several partitions is in each of
  * them, and counts in each only for the entities of that partition.
  */
+import type { AcceptedEvent } from '../events/event.ts';
 import { partitionOf } from '../events/partition.ts';
 import { encodeEntityKey } from '../features/entity-key.ts';
 import type { EntityKey } from '../features/online-store.ts';
@@ -19,8 +20,8 @@ export interface StreamRouting {
   partitionOf(view: FeatureView, key: EntityKey): number;
   /** The entities of one partition that the event is about; one whose key is missing in the event is left out. */
   entitiesOf(event: RoutedEvent, partition: number): TiledEntity[];
-  /** The distinct partitions of its entities; none if it is about none. */
-  partitionsOf(event: RoutedEvent): number[];
+  /** The distinct partitions of its entities; of an event that is about none, one by its id. */
+  partitionsOf(event: AcceptedEvent): number[];
 }
 
 interface StreamedView {
@@ -46,7 +47,10 @@ export function createStreamRouting(views: Iterable<FeatureView>, partitionCount
   return {
     partitionOf: partitionOfEntity,
     entitiesOf: (event, partition) => allOf(event).filter((entity) => entity.partition === partition),
-    partitionsOf: (event) => [...new Set(allOf(event).map(({ partition }) => partition))],
+    partitionsOf(event) {
+      const partitions = new Set(allOf(event).map(({ partition }) => partition));
+      return partitions.size > 0 ? [...partitions] : [partitionOf([event.id], partitionCount)];
+    },
   };
 }
 

@@ -19,7 +19,15 @@ const CALLERS = 4;
 const [command, path = '', round = '0'] = process.argv.slice(2);
 const environment = await openLmdbEnvironment({ path });
 const types = new Map([['click', click]]);
-const log = await openLmdbEventLog({ environment, types, partitionCount: PARTITIONS, clock: systemClock });
+// Few ids stay in memory, so that the index of ids is written with every append.
+const tailIdsMin = 100;
+const log = await openLmdbEventLog({
+  environment,
+  types,
+  partitionCount: PARTITIONS,
+  clock: systemClock,
+  tailIdsMin,
+});
 if (command === 'write') await Promise.all(Array.from({ length: CALLERS }, writeForever));
 else await fill();
 
@@ -43,19 +51,22 @@ async function fill(): Promise<void> {
   // The limit on the size of files, under which this runs, sends a signal that would end the process.
   process.on('SIGXFSZ', () => undefined);
   const outcomes: string[] = [];
+  const refused: string[] = [];
   let appended = 0;
   for (let n = 0; outcomes.length === 0 && n < 1000; n++) {
     const calls = ['a', 'b'].map(async (caller) =>
       log.append([{ event: clickEvent(`${caller}/${n}`, 'x'.repeat(60_000)), partitions: [0] }]),
     );
-    for (const result of await Promise.allSettled(calls)) {
+    for (const [i, result] of (await Promise.allSettled(calls)).entries()) {
       if (result.status === 'fulfilled') appended++;
       else outcomes.push(describe(result.reason));
+      if (result.status === 'rejected') refused.push(`${i === 0 ? 'a' : 'b'}/${n}`);
     }
   }
   const { records } = await log.read(0, 0, { recordsMax: 1e6, bytesMax: 1e9 });
   const again = await log.append([{ event: clickEvent('a/0'), partitions: [0] }]);
-  const later = await log.append([{ event: clickEvent('small'), partitions: [0] }]);
+  const small = refused.map((id) => ({ event: clickEvent(id), partitions: [0] }));
+  const later = await log.append(small);
   process.stdout.write(JSON.stringify({ outcomes, missing: appended - records.length, again, later }));
   await log.close();
   await environment.close();

@@ -1,0 +1,55 @@
+/**
+ * The way of events from a body to the log: decoded, placed, appended, and an outcome for each. What was accepted is
+ * durable when the outcomes are there.
+ */
+import type { Clock } from '../clock.ts';
+import type { EventType, StreamingSettings } from '../project/project.ts';
+import type { Rejection } from './decode-event.ts';
+import { EventRejected, createEventDecoder } from './decode-event.ts';
+import { decodeEvents } from './decode-events.ts';
+import type { EventsFormat } from './decode-events.ts';
+import type { AcceptedEvent } from './event.ts';
+import { createEventIds } from './event-ids.ts';
+import type { EventLog } from './event-log.ts';
+
+/** `duplicate` = the log has an event of this id already. */
+export type EventOutcome =
+  | { readonly status: 'accepted' | 'duplicate'; readonly id: string }
+  | ({ readonly status: 'rejected' } & Rejection);
+
+export interface IntakeParts {
+  readonly types: ReadonlyMap<string, EventType>;
+  readonly settings: Pick<StreamingSettings, 'eventsMax' | 'eventBytesMax' | 'futureMsMax'>;
+  readonly log: EventLog;
+  /** Where an event goes: at least one partition, no one twice. */
+  readonly partitionsOf: (event: AcceptedEvent) => readonly number[];
+  readonly clock: Clock;
+}
+
+export interface EventIntake {
+  /**
+   * @param body decompressed
+   * @returns one outcome per event, in the order of the body
+   * @throws MillraceError TOO_MANY_EVENTS, OVERLOADED, STORE_FAILED, and what is wrong with a body that is JSON
+   */
+  take(body: Buffer, format: EventsFormat): Promise<readonly EventOutcome[]>;
+}
+
+export function createEventIntake({ types, settings, log, partitionsOf, clock }: IntakeParts): EventIntake {
+  const decode = createEventDecoder(types, settings, createEventIds(clock));
+
+  return {
+    async take(body, format) {
+      const decoded = decodeEvents(body, format, decode, clock.nowMs(), settings.eventsMax);
+      const writes = decoded.flatMap((event) =>
+        event instanceof EventRejected ? [] : [{ event, partitions: partitionsOf(event) }],
+      );
+      const appended = await log.append(writes);
+      let next = 0;
+      return decoded.map((event): EventOutcome => {
+        if (event instanceof EventRejected) return { status: 'rejected', ...event.rejection };
+        return { status: appended[next++] === 'appended' ? 'accepted' : 'duplicate', id: event.id };
+      });
+    },
+  };
+}
