@@ -8,6 +8,7 @@ import { demoCommand } from './cli/demo.ts';
 import { featuresCommand } from './cli/features.ts';
 import { loadCommand } from './cli/load.ts';
 import { loadTestCommand } from './cli/loadtest.ts';
+import { replayCommand } from './cli/replay.ts';
 import { serveCommand } from './cli/serve.ts';
 import { workerCommand } from './cli/workers/worker.ts';
 import { MillraceError } from './errors.ts';
@@ -23,8 +24,8 @@ async function main(): Promise<void> {
     .description('A low-latency prediction server with the feature store inside.')
     .version(version)
     .showHelpAfterError('(--help shows the options)');
-  const commands = [serveCommand(), checkCommand(), loadCommand(), featuresCommand(), cacheCommand()];
-  for (const command of [...commands, loadTestCommand(), demoCommand()]) {
+  const serving = [serveCommand(), checkCommand(), loadCommand(), featuresCommand(), cacheCommand()];
+  for (const command of [...serving, replayCommand(), loadTestCommand(), demoCommand()]) {
     for (const each of [command, ...command.commands])
       each.exitOverride().showHelpAfterError('(--help shows the options)');
     program.addCommand(command);

@@ -84,6 +84,11 @@ export const errorCatalogue = {
     meaning: 'The server could not start (port in use, data folder not writable, Redis not there).',
   },
   LOAD_FAILED: { status: 500, meaning: 'A file could not be loaded into a feature view.' },
+  REPLAY_FAILED: {
+    status: 500,
+    meaning:
+      'Events could not be replayed into a training table. The message names the line of the file, or the option.',
+  },
   LOADTEST_FAILED: {
     status: 500,
     meaning: 'The load test could not run (server not reachable, or it refuses the requests).',

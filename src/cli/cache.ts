@@ -111,7 +111,8 @@ async function send(url: URL, { features, entities }: WarmCall): Promise<void> {
     const response = await fetch(new URL('/get-online-features', url), {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: jsonText({ features, entities }),
+      // Features of several views may have one name.
+      body: jsonText({ features, entities, full_feature_names: true }),
     });
     await response.arrayBuffer();
     if (response.ok) return;

@@ -115,7 +115,7 @@ function callsToTry({ url }: Server): string {
     `\nServing on ${url}. Try:\n\n`,
     `  ${post('/v1/endpoints/flight-delay/predict', `${request}}`)}\n`,
     `  ${post('/v1/endpoints/flight-delay/predict', `${request},"trace":true}`)}\n`,
-    `  ${post('/get-online-features', '{"features":["airport_profile:city","airport_delays:departure_delay_mean"],"entities":{"iata":["JFK","LAX"]}}')}\n`,
+    `  ${post('/get-online-features', '{"features":["airport_profile:city","airport_profile:latitude"],"entities":{"iata":["JFK","LAX"]}}')}\n`,
     '\nCtrl-C stops it.\n',
   ].join('');
 }

@@ -9,7 +9,7 @@ import type { Entity, FeatureView, Project } from '../project/project.ts';
 import { loadProject } from '../project/read-project.ts';
 import { suggestName } from '../project/suggestion.ts';
 import type { Value } from '../project/value.ts';
-import { addStoreOptions, openCommandStore } from './store-options.ts';
+import { addStoreOptions, failingOnUnavailable, openCommandStore } from './store-options.ts';
 import type { StoreOptions } from './store-options.ts';
 import { formatTable } from './table.ts';
 import type { Cell } from './table.ts';
@@ -107,14 +107,6 @@ async function put(pairs: readonly string[], options: PutOptions): Promise<void>
   if (options.json === true) process.stdout.write(`${JSON.stringify({ view: view.name, outcome })}\n`);
   else if (outcome === 'written') process.stdout.write(`${view.name}: written\n`);
   else process.stdout.write(`${view.name}: not written, the stored row has a later event time\n`);
-}
-
-/** To whoever looks, a row that could not be read is not one that is missing. */
-function failingOnUnavailable(project: Project): Project {
-  const views = [...project.featureViews].map(
-    ([name, view]) => [name, { ...view, onUnavailable: 'error' }] as const,
-  );
-  return { ...project, featureViews: new Map(views) };
 }
 
 /**

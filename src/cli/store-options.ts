@@ -75,3 +75,11 @@ export async function openCommandStore(project: Project, options: StoreOptions):
   const cache = { ...project.cache, readTimeoutMs: COMMAND_READ_TIMEOUT_MS };
   return openStore({ ...project, cache }, storePlace(options), { metrics, log: createLog('silent') });
 }
+
+/** To whoever looks or makes a table, a row that could not be read is not one that is missing. */
+export function failingOnUnavailable(project: Project): Project {
+  const views = [...project.featureViews].map(
+    ([name, view]) => [name, { ...view, onUnavailable: 'error' }] as const,
+  );
+  return { ...project, featureViews: new Map(views) };
+}

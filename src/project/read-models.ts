@@ -24,10 +24,15 @@ export interface ModelFolder {
   readonly model: Model | undefined;
 }
 
-interface Reading {
-  readonly dir: string;
+interface ModelContext {
   readonly entities: ReadonlyMap<string, Entity>;
   readonly report: Report;
+  /** Whether a version whose model.onnx is not there is a mistake, and left out. */
+  readonly needsModelFiles: boolean;
+}
+
+interface Reading extends ModelContext {
+  readonly dir: string;
 }
 
 const descriptionFiles = descriptionNames('model');
@@ -39,14 +44,13 @@ const descriptionFiles = descriptionNames('model');
 export async function readModels(
   dir: string,
   named: ReadonlySet<string>,
-  entities: ReadonlyMap<string, Entity>,
-  report: Report,
+  context: ModelContext,
 ): Promise<Map<string, ModelFolder>> {
   const folders = new Map<string, ModelFolder>();
   for (const name of await folderNames(dir)) {
     const names = await namesIn(join(dir, name));
     if (!named.has(name) && !names.some((entry) => descriptionFiles.includes(entry))) continue;
-    folders.set(name, await readModel({ dir, entities, report }, name, names));
+    folders.set(name, await readModel({ dir, ...context }, name, names));
   }
   return folders;
 }
@@ -75,7 +79,7 @@ async function readModel(reading: Reading, name: string, names: readonly string[
 }
 
 async function readVersion(
-  { dir, entities, report }: Reading,
+  { dir, entities, report, needsModelFiles }: Reading,
   model: string,
   version: string,
   base: Description<ModelSpec> | 'absent' | 'unusable',
@@ -84,8 +88,8 @@ async function readVersion(
   const part = `models.${model}`;
   const names = await namesIn(folder);
   const onnxPath = join(folder, 'model.onnx');
-  const hasOnnx = await isFile(onnxPath);
-  if (!hasOnnx) {
+  const isUsable = !needsModelFiles || (await isFile(onnxPath));
+  if (!isUsable) {
     report.add(
       wholeFile(onnxPath, part),
       [],
@@ -101,7 +105,7 @@ async function readVersion(
   }
   const descriptions = [own, base].filter((description) => description !== 'absent');
   const built = buildVersion({ model, version, onnxPath, descriptions }, entities, report);
-  return hasOnnx ? built : undefined;
+  return isUsable ? built : undefined;
 }
 
 /** Folders in a folder, links to folders included, in alphabetical order; none if it cannot be read. */

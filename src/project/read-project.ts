@@ -33,14 +33,19 @@ export interface ReadProject {
 
 const emptySpec: ProjectSpec = projectSchema.parse({ project: 'unnamed' });
 
+export interface ReadOptions {
+  /** Whether a version whose model.onnx is not there is a mistake, and left out; default true. */
+  readonly needsModelFiles?: boolean;
+}
+
 /** Reads DIR/millrace.yaml (or .yml, .json) and the models beside it. Mistakes are returned, never thrown. */
-export async function readProject(dir: string): Promise<ReadProject> {
+export async function readProject(dir: string, options: ReadOptions = {}): Promise<ReadProject> {
   const report = createReport();
   const description = await readProjectFile(dir, report);
   const project =
     description === undefined
       ? emptyProject(dir)
-      : await readParts(dir, description.spec, description.source, report);
+      : await readParts(dir, description, report, options.needsModelFiles ?? true);
   return { project: freezeDeep(project), mistakes: report.mistakes(), incomplete: report.incomplete };
 }
 
@@ -48,16 +53,18 @@ export async function readProject(dir: string): Promise<ReadProject> {
  * The project, for those who need all of it.
  * @throws MillraceError INVALID_PROJECT with every mistake, one a line
  */
-export async function loadProject(dir: string): Promise<Project> {
-  const { project, mistakes } = await readProject(dir);
+export async function loadProject(dir: string, options: ReadOptions = {}): Promise<Project> {
+  const { project, mistakes } = await readProject(dir, options);
   if (mistakes.length > 0) throw invalidProject(mistakes);
   return project;
 }
 
-async function readProjectFile(
-  dir: string,
-  report: Report,
-): Promise<{ readonly spec: ProjectSpec; readonly source: SourceFile } | undefined> {
+interface ProjectFile {
+  readonly spec: ProjectSpec;
+  readonly source: SourceFile;
+}
+
+async function readProjectFile(dir: string, report: Report): Promise<ProjectFile | undefined> {
   const expected = wholeFile(join(dir, 'millrace.yaml'), undefined);
   let names: string[];
   try {
@@ -83,15 +90,15 @@ async function readProjectFile(
 
 async function readParts(
   dir: string,
-  spec: ProjectSpec,
-  source: SourceFile,
+  { spec, source }: ProjectFile,
   report: Report,
+  needsModelFiles: boolean,
 ): Promise<Project> {
   markMisspelt(source, report);
   const entities = buildEntities(spec, source, report);
   const eventTypes = buildEventTypes(spec, source, report);
   const featureViews = buildFeatureViews(spec, { entities, eventTypes }, source, report);
-  const folders = await readModels(dir, namedModels(spec), entities, report);
+  const folders = await readModels(dir, namedModels(spec), { entities, report, needsModelFiles });
   const endpoints = buildEndpoints(spec, folders, source, report);
   return {
     name: spec.project,

@@ -11,6 +11,7 @@ import type {
   FeatureView,
   Mistake,
   ModelInput,
+  ModelVersion,
   Project,
   RequestField,
   SourceExpression,
@@ -52,41 +53,11 @@ export function compileVariant(
   loaded: LoadedModel,
   leftOut: LeftOut,
 ): Compilation {
-  const mistakes: Mistake[] = [];
   const { session, version } = loaded;
-  const scope = scopeOf(project, endpoint?.request ?? [], loaded);
-  const compile: CompileContext = {
-    scope,
-    leftOut,
-    hasRequest: endpoint !== undefined,
-    mistakes,
-    isExcused: false,
-  };
-  for (const input of version.inputs) {
-    const isKnown = session.inputs.some(({ name }) => name === input.name);
-    if (isKnown) continue;
-    const names = session.inputs.map(({ name }) => name);
-    mistakes.push({
-      ...input.location,
-      message: `the model has no input "${input.name}"`,
-      suggestion: suggestName(input.name, names, 'inputs'),
-    });
-  }
-  const inputs = session.inputs.flatMap((spec): TransformInput[] => {
-    const input = version.inputs.find(({ name }) => name === spec.name);
-    if (input !== undefined) return [compileInput(input, spec, compile)];
-    const shape = spec.shape.map((dimension) => dimension ?? '?').join(', ');
-    mistakes.push({
-      ...version.location,
-      path: 'inputs',
-      message: `nothing fills the model's input "${spec.name}" (${spec.elementType}[${shape}])`,
-    });
-    return [];
-  });
+  const { inputs, mistakes, isExcused } = compileInputs(project, endpoint, version, session.inputs, leftOut);
   const outputs = resolveOutputs(version, session);
   mistakes.push(...outputs.mistakes);
-  if (mistakes.length > 0 || compile.isExcused || endpoint === undefined)
-    return { compiled: undefined, mistakes };
+  if (mistakes.length > 0 || isExcused || endpoint === undefined) return { compiled: undefined, mistakes };
   const transforms = compileTransforms(inputs);
   const answer = outputs.fields.map(({ field, output, column }) => ({
     name: field,
@@ -101,7 +72,59 @@ export function compileVariant(
   };
 }
 
-function scopeOf(project: Project, request: readonly RequestField[], { version }: LoadedModel): Scope {
+export interface CompiledInputs {
+  /** In the order of the specs; complete if there is no mistake and nothing is excused. */
+  readonly inputs: readonly TransformInput[];
+  readonly mistakes: Mistake[];
+  /** An expression names something that was left out, so nothing can be compiled. */
+  readonly isExcused: boolean;
+}
+
+/**
+ * Types the expressions of a model version against the inputs that the model has, or is going to have.
+ * @param endpoint as in `compileVariant`
+ */
+export function compileInputs(
+  project: Project,
+  endpoint: Endpoint | undefined,
+  version: ModelVersion,
+  specs: readonly TensorSpec[],
+  leftOut: LeftOut,
+): CompiledInputs {
+  const mistakes: Mistake[] = [];
+  const scope = scopeOf(project, endpoint?.request ?? [], version);
+  const compile: CompileContext = {
+    scope,
+    leftOut,
+    hasRequest: endpoint !== undefined,
+    mistakes,
+    isExcused: false,
+  };
+  for (const input of version.inputs) {
+    const isKnown = specs.some(({ name }) => name === input.name);
+    if (isKnown) continue;
+    const names = specs.map(({ name }) => name);
+    mistakes.push({
+      ...input.location,
+      message: `the model has no input "${input.name}"`,
+      suggestion: suggestName(input.name, names, 'inputs'),
+    });
+  }
+  const inputs = specs.flatMap((spec): TransformInput[] => {
+    const input = version.inputs.find(({ name }) => name === spec.name);
+    if (input !== undefined) return [compileInput(input, spec, compile)];
+    const shape = spec.shape.map((dimension) => dimension ?? '?').join(', ');
+    mistakes.push({
+      ...version.location,
+      path: 'inputs',
+      message: `nothing fills the model's input "${spec.name}" (${spec.elementType}[${shape}])`,
+    });
+    return [];
+  });
+  return { inputs, mistakes, isExcused: compile.isExcused };
+}
+
+function scopeOf(project: Project, request: readonly RequestField[], version: ModelVersion): Scope {
   const views = [...project.featureViews.values()];
   const viewsOf = (entity: string): ReadonlyMap<string, FeatureView> =>
     new Map(views.filter((view) => view.entity.name === entity).map((view) => [view.name, view]));

@@ -68,11 +68,27 @@ export type EventCondition = (event: readonly Value[]) => boolean;
 
 /** @param condition what `checkCondition` gave for the fields of the event */
 export function compileCondition(condition: TypedExpression): EventCondition {
+  return compileOnEvent(condition) as EventCondition;
+}
+
+/** A number or a bool from the values of an event by field index; null = missing. */
+export type EventNumber = (event: readonly Value[]) => number | bigint | boolean | null;
+
+/** @param expression what `checkExpression` gave for the fields of the event: a single number or bool */
+export function compileEventNumber(expression: TypedExpression): EventNumber {
+  const evaluate = compileOnEvent(expression);
+  return (event) => {
+    const value = evaluate(event);
+    return value === undefined || Number.isNaN(value) ? null : value;
+  };
+}
+
+function compileOnEvent(expression: TypedExpression): EventNumber {
   const scope = createScope([]);
-  const emitted = emitExpression(condition, scope);
-  if (emitted.kind !== 'scalar') throw new Error('a condition is not a vector');
+  const emitted = emitExpression(expression, scope);
+  if (emitted.kind !== 'scalar') throw new Error('an expression over events is not a vector');
   scope.lines.push(`return ${emitted.text};`);
-  return evaluateSource(sourceText(scope, 'holds(event)'), scope) as EventCondition;
+  return evaluateSource(sourceText(scope, 'ofEvent(event)'), scope) as EventNumber;
 }
 
 function evaluateSource(source: string, { functions, constants }: EmitScope): unknown {

@@ -7,7 +7,7 @@ export type SyntaxForm =
   | { readonly kind: 'number'; readonly value: number; readonly isInteger: boolean }
   | { readonly kind: 'string'; readonly value: string }
   | { readonly kind: 'bool'; readonly value: boolean }
-  /** A dotted name: `request.distance`, `origin.airport_delays.delay_mean`, `as_of`. */
+  /** A dotted name: `request.distance`, `origin.outbound.delay_mean_3h`, `as_of`. */
   | { readonly kind: 'name'; readonly path: readonly string[] }
   | { readonly kind: 'list'; readonly elements: readonly Syntax[] }
   | { readonly kind: 'element'; readonly of: Syntax; readonly index: number }

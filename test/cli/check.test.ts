@@ -29,7 +29,7 @@ describe('millrace check', () => {
   it('prints a summary of a sound project and exits with 0', async () => {
     const { code, stdout, stderr } = await run(['check', '--project', demoDir]);
     expect([code, stderr]).toEqual([0, '']);
-    for (const part of ['airport  iata: string', 'airport_delays', 'flight-delay@2', 'float32     13']) {
+    for (const part of ['airport       iata: string', 'outbound', 'flight-delay@2', 'float32     40']) {
       expect(stdout).toContain(part);
     }
   });
@@ -60,8 +60,8 @@ describe('millrace check', () => {
         '  origin: { entity: airport, keys: { iata: request.origin } }',
         'inputs:',
         '  features:',
-        '    - origin.airport_delays.departure_delay_men',
-        '    - origin.airport_delay.arrivals',
+        '    - origin.outbound.delay_mean_3hh',
+        '    - origin.outbond.flights_3h',
         'outputs: { delayed: "probabilities[7]" }',
       ].join('\n'),
     });
@@ -74,7 +74,7 @@ describe('millrace check', () => {
       'did you mean "log"?',
       'the model has no input "extra"',
       'flight-delay/model.yaml:5  inputs.features[0]',
-      'did you mean "origin.airport_delays.departure_delay_mean"?',
+      'did you mean "origin.outbound.delay_mean_3h"?',
       'flight-delay/model.yaml:6  inputs.features[1]',
       'there is no [7]',
     ]) {

@@ -29,7 +29,7 @@ describe('millrace demo', () => {
     expect((await run(demo)).stdout).toContain('Feature data is loaded already');
     await rm(join(data, 'data.mdb'));
     const again = await run(demo);
-    expect(again.stdout).toContain('Loaded airport_delays.csv');
+    expect(again.stdout).toContain('Loaded airports.csv');
     expect(aucOf(again.stdout, 'flight-delay@2')).toBe(aucOf(first.stdout, 'flight-delay@2'));
   });
 
@@ -43,7 +43,7 @@ describe('millrace demo', () => {
 
   it('ends with 0 when it is stopped during the replay', async () => {
     const running = start(['demo', '--port', '0', '--data', join(scratch, 'fresh')]);
-    await running.printed(/Loaded airport_delays/);
+    await running.printed(/Loaded airports/);
     running.child.kill('SIGINT');
     const end = await running.finished;
     expect([end.code, end.stderr]).toEqual([0, '']);

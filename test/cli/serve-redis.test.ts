@@ -17,16 +17,11 @@ beforeAll(async () => {
   await redis.command('ACL', 'SETUSER', 'app', 'on', `>${password}`, '~mr:*', '&*', '+@all');
   const url = `redis://app:${password}@127.0.0.1:${redis.port}`;
   env = { MILLRACE_REDIS_URL: url };
-  for (const [view, file] of [
-    ['airport_profile', 'airports.csv'],
-    ['airport_delays', 'airport_delays.csv'],
-  ]) {
-    const load = await run(
-      ['load', '--project', demoDir, '--view', view as string, `${demoDir}/data/${file}`],
-      { env },
-    );
-    if (load.code !== 0) throw new Error(load.stderr);
-  }
+  const load = await run(
+    ['load', '--project', demoDir, '--view', 'airport_profile', `${demoDir}/data/airports.csv`],
+    { env },
+  );
+  if (load.code !== 0) throw new Error(load.stderr);
 });
 afterAll(async () => {
   for (const { child } of started) child.kill('SIGTERM');
@@ -47,8 +42,8 @@ async function post(url: string, body: unknown): Promise<Response> {
   return fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
 }
 
-async function delayMean(url: string): Promise<number> {
-  const features = ['airport_delays:departure_delay_mean'];
+async function latitudeOf(url: string): Promise<number> {
+  const features = ['airport_profile:latitude'];
   const answer = await post(`${url}/get-online-features`, { features, entities: { iata: ['JFK'] } });
   const { results } = (await answer.json()) as { results: { values: number[] }[] };
   return results[1]?.values[0] as number;
@@ -58,21 +53,12 @@ it('two servers share what is pushed to one, over several workers, and nobody re
   const [one, many] = [await serve(), await serve('--workers', '2')];
   for (const { url } of [one, many])
     expect((await post(`${url}/v1/endpoints/flight-delay/predict`, { rows: [goodFlight] })).status).toBe(200);
-  const df = {
-    iata: ['JFK'],
-    departures: [1],
-    departures_per_day: [1],
-    departure_delay_mean: [77],
-    departure_late_share: [0.5],
-    arrivals: [1],
-    arrivals_per_day: [1],
-    arrival_delay_mean: [1],
-    arrival_late_share: [0.5],
-  };
-  expect((await post(`${one.url}/push`, { push_source_name: 'airport_delays', df })).status).toBe(200);
-  while ((await delayMean(many.url)) !== 77) await new Promise(setImmediate);
+  const facts = { name: ['Kennedy'], city: ['New York'], state: ['NY'], longitude: [-73.8] };
+  const df = { iata: ['JFK'], ...facts, latitude: [77] };
+  expect((await post(`${one.url}/push`, { push_source_name: 'airport_profile', df })).status).toBe(200);
+  while ((await latitudeOf(many.url)) !== 77) await new Promise(setImmediate);
   // Every new connection may lead to the other worker.
-  for (let i = 0; i < 10; i++) expect(await delayMean(many.url)).toBe(77);
+  for (let i = 0; i < 10; i++) expect(await latitudeOf(many.url)).toBe(77);
   const commandLines: string[] = [];
   for (const pid of await readdir('/proc'))
     if (/^\d+$/.test(pid)) commandLines.push(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''));
@@ -88,7 +74,7 @@ it('two servers share what is pushed to one, over several workers, and nobody re
 
 it('millrace cache warm has a running server read what another one was asked for', async () => {
   const first = await serve();
-  await delayMean(first.url);
+  await latitudeOf(first.url);
   const second = await serve();
   first.running.child.kill('SIGTERM');
   await first.running.finished;

@@ -39,13 +39,8 @@ export async function startDemoServer(limits: Partial<Limits> = {}): Promise<Dem
 
 async function loadDemoData(project: Project, dataDir: string): Promise<void> {
   const store = await openLmdbStoreAlone({ path: dataDir, views: [...project.featureViews.values()] });
-  for (const [viewName, file] of [
-    ['airport_profile', 'airports.csv'],
-    ['airport_delays', 'airport_delays.csv'],
-  ] as const) {
-    const view = project.featureViews.get(viewName) as FeatureView;
-    await loadFile({ file: join(demoDir, 'data', file), view, store });
-  }
+  const view = project.featureViews.get('airport_profile') as FeatureView;
+  await loadFile({ file: join(demoDir, 'data', 'airports.csv'), view, store });
   await store.close();
 }
 

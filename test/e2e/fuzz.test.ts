@@ -100,8 +100,8 @@ const goodPush = fc.record({
 
 const oddPush = fc.record(
   {
-    push_source_name: fc.oneof(fc.constantFrom('airport_profile', 'airport_delays'), oddValue),
-    feature_view_name: fc.oneof(fc.constantFrom('airport_profile', 'airport_delays'), oddValue),
+    push_source_name: fc.oneof(fc.constantFrom('airport_profile', 'outbound'), oddValue),
+    feature_view_name: fc.oneof(fc.constantFrom('airport_profile', 'outbound'), oddValue),
     df: fc.oneof(fc.dictionary(fc.constantFrom('iata', 'state', 'city', 'x'), fc.array(oddValue)), oddValue),
     to: fc.oneof(fc.constantFrom('online', 'offline'), oddValue),
   },
@@ -111,7 +111,7 @@ const oddPush = fc.record(
 const pushBody = fc.oneof({ weight: 1, arbitrary: goodPush }, { weight: 3, arbitrary: oddPush });
 
 const goodQuery = fc.record({
-  features: fc.constant(['airport_profile:state', 'airport_delays:arrivals']),
+  features: fc.constant(['airport_profile:state', 'outbound:flights_3h']),
   entities: fc.record({ iata: fc.array(fc.string({ maxLength: 4 }), { maxLength: 9 }) }),
 });
 

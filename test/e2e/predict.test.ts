@@ -37,19 +37,10 @@ function answerOf(reply: Reply): Answer {
   return reply.json as unknown as Answer;
 }
 
-async function push(iata: string, mean: number, time: string): Promise<void> {
-  const columns = {
-    departures: [100],
-    departures_per_day: [2],
-    departure_delay_mean: [mean],
-    departure_late_share: [0.2],
-    arrivals: [100],
-    arrivals_per_day: [2],
-    arrival_delay_mean: [mean],
-    arrival_late_share: [0.2],
-  };
+async function push(iata: string, latitude: number, time: string): Promise<void> {
+  const columns = { name: ['Somewhere'], city: [null], state: [null], latitude: [latitude], longitude: [1] };
   const body = JSON.stringify({
-    push_source_name: 'airport_delays',
+    push_source_name: 'airport_profile',
     df: { iata: [iata], ...columns, event_timestamp: [time] },
     to: 'online',
   });
@@ -105,14 +96,14 @@ describe('predict', () => {
   it('uses a pushed row in the very next prediction', async () => {
     const row = { ...goodFlight, origin: 'XX1' };
     const before = await traced(row);
-    expect(before.features['origin.airport_delays']?.status).toBe('NOT_FOUND');
+    expect(before.features['origin.airport_profile']?.status).toBe('NOT_FOUND');
     await push('XX1', 42.5, '2001-03-09T12:00:00Z');
     const after = await traced(row);
-    expect(after.features['origin.airport_delays']).toMatchObject({
+    expect(after.features['origin.airport_profile']).toMatchObject({
       key: 'XX1',
       status: 'PRESENT',
       event_time: '2001-03-09T12:00:00.000Z',
-      values: { departure_delay_mean: { value: 42.5, status: 'PRESENT' } },
+      values: { latitude: { value: 42.5, status: 'PRESENT' } },
     });
     expect(after.inputs['features']).toContain(42.5);
   });
@@ -121,16 +112,16 @@ describe('predict', () => {
     await push('XX2', 10, '2001-03-09T12:00:00Z');
     const row = { ...goodFlight, origin: 'XX2' };
     const before = await traced(row, '2001-03-09T11:59:59Z');
-    expect(before.features['origin.airport_delays']).toMatchObject({ status: 'NOT_FOUND' });
+    expect(before.features['origin.airport_profile']).toMatchObject({ status: 'NOT_FOUND' });
     const after = await traced(row, '2001-03-09T13:00:00Z');
-    expect(after.features['origin.airport_delays']).toMatchObject({ status: 'PRESENT', age_ms: 3_600_000 });
+    expect(after.features['origin.airport_profile']).toMatchObject({ status: 'PRESENT', age_ms: 3_600_000 });
   });
 
   it('keeps the newer row when an older one is pushed', async () => {
     await push('XX3', 20, '2001-03-09T12:00:00Z');
     await push('XX3', 10, '2001-03-08T12:00:00Z');
     const { features } = await traced({ ...goodFlight, origin: 'XX3' });
-    expect(features['origin.airport_delays']?.values['departure_delay_mean']?.value).toBe(20);
+    expect(features['origin.airport_profile']?.values['latitude']?.value).toBe(20);
   });
 
   it('gives each of many concurrent callers its own rows, over both endpoints', async () => {
@@ -188,8 +179,8 @@ describe('operations', () => {
       /^millrace_rows_total\{endpoint="flight-delay",model="flight-delay",version="2",variant="gbm"\} [1-9]/m,
       /^millrace_batch_rows_count\{model="flight-delay",version="2"\} [1-9]/m,
       /^millrace_run_duration_seconds_sum\{model="flight-delay",version="2"\} 0\.\d/m,
-      /^millrace_feature_rows_total\{view="airport_delays",status="PRESENT"\} [1-9]/m,
-      /^millrace_feature_rows_total\{view="airport_delays",status="NOT_FOUND"\} [1-9]/m,
+      /^millrace_feature_rows_total\{view="airport_profile",status="PRESENT"\} [1-9]/m,
+      /^millrace_feature_rows_total\{view="airport_profile",status="NOT_FOUND"\} [1-9]/m,
       /^millrace_event_loop_delay_seconds\{quantile="0.99"\} \d/m,
       /^millrace_in_flight_requests 1$/m,
       /^process_cpu_seconds_total \d/m,
@@ -201,11 +192,11 @@ describe('operations', () => {
   it('answers get-online-features in the shape of Feast', async () => {
     const reply = await call(demo.server, '/get-online-features', {
       body: JSON.stringify({
-        features: ['airport_profile:city', 'airport_delays:arrivals'],
+        features: ['airport_profile:city', 'airport_profile:latitude'],
         entities: { iata: ['JFK', 'nowhere'] },
       }),
     });
-    expect(reply.json['metadata']).toEqual({ feature_names: ['iata', 'city', 'arrivals'] });
+    expect(reply.json['metadata']).toEqual({ feature_names: ['iata', 'city', 'latitude'] });
     const results = reply.json['results'] as {
       values: unknown[];
       statuses: string[];

@@ -23,8 +23,8 @@ it('works as docs/redis.md says', async () => {
     ['8081', String(other)],
   ]);
   const [, before, pushed] = printed as [string, string, string];
-  expect(before).toContain('"values":[16.7013]');
-  expect(pushed).toContain('"values":[41.5]');
+  expect(before).toContain('"values":[40.63975111]');
+  expect(pushed).toContain('"values":[40.6413]');
   expect(printed.some((text) => /millrace_redis_coherent 1$/m.test(text))).toBe(true);
   // As the page says of warming: a server that stops leaves the list.
   expect(await redis.command('GET', 'mr:flights:recent')).toContain('JFK');

@@ -24,13 +24,8 @@ beforeEach(async () => {
   const project = await loadProject(demoDir);
   const metrics = createMetrics();
   const store = await openStore(project, place(), { metrics, log });
-  for (const [name, file] of [
-    ['airport_profile', 'airports.csv'],
-    ['airport_delays', 'airport_delays.csv'],
-  ] as const) {
-    const view = project.featureViews.get(name) as FeatureView;
-    await loadFile({ file: join(demoDir, 'data', file), view, store });
-  }
+  const view = project.featureViews.get('airport_profile') as FeatureView;
+  await loadFile({ file: join(demoDir, 'data', 'airports.csv'), view, store });
   await store.close();
   metrics.close();
 });
@@ -57,34 +52,25 @@ const traced = JSON.stringify({ trace: true, rows: [goodFlight] });
 
 interface TracedFeatures {
   readonly stale_ms?: number;
-  readonly values: { readonly departure_delay_mean: { readonly value: number } };
+  readonly values: { readonly latitude: { readonly value: number } };
 }
 
-async function originDelays(server: Server): Promise<TracedFeatures> {
+async function originProfile(server: Server): Promise<TracedFeatures> {
   const { status, json } = await call(server, predictPath, { body: traced });
   expect(status).toBe(200);
   const { rows } = json['trace'] as { rows: { features: Record<string, TracedFeatures> }[] };
-  return rows[0]?.features['origin.airport_delays'] as TracedFeatures;
+  return rows[0]?.features['origin.airport_profile'] as TracedFeatures;
 }
 
-async function push(server: Server, delayMean: number): Promise<number> {
-  const df = {
-    iata: [goodFlight.origin],
-    departures: [320],
-    departures_per_day: [5],
-    departure_delay_mean: [delayMean],
-    departure_late_share: [0.5],
-    arrivals: [300],
-    arrivals_per_day: [5],
-    arrival_delay_mean: [30],
-    arrival_late_share: [0.5],
-  };
-  const body = JSON.stringify({ push_source_name: 'airport_delays', to: 'online', df });
+async function push(server: Server, latitude: number): Promise<number> {
+  const facts = { name: ['Kennedy'], city: ['New York'], state: ['NY'], longitude: [-73.8] };
+  const df = { iata: [goodFlight.origin], ...facts, latitude: [latitude] };
+  const body = JSON.stringify({ push_source_name: 'airport_profile', to: 'online', df });
   return (await call(server, '/push', { body })).status;
 }
 
-const meanOf = async (server: Server): Promise<number> =>
-  (await originDelays(server)).values.departure_delay_mean.value;
+const latitudeOf = async (server: Server): Promise<number> =>
+  (await originProfile(server)).values.latitude.value;
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await pause(5);
@@ -93,29 +79,29 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 describe('two servers on one Redis', () => {
   it('both see what is pushed to one of them', async () => {
     const [writer, reader] = [await serve(), await serve()];
-    await Promise.all([meanOf(writer), meanOf(reader)]);
+    await Promise.all([latitudeOf(writer), latitudeOf(reader)]);
     for (const mean of [101, 102, 103]) {
       expect(await push(writer, mean)).toBe(200);
-      expect(await meanOf(writer)).toBe(mean);
-      await until(async () => (await meanOf(reader)) === mean);
+      expect(await latitudeOf(writer)).toBe(mean);
+      await until(async () => (await latitudeOf(reader)) === mean);
     }
   });
 
   it('a server that starts has in memory what was asked for before', async () => {
     const first = await serve();
-    await meanOf(first);
+    await latitudeOf(first);
     await first.close();
     const second = await serve();
     await redis.kill();
-    await until(async () => (await originDelays(second)).stale_ms !== undefined);
-    expect(await meanOf(second)).toBeGreaterThan(0);
+    await until(async () => (await originProfile(second)).stale_ms !== undefined);
+    expect(await latitudeOf(second)).toBeGreaterThan(0);
   });
 });
 
 describe('a Redis that is killed and comes back under load', () => {
   it('fails no request for what is in memory, holds up none, and nothing needs a restart', async () => {
     const server = await serve();
-    await meanOf(server);
+    await latitudeOf(server);
     const statuses = new Map<number, number>();
     const waitsMs: number[] = [];
     let isOver = false;
@@ -132,14 +118,14 @@ describe('a Redis that is killed and comes back under load', () => {
       await pause(200);
       if (disturbance === 'SIGSTOP') redis.signal('SIGSTOP');
       else await redis.kill();
-      await until(async () => (await originDelays(server)).stale_ms !== undefined);
+      await until(async () => (await originProfile(server)).stale_ms !== undefined);
       await pause(300);
       if (disturbance === 'SIGSTOP') redis.signal('SIGCONT');
       else await redis.restart();
-      await until(async () => (await originDelays(server)).stale_ms === undefined);
+      await until(async () => (await originProfile(server)).stale_ms === undefined);
       const mean = 200 + waitsMs.length / 1e6;
       await until(async () => (await push(server, mean)) === 200);
-      expect(await meanOf(server)).toBe(mean);
+      expect(await latitudeOf(server)).toBe(mean);
     }
     isOver = true;
     await Promise.all(callers);

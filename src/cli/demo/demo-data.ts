@@ -9,10 +9,7 @@ import type { OnlineStore } from '../../features/online-store.ts';
 import type { Project } from '../../project/project.ts';
 import { createProgress } from '../progress.ts';
 
-const files = [
-  { view: 'airport_profile', name: 'airports.csv' },
-  { view: 'airport_delays', name: 'airport_delays.csv' },
-] as const;
+const files = [{ view: 'airport_profile', name: 'airports.csv' }] as const;
 
 /** Loads what is not loaded yet, and says so in a line per file. */
 export async function loadDemoData(project: Project, dataDir: string): Promise<void> {

@@ -25,7 +25,7 @@ import { createWriteQueue } from './write-queue.ts';
 export interface LoadOptions {
   readonly file: string;
   readonly view: FeatureView;
-  readonly store: OnlineStore;
+  readonly store: Pick<OnlineStore, 'write'>;
   /** Join key, timestamp field or feature -> the column of the file that holds it, where the names differ. */
   readonly columns?: ReadonlyMap<string, string>;
   /** Event time of every row in milliseconds, instead of a column of the file. */

@@ -21,7 +21,7 @@ export interface WriteQueue {
 
 const WRITES_IN_FLIGHT_MAX = 4;
 
-export function createWriteQueue(store: OnlineStore): WriteQueue {
+export function createWriteQueue(store: Pick<OnlineStore, 'write'>): WriteQueue {
   const inFlight = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | undefined;
   let written = 0;
