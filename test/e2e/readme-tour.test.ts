@@ -27,7 +27,8 @@ it('works as the README says', async () => {
 function expectTour(prepared: readonly string[], answers: readonly string[]): void {
   expect(prepared[0]).toContain('flight-delay@2');
   expect(prepared[1]).toMatch(/224/);
-  const [predicted, ranked, pushed, traced, features, mistake, operations] = answers as [
+  const [predicted, ranked, pushed, traced, features, live, mistake, operations] = answers as [
+    string,
     string,
     string,
     string,
@@ -43,6 +44,8 @@ function expectTour(prepared: readonly string[], answers: readonly string[]): vo
   expect(predictionsOf(traced)).toHaveLength(1);
   expect(features).toContain('"New York"');
   expect(features).toContain('NOT_FOUND');
+  expect(live).toContain('{"events":[{"status":"accepted","id":"AA-1 today"}]}');
+  expect(live).toMatch(/"values":\[1\].*"values":\[42\]/);
   expect(JSON.parse(mistake)).toMatchObject({ code: 'INVALID_REQUEST' });
   for (const part of ['did you mean \\"origin\\"?', 'rows[0].distance', 'rows[0].scheduled']) {
     expect(mistake).toContain(part);

@@ -1,31 +1,31 @@
-/** Sends held-out flights to a running server over HTTP, and judges the answers: AUC and latency as a caller sees them. */
-import { readFile } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
+/**
+ * Replays flights against a running server as they happened: each held-out flight is predicted by all endpoints, as of
+ * its time, and only then its own event is sent. So the features of a flight are made of those before it, as they would
+ * have been, and never of itself.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
 import { MillraceError } from '../../errors.ts';
 import { auc } from '../../stats/auc.ts';
 import { quantileOfSorted } from '../../stats/quantile.ts';
+import type { Caller } from './caller.ts';
+import { isLate } from './flights.ts';
+import type { Flight } from './flights.ts';
 
-/** A flight that no model was trained on. */
-export interface HeldOutFlight {
-  readonly row: {
-    readonly flight_id: string;
-    readonly scheduled: string;
-    readonly origin: string;
-    readonly destination: string;
-    readonly distance: number;
-  };
-  /** More than 15 minutes late. */
-  readonly isLate: boolean;
-}
-
-export interface ReplayResult {
+export interface EndpointResult {
   readonly endpoint: string;
   readonly model: string;
-  readonly requests: number;
   readonly auc: number;
-  readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+}
+
+export interface ReplayOptions {
+  readonly endpoints: readonly string[];
+  /** 0 = as fast as the server answers. */
+  readonly flightsPerSecond: number;
+  /** Told now and then. */
+  onProgress(count: number, results: readonly EndpointResult[]): void;
+  isStopped(): boolean;
 }
 
 interface Prediction {
@@ -34,89 +34,96 @@ interface Prediction {
   readonly predictions: readonly { readonly delayed: number }[];
 }
 
-const LATE_MINUTES = 15;
-const CONNECTIONS = 8;
-
-export async function readHeldOutFlights(path: string): Promise<HeldOutFlight[]> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new MillraceError('LOAD_FAILED', `The demo's flights are missing: ${path} cannot be read.`, {
-      cause,
-    });
-  });
-  const [, ...lines] = text.trim().split('\n');
-  return lines.map((line) => {
-    const [flightId = '', scheduled = '', origin = '', destination = '', distance, delay] = line.split(',');
-    return {
-      row: { flight_id: flightId, scheduled, origin, destination, distance: Number(distance) },
-      isLate: Number(delay) > LATE_MINUTES,
-    };
-  });
+interface Outcomes {
+  readonly events: readonly { readonly status: string }[];
 }
 
-/** One request a flight, a few at a time. `as_of` is the time of the flight, as if it were asked then. */
-export async function replay(
-  url: string,
-  endpoint: string,
-  flights: readonly HeldOutFlight[],
-  onAnswer: (count: number) => void,
+const EVENTS_PER_CALL = 500;
+const PROGRESS_FLIGHTS = 200;
+
+/**
+ * Flights that are long over, as events.
+ * @throws MillraceError STARTUP_FAILED if they have been sent before: what followed them is known as well then
+ */
+export async function sendPast(
+  caller: Caller,
+  flights: readonly Flight[],
+  onProgress: (count: number) => void,
   isStopped: () => boolean,
-): Promise<ReplayResult> {
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-  const scores: number[] = new Array<number>(flights.length);
-  const latenciesMs: number[] = [];
-  let model = '';
-  let next = 0;
-  const caller = async (): Promise<void> => {
-    for (let i = next++; i < flights.length && !isStopped(); i = next++) {
-      const { row } = flights[i] as HeldOutFlight;
-      const sentMs = performance.now();
-      const answer = await predict(agent, `${url}/v1/endpoints/${endpoint}/predict`, {
-        as_of: row.scheduled,
-        rows: [row],
-      });
-      latenciesMs.push(performance.now() - sentMs);
-      scores[i] = answer.predictions[0]?.delayed ?? Number.NaN;
-      model = `${answer.model}@${answer.version}`;
-      onAnswer(latenciesMs.length);
-    }
-  };
-  const startedMs = performance.now();
-  await Promise.all(Array.from({ length: CONNECTIONS }, caller));
-  const seconds = (performance.now() - startedMs) / 1000;
-  agent.destroy();
-  latenciesMs.sort((a, b) => a - b);
-  return {
-    endpoint,
-    model,
-    requests: flights.length,
-    auc: auc(
-      scores,
-      flights.map(({ isLate }) => isLate),
-    ),
-    requestsPerSecond: flights.length / seconds,
-    p50Ms: quantileOfSorted(latenciesMs, 0.5),
-    p99Ms: quantileOfSorted(latenciesMs, 0.99),
-  };
+): Promise<void> {
+  for (let from = 0; from < flights.length && !isStopped(); from += EVENTS_PER_CALL) {
+    const some = flights.slice(from, from + EVENTS_PER_CALL);
+    const { events } = (await caller.post('/v1/events', some.map(departure))) as Outcomes;
+    if (events.some(({ status }) => status === 'duplicate')) throw seenBefore();
+    onProgress(from + some.length);
+  }
 }
 
-async function predict(agent: Agent, url: string, body: unknown): Promise<Prediction> {
-  const text = JSON.stringify(body);
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
-    const sent = request(url, { method: 'POST', agent, headers }, (reply) => {
-      const chunks: Buffer[] = [];
-      reply.on('error', reject);
-      reply.on('data', (chunk: Buffer) => chunks.push(chunk));
-      reply.on('end', () => {
-        const answer = Buffer.concat(chunks).toString();
-        if (reply.statusCode === 200) resolve(JSON.parse(answer) as Prediction);
-        else
-          reject(
-            new MillraceError('INTERNAL', `the demo's request was answered ${reply.statusCode}: ${answer}`),
-          );
-      });
-    });
-    sent.on('error', reject);
-    sent.end(text);
-  });
+export async function replay(
+  caller: Caller,
+  flights: readonly Flight[],
+  options: ReplayOptions,
+): Promise<EndpointResult[]> {
+  const scorers = options.endpoints.map((endpoint) => new Scorer(endpoint));
+  const results = (): EndpointResult[] => scorers.map((scorer) => scorer.result());
+  const startedMs = performance.now();
+  for (const [i, flight] of flights.entries()) {
+    if (options.isStopped()) break;
+    await Promise.all(scorers.map(async (scorer) => scorer.ask(caller, flight)));
+    await caller.post('/v1/events', departure(flight));
+    const count = i + 1;
+    if (count % PROGRESS_FLIGHTS === 0) options.onProgress(count, results());
+    await keepPace(startedMs, count, options.flightsPerSecond);
+  }
+  return results();
+}
+
+function seenBefore(): MillraceError {
+  const sentence =
+    'The data folder has the events of an earlier demo, which would tell the future. Name an empty one with --data, or none.';
+  return new MillraceError('STARTUP_FAILED', sentence);
+}
+
+function departure({ fields, delayMinutes }: Flight): object {
+  return { type: 'departure', id: fields.flight_id, fields: { ...fields, delay: delayMinutes } };
+}
+
+async function keepPace(startedMs: number, count: number, perSecond: number): Promise<void> {
+  if (perSecond === 0) return;
+  const aheadMs = startedMs + (count / perSecond) * 1000 - performance.now();
+  if (aheadMs > 0) await pause(aheadMs);
+}
+
+/** What an endpoint said of each flight, and what became of it. */
+class Scorer {
+  private readonly endpoint: string;
+  private model = '';
+  private readonly scores: number[] = [];
+  private readonly outcomes: boolean[] = [];
+  private readonly latenciesMs: number[] = [];
+
+  constructor(endpoint: string) {
+    this.endpoint = endpoint;
+  }
+
+  async ask(caller: Caller, flight: Flight): Promise<void> {
+    const sentMs = performance.now();
+    const body = { as_of: flight.fields.scheduled, rows: [flight.fields] };
+    const answer = (await caller.post(`/v1/endpoints/${this.endpoint}/predict`, body)) as Prediction;
+    this.latenciesMs.push(performance.now() - sentMs);
+    this.scores.push(answer.predictions[0]?.delayed ?? Number.NaN);
+    this.outcomes.push(isLate(flight));
+    this.model = `${answer.model}@${answer.version}`;
+  }
+
+  result(): EndpointResult {
+    const sorted = this.latenciesMs.toSorted((a, b) => a - b);
+    return {
+      endpoint: this.endpoint,
+      model: this.model,
+      auc: auc(this.scores, this.outcomes),
+      p50Ms: quantileOfSorted(sorted, 0.5),
+      p99Ms: quantileOfSorted(sorted, 0.99),
+    };
+  }
 }
