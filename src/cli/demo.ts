@@ -120,7 +120,7 @@ async function tellPast(caller: Caller, past: readonly Flight[], isStopped: () =
 interface HeldOutOptions {
   readonly endpoints: readonly string[];
   readonly speed: number;
-  isStopped(): boolean;
+  readonly isStopped: () => boolean;
 }
 
 async function replayHeldOut(

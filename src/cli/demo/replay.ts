@@ -24,8 +24,8 @@ export interface ReplayOptions {
   /** 0 = as fast as the server answers. */
   readonly flightsPerSecond: number;
   /** Told now and then. */
-  onProgress(count: number, results: readonly EndpointResult[]): void;
-  isStopped(): boolean;
+  readonly onProgress: (count: number, results: readonly EndpointResult[]) => void;
+  readonly isStopped: () => boolean;
 }
 
 interface Prediction {
