@@ -3,7 +3,7 @@
  * entities. Starts a redis-server of its own. Takes about two minutes.
  *
  * 1. The store in this process, against bare ioredis that sends the same HMGETs in one pipeline and does nothing with
- *    what comes back. Medians of interleaved rounds.
+ *    what comes back, or unpacks it with msgpackr. Medians of interleaved rounds.
  * 2. POST /get-online-features at a server process, with rows in its memory and without.
  * 3. The time from an acknowledged write until another process serves it.
  */
@@ -13,6 +13,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { unpack } from 'msgpackr';
 import { markdownTable } from '../loadtest/peers/markdown-table.ts';
 import { startPeer } from '../loadtest/peers/peer-process.ts';
 import { millracePeer } from '../loadtest/peers/peers.ts';
@@ -130,22 +131,34 @@ async function benchStores(dir: string, url: string): Promise<string[][]> {
         for (const id of ids) pipeline.hmgetBuffer(hashes[id] as string, ...fields);
         return pipeline.exec();
       },
+      decoded: async (ids: readonly number[]): Promise<unknown> => {
+        const pipeline = bare.pipeline();
+        for (const id of ids) pipeline.hmgetBuffer(hashes[id] as string, ...fields);
+        const replies = (await pipeline.exec()) as [null, Buffer[]][];
+        return replies.map(([, values]) => values.map((bytes) => unpack(bytes) as unknown));
+      },
       cold: async (ids: readonly number[]): Promise<unknown> =>
         cold.read(ids.flatMap((id) => asked[id] ?? [])),
       cached: async (ids: readonly number[]): Promise<unknown> =>
         ids.map((id) => warmOnes.map((view) => warm.get(view, String(id)) as unknown)),
     };
-    const rates = { bare: [] as number[], cold: [] as number[], cached: [] as number[] };
+    const rates = {
+      bare: [] as number[],
+      decoded: [] as number[],
+      cold: [] as number[],
+      cached: [] as number[],
+    };
     for (let round = 0; round < rounds; round++)
-      for (const name of ['bare', 'cold', 'cached'] as const)
+      for (const name of ['bare', 'decoded', 'cold', 'cached'] as const)
         rates[name].push(await rate(rows, contenders[name]));
-    const ratio = (name: 'cold' | 'cached'): string =>
-      median(rates[name].map((value, i) => value / (rates.bare[i] as number))).toFixed(2);
+    const ratio = (name: 'cold' | 'cached', to: 'bare' | 'decoded' = 'bare'): string =>
+      median(rates[name].map((value, i) => value / (rates[to][i] as number))).toFixed(2);
     lines.push([
       `${rows} x ${features}`,
       medianText(rates.bare),
       medianText(rates.cold),
       ratio('cold'),
+      ratio('cold', 'decoded'),
       medianText(rates.cached),
       ratio('cached'),
     ]);
@@ -211,9 +224,17 @@ try {
   const visibleMs = await benchVisible(redis.url);
   const date = new Date().toISOString().slice(0, 10);
   console.log(`${date}, ${cpus().length} x ${cpus()[0]?.model ?? 'CPU'}, Node ${process.version}\n`);
-  const storeHead = ['rows x features', 'bare HMGET', 'from Redis', 'ratio', 'in memory', 'ratio'];
+  const storeHead = [
+    'rows x features',
+    'bare HMGET',
+    'from Redis',
+    'to bare (>= 0.8)',
+    'to bare, decoded',
+    'in memory',
+    'to bare (>= 5)',
+  ];
   console.log('Entities a second in one process, 8 calls in flight; ratios to bare ioredis.\n');
-  console.log(markdownTable(storeHead, stores, 5));
+  console.log(markdownTable(storeHead, stores, 6));
   console.log('\nPOST /get-online-features, 8 connections.\n');
   console.log(markdownTable(['rows x features', 'rows/s', 'p50 ms', 'p99 ms'], server, 3));
   const [p50, p99, max] = [0.5, 0.99, 1].map((part) =>
