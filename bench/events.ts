@@ -2,8 +2,8 @@
  * `npm run bench:events`: the event log. Durable appends of accepted events in batches of 100 (ids, partitions, one
  * commit a batch), and intake of the same events from JSON, against bare lmdb that puts the same bytes, one value an
  * event, in the same batches. The log holds 300,000 events before, so that its index of ids is at work. Medians of
- * interleaved rounds, because the time of a sync varies from one second to the next. Then decoding and reading alone.
- * Takes about a minute; on a file system in memory (TMPDIR) it shows what the work costs without the disk.
+ * interleaved rounds, because the time of a sync varies from one second to the next. Then decoding and reading alone,
+ * and how fast and how soon events get into features (bench/apply.ts). Takes about two minutes; on a file system in memory (TMPDIR) it shows what the work costs without the disk.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
@@ -22,6 +22,8 @@ import type { LmdbEventLog } from '../src/events/lmdb-event-log.ts';
 import { partitionOf } from '../src/events/partition.ts';
 import { openLmdbEnvironment } from '../src/lmdb/lmdb-environment.ts';
 import { eventTypeOf } from '../test/events/sample-events.ts';
+import { benchApply, benchFreshness } from './apply.ts';
+import type { ApplyResult } from './apply.ts';
 import { median } from './median.ts';
 import { scriptOptions } from './script-options.ts';
 
@@ -192,3 +194,18 @@ console.log(
   `${date}, ${cpus().length} x ${cpu?.model ?? 'CPU'}, Node ${process.version}, batches of ${BATCH}\n`,
 );
 console.log(markdownTable(['what', 'events/s', 'ratio'], rows, 2));
+const applied: ApplyResult[] = [];
+for (let round = 0; round < (quick ? 1 : 3); round++)
+  applied.push(await benchApply(quick ? 30_000 : 200_000));
+const perSecond = median(applied.map(({ eventsPerSecond }) => eventsPerSecond));
+const cpuUs = median(applied.map((each) => each.cpuUs));
+console.log(
+  `\nApplied to tiles with 4 aggregates: ${Math.round(perSecond).toLocaleString('en')} events/s, ${cpuUs.toFixed(1)} us of CPU time each (target 100,000/s a core).`,
+);
+const freshMs = await benchFreshness(10_000, quick ? 3 : 10);
+const [p50, p99] = [0.5, 0.99].map((part) =>
+  (freshMs[Math.ceil(part * freshMs.length) - 1] as number).toFixed(1),
+);
+console.log(
+  `At 10,000 events/s, from the acknowledgement until the row has the event: ${p50} ms in the median, ${p99} ms at the 99th percentile (target 50 ms).`,
+);
