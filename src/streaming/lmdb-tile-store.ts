@@ -42,23 +42,7 @@ export function openLmdbTileStore(
   if (forms === undefined) throw new Error('the environment was opened for reading only');
   const changes = createRowChanges(database(environment, 'tile_changes'), randomUUID());
 
-  function positionOf(partition: number): Position {
-    const bytes = applied.get(String(partition));
-    if (bytes === undefined) return { offset: 0, maxTimeMs: -Infinity };
-    const [offset, maxTimeMs] = JSON.parse(bytes.toString()) as [number, number | null];
-    return { offset, maxTimeMs: maxTimeMs ?? -Infinity };
-  }
-
-  function get(entity: TiledEntity): StoredTile[] {
-    const prefix = prefixOf(entity);
-    try {
-      return tiles.range({ start: prefix, end: `${prefix}~` }).map(({ key, value }) => {
-        return { ...readPlace(key.slice(prefix.length)), bytes: value };
-      });
-    } catch (error) {
-      throw environment.failure(error);
-    }
-  }
+  const get = (entity: TiledEntity): StoredTile[] => readTiles(environment, tiles, entity);
 
   function put(
     { partition, to, tiles: changed, deadLetters, corrections }: AppliedBatch,
@@ -79,7 +63,7 @@ export function openLmdbTileStore(
   return {
     async position(partition) {
       environment.refresh();
-      return positionOf(partition);
+      return readPosition(applied, partition);
     },
     get,
     read: async (entities) => entities.map(get),
@@ -87,7 +71,7 @@ export function openLmdbTileStore(
       // Before the transaction: what throws in the middle of it would leave a half of the batch behind.
       const keys = batch.tiles.map(keyOf);
       return environment.transaction(() => {
-        if (positionOf(batch.partition).offset !== batch.from.offset) return false;
+        if (readPosition(applied, batch.partition).offset !== batch.from.offset) return false;
         put(batch, keys);
         return true;
       });
@@ -104,6 +88,28 @@ export function openLmdbTileStore(
     formOf: (id) => forms.get(String(id)),
     close: async () => undefined,
   };
+}
+
+function readPosition(applied: LmdbDatabase<string>, partition: number): Position {
+  const bytes = applied.get(String(partition));
+  if (bytes === undefined) return { offset: 0, maxTimeMs: -Infinity };
+  const [offset, maxTimeMs] = JSON.parse(bytes.toString()) as [number, number | null];
+  return { offset, maxTimeMs: maxTimeMs ?? -Infinity };
+}
+
+function readTiles(
+  environment: LmdbEnvironment,
+  tiles: LmdbDatabase<string>,
+  entity: TiledEntity,
+): StoredTile[] {
+  const prefix = prefixOf(entity);
+  try {
+    return tiles
+      .range({ start: prefix, end: `${prefix}~` })
+      .map(({ key, value }) => ({ ...readPlace(key.slice(prefix.length)), bytes: value }));
+  } catch (error) {
+    throw environment.failure(error);
+  }
 }
 
 function createSweep(environment: LmdbEnvironment, tiles: LmdbDatabase<string>): TileStore['sweep'] {

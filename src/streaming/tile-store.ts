@@ -98,7 +98,7 @@ export interface TileStore {
   close(): Promise<void>;
 }
 
-/** The keys of the partials (tile-plan.ts) whose states a tile holds, in order. */
+/** What the events are of which a tile is, then the keys of the partials (tile-plan.ts) whose states it holds, in order. */
 export type TileForm = readonly string[];
 
 export function tiledName({ view, key }: Pick<TiledEntity, 'view' | 'key'>): string {
