@@ -3,6 +3,7 @@
  * durable when the outcomes are there.
  */
 import type { Clock } from '../clock.ts';
+import { MillraceError } from '../errors.ts';
 import type { EventType, StreamingSettings } from '../project/project.ts';
 import type { Rejection } from './decode-event.ts';
 import { EventRejected, createEventDecoder } from './decode-event.ts';
@@ -10,7 +11,7 @@ import { decodeEvents } from './decode-events.ts';
 import type { EventsFormat } from './decode-events.ts';
 import type { AcceptedEvent } from './event.ts';
 import { createEventIds } from './event-ids.ts';
-import type { EventLog } from './event-log.ts';
+import type { EventLog, EventWrite } from './event-log.ts';
 
 /** `duplicate` = the log has an event of this id already. */
 export type EventOutcome =
@@ -41,15 +42,30 @@ export function createEventIntake({ types, settings, log, partitionsOf, clock }:
   return {
     async take(body, format) {
       const decoded = decodeEvents(body, format, decode, clock.nowMs(), settings.eventsMax);
-      const writes = decoded.flatMap((event) =>
-        event instanceof EventRejected ? [] : [{ event, partitions: partitionsOf(event) }],
+      const placed = decoded.map((event) =>
+        event instanceof EventRejected ? event : placeEvent(event, partitionsOf),
       );
-      const appended = await log.append(writes);
+      const appended = await log.append(
+        placed.filter((write): write is EventWrite => !(write instanceof EventRejected)),
+      );
       let next = 0;
-      return decoded.map((event): EventOutcome => {
-        if (event instanceof EventRejected) return { status: 'rejected', ...event.rejection };
-        return { status: appended[next++] === 'appended' ? 'accepted' : 'duplicate', id: event.id };
+      return placed.map((write): EventOutcome => {
+        if (write instanceof EventRejected) return { status: 'rejected', ...write.rejection };
+        return { status: appended[next++] === 'appended' ? 'accepted' : 'duplicate', id: write.event.id };
       });
     },
   };
+}
+
+/** An event whose key no store keeps is refused alone, as one that does not fit its type. */
+function placeEvent(
+  event: AcceptedEvent,
+  partitionsOf: IntakeParts['partitionsOf'],
+): EventWrite | EventRejected {
+  try {
+    return { event, partitions: partitionsOf(event) };
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code !== 'KEY_TOO_LONG') throw error;
+    return new EventRejected(error.code, 'fields', error.message);
+  }
 }

@@ -6,10 +6,15 @@
  * - An event that is older than the latest one of its partition by more than the allowed lateness goes to the corrections,
  *   not into tiles.
  * - An event that cannot be applied goes to the dead letters, with its reason, in the step that moves the offset past it.
+ *   Where a batch fails and the store is well, its events are tried one by one, so that only those that are to blame are
+ *   set aside, and no event holds up those behind it.
+ * - What fails with STORE_FAILED (a full disk) is tried again, ever more slowly, until it is stored.
  *
  * Batches are small, so that a prediction never waits for a long one: folding takes about 1 us an event and aggregate.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
+import { MillraceError } from '../errors.ts';
 import type { EventLog, LogRead, LogRecord } from '../events/event-log.ts';
 import type { AcceptedEvent } from '../events/event.ts';
 import type { SetAsideEntry } from '../events/set-aside-log.ts';
@@ -42,8 +47,12 @@ export interface ApplierParts {
   readonly logger: Log;
 }
 
-/** A full batch, which there is only while an applier catches up, holds up the event loop for about 5 ms; with 256, half as many events a second were applied. */
+/**
+ * A full batch, which there is only while an applier catches up, holds up the event loop for about 5 ms. With 256 records
+ * half as many events a second were applied.
+ */
 const READ_LIMITS = { recordsMax: 1024, bytesMax: 1024 * 1024 };
+const ONE_RECORD = { ...READ_LIMITS, recordsMax: 1 };
 /** What another process accepted, and did not live to apply. */
 const LOOK_EVERY_MS = 1000;
 const TOO_LATE = 'it is older than the latest event of its partition by more than streaming.allowed_lateness';
@@ -83,7 +92,11 @@ class PartitionApplier {
   private known: number | undefined;
   /** Offsets of events that failed, by the reason why. */
   private readonly poison = new Map<number, string>();
+  /** Before this offset, events are tried one by one: one of them made a batch fail. */
+  private oneByOneTo = 0;
   private failures = 0;
+  /** Ends a pause. */
+  private readonly closing = new AbortController();
 
   constructor(parts: ApplierParts, partition: number) {
     this.parts = parts;
@@ -93,7 +106,11 @@ class PartitionApplier {
   wake(): void {
     this.isWoken = true;
     if (this.isClosed) return;
-    this.running ??= this.run().finally(() => (this.running = undefined));
+    this.running ??= this.run().finally(() => {
+      this.running = undefined;
+      // Woken after the last look of that run.
+      if (this.isWoken) this.wake();
+    });
   }
 
   async settle(): Promise<void> {
@@ -106,6 +123,7 @@ class PartitionApplier {
 
   async close(): Promise<void> {
     this.isClosed = true;
+    this.closing.abort();
     await this.running;
   }
 
@@ -131,8 +149,12 @@ class PartitionApplier {
         'events could not be applied; it is tried again',
       );
     const delayMs = Math.min(RETRY_MS_MIN * 2 ** this.failures++, RETRY_MS_MAX);
-    await new Promise((resolve) => setTimeout(resolve, delayMs));
     this.isWoken = true;
+    try {
+      await sleep(delayMs, undefined, { signal: this.closing.signal });
+    } catch {
+      // It is closed.
+    }
   }
 
   /** One batch; false = there is nothing to apply. */
@@ -141,23 +163,46 @@ class PartitionApplier {
     const from = await store.position(this.partition);
     if (this.known !== from.offset) rows.forgetPartition(this.partition);
     this.known = from.offset;
-    const read = await log.read(this.partition, from.offset, READ_LIMITS);
+    const limits = from.offset < this.oneByOneTo ? ONE_RECORD : READ_LIMITS;
+    const read = await log.read(this.partition, from.offset, limits);
     if (read.nextOffset === from.offset) return false;
+    await this.apply(from, read);
+    return true;
+  }
+
+  private async apply(from: Position, read: LogRead): Promise<void> {
+    const { store, rows } = this.parts;
     const batch = new Batch(this.parts, this.partition, from, this.poison);
-    const taken = await rows.take(batch.route(read));
+    let taken: readonly TakenTiles[] = [];
     let isStored = false;
     try {
-      if (!batch.fold(read, taken)) return true;
-      isStored = await store.commit(batch.result(taken));
+      const result = await this.blaming(read, async () => {
+        taken = await rows.take(batch.route(read));
+        return batch.fold(read, taken) ? batch.result(taken) : undefined;
+      });
+      if (result !== undefined) isStored = await store.commit(result);
     } finally {
       rows.release(taken, isStored);
       if (!isStored) this.known = undefined;
     }
-    if (!isStored) return true;
+    if (!isStored) return;
     this.known = batch.to.offset;
     this.poison.clear();
     batch.count();
-    return true;
+  }
+
+  /** Where the work fails and the store is well, one of the events is to blame: undefined, and it is found out which. */
+  private async blaming<T>({ records, nextOffset }: LogRead, work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === 'STORE_FAILED') throw error;
+      const [record] = records;
+      if (record !== undefined && records.length === 1)
+        this.poison.set(record.offset, (error as Error).message);
+      else this.oneByOneTo = nextOffset;
+      return undefined;
+    }
   }
 }
 
@@ -187,8 +232,9 @@ class Batch {
   route({ records }: LogRead): TiledEntity[] {
     const { routing } = this.parts;
     const distinct = new Map<string, TiledEntity>();
-    for (const { event } of records) {
-      const route = event === undefined ? [] : routing.entitiesOf(event, this.partition);
+    for (const { event, offset } of records) {
+      const isDead = event === undefined || this.poison.has(offset);
+      const route = isDead ? [] : routing.entitiesOf(event, this.partition);
       this.routes.push(route);
       for (const entity of route) distinct.set(tiledName(entity), entity);
     }
@@ -241,6 +287,11 @@ class Batch {
     counts.applied.add(this.applied);
     counts.corrections.add(this.corrections.length);
     counts.deadLetters.add(this.deadLetters.length);
+    const [first] = this.deadLetters;
+    if (first === undefined) return;
+    const { partition, offset, reason } = first;
+    const fields = { partition, offset, reason, events: this.deadLetters.length };
+    this.parts.logger.warn(fields, 'events could not be applied and are dead letters now');
   }
 
   private foldOne(

@@ -47,8 +47,9 @@ export async function openLmdbStreaming(
     deadLetters,
     corrections,
     async close() {
-      await log.close();
+      // First who reads the log, then the log.
       await streaming.close();
+      await log.close();
     },
   };
 }

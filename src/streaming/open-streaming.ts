@@ -81,11 +81,13 @@ export async function openStreaming(parts: StreamingParts): Promise<Streaming> {
 
 /** @throws MillraceError INVALID_PROJECT with every mistake */
 function compilePlans({ featureViews, streaming }: Project): Map<FeatureView, TilePlan> {
+  // Tiles expire by the latest event, which may be that far ahead of the clock by which they are read.
+  const keptMs = Math.max(streaming.allowedLatenessMs, streaming.futureMsMax);
   const plans = new Map<FeatureView, TilePlan>();
   const mistakes: Mistake[] = [];
   for (const view of featureViews.values()) {
     if (view.stream === undefined) continue;
-    const compiled = compileTilePlan(view, streaming.allowedLatenessMs);
+    const compiled = compileTilePlan(view, keptMs);
     mistakes.push(...compiled.mistakes);
     if (compiled.plan !== undefined) plans.set(view, compiled.plan);
   }

@@ -1,13 +1,15 @@
 /**
  * Tiles to bytes and back: 6 bytes that say which form its states have, then the tile (tile-codec.ts). So features may be
  * added to a view and taken away: of a tile that was written before, the states that are still wanted are read, and
- * others begin empty.
+ * others begin empty. Tiles of another stream (another event, key or condition) are passed over: what they count is not
+ * what the view counts now.
  */
 import { createHash } from 'node:crypto';
 import { createEntityTiles } from './entity-tiles.ts';
 import type { EntityTiles, SizedTile } from './entity-tiles.ts';
 import { createTileCodec, storedColumns } from './tile-codec.ts';
 import type { StoredColumns } from './tile-codec.ts';
+import type { Stream } from '../project/project.ts';
 import type { SizePlan, TilePlan } from './tile-plan.ts';
 import type { StoredTile, TileForm, TileStore } from './tile-store.ts';
 
@@ -26,8 +28,9 @@ export interface StoredTiles {
 interface KnownSize {
   readonly id: number;
   readonly head: Buffer;
-  /** By the id of another form. */
-  readonly columns: Map<number, StoredColumns>;
+  readonly source: string;
+  /** By the id of another form; undefined = that of another stream. */
+  readonly columns: Map<number, StoredColumns | undefined>;
 }
 
 /** Makes the forms of all plans known in the store first, so that whoever finds a tile can read it. */
@@ -37,27 +40,26 @@ export async function createStoredTiles(
 ): Promise<StoredTiles> {
   const codec = createTileCodec();
   const sizes = new Map<SizePlan, KnownSize>();
-  for (const { sizes: planned } of plans) {
+  for (const { sizes: planned, stream } of plans) {
+    const source = sourceOf(stream);
     for (const size of planned) {
-      const form = formOf(size);
+      const form = [source, ...size.partials.map(({ key }) => key)];
       const id = formId(form);
       const head = Buffer.alloc(FORM_ID_BYTES);
       head.writeUIntBE(id, 0, FORM_ID_BYTES);
-      sizes.set(size, { id, head, columns: new Map() });
+      sizes.set(size, { id, head, source, columns: new Map() });
       await store.registerForm(id, form);
     }
   }
 
-  function columnsOf(size: SizePlan, id: number): StoredColumns | undefined {
-    const known = sizes.get(size) as KnownSize;
-    if (id === known.id) return undefined;
-    const found = known.columns.get(id);
-    if (found !== undefined) return found;
+  function columnsOf(size: SizePlan, { columns, source }: KnownSize, id: number): StoredColumns | undefined {
+    if (columns.has(id)) return columns.get(id);
     const form = store.formOf(id);
     if (form === undefined) throw new Error(`the form ${id} of a stored tile is not known`);
-    const columns = storedColumns(size, form);
-    known.columns.set(id, columns);
-    return columns;
+    const [storedSource, ...keys] = form;
+    const found = storedSource === source ? storedColumns(size, keys) : undefined;
+    columns.set(id, found);
+    return found;
   }
 
   return {
@@ -73,7 +75,10 @@ export async function createStoredTiles(
         const sizePlan = plan.sizes[size];
         // No window of the view has tiles of this size any more.
         if (sizePlan === undefined) continue;
-        const columns = columnsOf(sizePlan, bytes.readUIntBE(0, FORM_ID_BYTES));
+        const known = sizes.get(sizePlan) as KnownSize;
+        const id = bytes.readUIntBE(0, FORM_ID_BYTES);
+        const columns = id === known.id ? undefined : columnsOf(sizePlan, known, id);
+        if (id !== known.id && columns === undefined) continue;
         const tile = codec.decode(sizePlan, startMs, bytes.subarray(FORM_ID_BYTES), columns);
         tiles.put({ size, tile });
       }
@@ -82,8 +87,9 @@ export async function createStoredTiles(
   };
 }
 
-function formOf({ partials }: SizePlan): TileForm {
-  return partials.map(({ key }) => key);
+/** Says which events the tiles are of, and by which key. */
+function sourceOf({ event, keyFields, where }: Stream): string {
+  return JSON.stringify([event.name, keyFields.map(({ name }) => name), where?.text ?? null]);
 }
 
 /** The first 48 bits of the SHA-256 of its JSON. */

@@ -157,7 +157,8 @@ function planPartial(aggregation: Aggregation, texts: readonly string[]): Partia
 
 function partialKey(aggregation: Aggregation): string {
   const { field, where } = aggregation;
-  return JSON.stringify([aggregateOf(aggregation).form, field?.name ?? null, where?.text ?? null]);
+  const of = field === undefined ? null : [field.name, field.type.scalar];
+  return JSON.stringify([aggregateOf(aggregation).form, of, where?.text ?? null]);
 }
 
 function planFeature(feature: Feature, sizes: readonly SizePlan[], texts: readonly string[]): FeaturePlan {

@@ -23,6 +23,18 @@ export interface TilePlace {
   readonly startMs: number;
 }
 
+/** A tile as a sweep meets it; its view may have left the project. */
+export interface SweptTile extends TilePlace {
+  readonly view: string;
+  readonly key: EntityKey;
+}
+
+export interface SweepStep {
+  readonly dropped: number;
+  /** Whether all tiles were looked at; the next step begins anew. */
+  readonly isDone: boolean;
+}
+
 export interface StoredTile extends TilePlace {
   readonly bytes: Buffer;
 }
@@ -72,6 +84,13 @@ export interface TileStore {
   /** Names (`tiledName`) of entities whose tiles others have changed since the last call; undefined = any may have. */
   takeChanged(): readonly string[] | undefined;
 
+  /**
+   * Looks at the next tiles, from the first one after the last, and drops those that are expired. Nobody is told: no
+   * event in time changes such a tile, and no read needs it.
+   * @param tilesMax how many are looked at, about
+   */
+  sweep(tilesMax: number, isExpired: (tile: SweptTile) => boolean): Promise<SweepStep>;
+
   /** Keeps what the states of a tile mean, under an id; of an id that is known it is the same. */
   registerForm(id: number, form: TileForm): Promise<void>;
   formOf(id: number): TileForm | undefined;
@@ -79,7 +98,7 @@ export interface TileStore {
   close(): Promise<void>;
 }
 
-/** The keys of the partials (tile-plan.ts) whose states a tile holds, in order. */
+/** What the events are of which a tile is, then the keys of the partials (tile-plan.ts) whose states it holds, in order. */
 export type TileForm = readonly string[];
 
 export function tiledName({ view, key }: Pick<TiledEntity, 'view' | 'key'>): string {

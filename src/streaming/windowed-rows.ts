@@ -47,6 +47,11 @@ interface Kept extends TakenTiles {
   readonly measuredAtMs: number;
 }
 
+interface Reading {
+  readonly partition: number;
+  readonly tiles: Promise<Kept>;
+}
+
 /** Measuring looks at every tile of an entity, so not after every event. */
 const MEASURE_EVERY_MS = 1000;
 
@@ -58,8 +63,8 @@ class TilesInMemory implements WindowedRows {
   private readonly parts: WindowedRowsParts;
   private readonly kept: LRUCache<string, Kept>;
   private readonly pinned = new Map<string, Kept>();
-  /** Reads of tiles that are not here yet. */
-  private readonly reading = new Map<string, Promise<Kept>>();
+  /** Reads of tiles that are not here yet, and that nobody has changed since they began. */
+  private readonly reading = new Map<string, Reading>();
   private isFresh = false;
 
   constructor(parts: WindowedRowsParts) {
@@ -101,6 +106,7 @@ class TilesInMemory implements WindowedRows {
   forgetPartition(partition: number): void {
     for (const [name, { entity }] of this.kept.entries())
       if (entity.partition === partition) this.kept.delete(name);
+    for (const [name, read] of this.reading) if (read.partition === partition) this.reading.delete(name);
   }
 
   /** Once a turn. */
@@ -109,8 +115,15 @@ class TilesInMemory implements WindowedRows {
     this.isFresh = true;
     setImmediate(() => (this.isFresh = false));
     const changed = this.parts.store.takeChanged();
-    if (changed === undefined) this.kept.clear();
-    else for (const name of changed) this.kept.delete(name);
+    if (changed === undefined) {
+      this.kept.clear();
+      this.reading.clear();
+      return;
+    }
+    for (const name of changed) {
+      this.kept.delete(name);
+      this.reading.delete(name);
+    }
   }
 
   private find(view: FeatureView, key: EntityKey): Kept | undefined {
@@ -125,24 +138,40 @@ class TilesInMemory implements WindowedRows {
 
   private async load(entity: TiledEntity): Promise<Kept> {
     const name = tiledName(entity);
-    const read =
-      this.reading.get(name) ??
-      this.parts.store
-        .read([entity])
-        .then(([tiles = []]) => this.keepStored(entity, tiles))
-        .finally(() => this.reading.delete(name));
+    const known = this.reading.get(name);
+    if (known !== undefined) return known.tiles;
+    const read: Reading = { partition: entity.partition, tiles: this.loadStored(entity, () => isCurrent()) };
+    const isCurrent = (): boolean => this.reading.get(name) === read;
     this.reading.set(name, read);
-    return read;
+    try {
+      return await read.tiles;
+    } finally {
+      if (isCurrent()) this.reading.delete(name);
+    }
+  }
+
+  /** What was changed while it was read is for those who wait for it only. */
+  private async loadStored(entity: TiledEntity, isCurrent: () => boolean): Promise<Kept> {
+    const [tiles = []] = await this.parts.store.read([entity]);
+    return isCurrent() ? this.keepStored(entity, tiles) : this.keptOf(entity, this.decode(entity, tiles));
   }
 
   private keepStored(entity: TiledEntity, stored: readonly StoredTile[]): Kept {
-    return this.keep(entity, this.parts.stored.decode(this.planOf(entity.view), stored));
+    return this.keep(entity, this.decode(entity, stored));
+  }
+
+  private decode(entity: TiledEntity, stored: readonly StoredTile[]): EntityTiles {
+    return this.parts.stored.decode(this.planOf(entity.view), stored);
+  }
+
+  private keptOf(entity: TiledEntity, tiles: EntityTiles): Kept {
+    return { entity, plan: this.planOf(entity.view), tiles, measuredAtMs: performance.now() };
   }
 
   /** The cache measures an entry only when it is new. */
   private keep(entity: TiledEntity, tiles: EntityTiles): Kept {
     const name = tiledName(entity);
-    const kept = { entity, plan: this.planOf(entity.view), tiles, measuredAtMs: performance.now() };
+    const kept = this.keptOf(entity, tiles);
     this.kept.delete(name);
     this.kept.set(name, kept, { size: tiles.bytes() });
     return kept;

@@ -7,8 +7,10 @@ import type { EventIntake } from '../../src/events/intake.ts';
 import type { EventLog } from '../../src/events/event-log.ts';
 import { openLmdbEventLog } from '../../src/events/lmdb-event-log.ts';
 import { partitionOf } from '../../src/events/partition.ts';
+import { encodeEntityKey } from '../../src/features/entity-key.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
+import { entityOf } from '../features/sample-project.ts';
 import { click, departure } from './sample-events.ts';
 
 const NOW = Date.parse('2001-03-09T14:05:00Z');
@@ -48,6 +50,32 @@ it('says of each event, in order, whether it is accepted, a duplicate or rejecte
   expect(await take([one, cloud])).toEqual([
     { status: 'duplicate', id: 'a' },
     { status: 'duplicate', id: '/x 1' },
+  ]);
+});
+
+it('rejects an event alone whose entity key is too long to be kept', async () => {
+  const airport = entityOf('airport', { iata: 'string' });
+  const keyed = createEventIntake({
+    types,
+    settings: { ...settings, eventBytesMax: 65_536 },
+    log,
+    partitionsOf: ({ values }) => [partitionOf([encodeEntityKey(airport, [values[0] as string])], 2)],
+    clock,
+  });
+  const events = ['x', 'x'.repeat(2000), 'y'].map((page) => ({
+    type: 'click',
+    id: page.slice(0, 9),
+    fields: { page },
+  }));
+  expect(await keyed.take(Buffer.from(JSON.stringify(events)), 'json')).toEqual([
+    { status: 'accepted', id: 'x' },
+    {
+      status: 'rejected',
+      code: 'KEY_TOO_LONG',
+      path: 'fields',
+      message: expect.stringContaining('2000 bytes'),
+    },
+    { status: 'accepted', id: 'y' },
   ]);
 });
 

@@ -8,15 +8,12 @@ import type { AcceptedEvent } from '../../src/events/event.ts';
 import { openLmdbStore } from '../../src/features/lmdb-store.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
-import type { FeatureView } from '../../src/project/project.ts';
 import { openLmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
 import type { LmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { expectRow } from './expect-row.ts';
-import { airports, flightEvent, flightProject, flightViews, seededRandom, writeOf } from './flight-stream.ts';
-import { referenceRow } from './reference.ts';
-import type { ReferenceRow, SampleEvent } from './reference.ts';
+import { expectRows, expectedRows } from './expected-rows.ts';
+import { flightEvent, flightProject, seededRandom, writeOf } from './flight-stream.ts';
 
 let dir: string;
 const opened: { close(): Promise<void> }[] = [];
@@ -47,39 +44,6 @@ async function open(environment: LmdbEnvironment): Promise<LmdbStreaming> {
   return streaming;
 }
 
-interface Expected {
-  readonly view: FeatureView;
-  readonly key: string;
-  readonly asOfMs: number;
-  readonly isHistorical: boolean;
-  readonly row: ReferenceRow | null;
-}
-
-/** Every row, at the end of the stream and within the allowed lateness before it, as a scan over all events has it. */
-function expectedRows(events: readonly AcceptedEvent[]): Expected[] {
-  const samples = events.map(({ values, timeMs }, offset): SampleEvent => ({ values, timeMs, offset }));
-  const lastMs = Math.max(...events.map(({ timeMs }) => timeMs));
-  const { byOrigin, byDestination, overall } = flightViews;
-  const named = airports.flatMap((key) => [
-    { view: byOrigin, key, own: samples.filter(({ values }) => values[0] === key) },
-    { view: byDestination, key, own: samples.filter(({ values }) => values[1] === key) },
-  ]);
-  const moments = [lastMs, lastMs + 1_800_000, lastMs - 3_000_000];
-  return [...named, { view: overall, key: '', own: samples }].flatMap(({ view, key, own }) =>
-    moments.flatMap((asOfMs) =>
-      [false, true].map((isHistorical) => {
-        const row = referenceRow(view, own, asOfMs, isHistorical);
-        return { view, key, asOfMs, isHistorical, row };
-      }),
-    ),
-  );
-}
-
-function expectRows({ source }: LmdbStreaming, expected: readonly Expected[]): void {
-  for (const { view, key, asOfMs, isHistorical, row } of expected)
-    expectRow(view, source.get(view, key, asOfMs, isHistorical) ?? null, row);
-}
-
 describe('events in LMDB', () => {
   it('are in the rows once each, whoever applies them, and after a new start', async () => {
     const environment = await openEnvironment();
@@ -96,8 +60,8 @@ describe('events in LMDB', () => {
     }
     for (const streaming of appliers) await streaming.settle();
     const expected = expectedRows(events);
-    for (const streaming of appliers) expectRows(streaming, expected);
-    expectRows(await open(environment), expected);
+    for (const streaming of appliers) await expectRows(streaming, expected);
+    await expectRows(await open(environment), expected);
     expect(await (appliers[0] as LmdbStreaming).deadLetters.count()).toBe(0);
     expect(await (appliers[0] as LmdbStreaming).corrections.count()).toBe(0);
   });
@@ -116,7 +80,7 @@ describe('events in LMDB', () => {
     const late = { ...first, id: 'late', timeMs: lastMs - 3 * allowedLatenessMs };
     await log.append([inTime, late].map((event) => writeOf(event, routing)));
     await streaming.settle();
-    expectRows(streaming, expectedRows([...events, inTime]));
+    await expectRows(streaming, expectedRows([...events, inTime]));
     const setAside = await streaming.corrections.list(0, 10);
     expect(setAside.map(({ event }) => event?.id)).toEqual(routing.partitionsOf(late).map(() => 'late'));
     expect(setAside[0]?.reason).toContain('streaming.allowed_lateness');
