@@ -119,6 +119,7 @@ async function ask(
       resolve();
     };
     const sink = {
+      requestId: 'r',
       isDone: false,
       answer: () => settle(),
       fail: (error: unknown) => settle(error instanceof MillraceError ? error.code : String(error)),

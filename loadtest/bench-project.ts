@@ -14,6 +14,10 @@ export interface BenchProjectOptions {
   /** Each is a model of its own, of the same kind. */
   readonly endpoints?: readonly string[];
   readonly users?: number;
+  /** The section `log` of each endpoint. */
+  readonly log?: object;
+  /** Runs on the event loop and refuses nothing, however slow a busy machine is while the server starts. */
+  readonly isSteady?: boolean;
 }
 
 const WRITTEN_AT_ONCE = 10_000;
@@ -22,32 +26,34 @@ const WRITTEN_AT_ONCE = 10_000;
 export async function writeBenchProject(
   dir: string,
   dataDir: string,
-  { endpoints = ['m'], users = USERS }: BenchProjectOptions = {},
+  { endpoints = ['m'], users = USERS, log, isSteady = false }: BenchProjectOptions = {},
 ): Promise<void> {
-  for (const endpoint of endpoints) await writeModel(join(dir, endpoint));
+  for (const endpoint of endpoints) await writeModel(join(dir, endpoint), isSteady);
   const request = { user_id: 'string', item: 'string' };
   await writeFile(
     join(dir, 'millrace.json'),
     JSON.stringify({
       project: 'bench',
+      ...(isSteady && { limits: { timeout: '30s' } }),
       entities: { user: { keys: { user_id: 'string' } } },
       feature_views: {
         facts: { entity: 'user', features: Object.fromEntries(names.map((name) => [name, 'float64'])) },
       },
       endpoints: Object.fromEntries(
-        endpoints.map((name) => [name, { request, variants: { only: { model: `${name}@1` } } }]),
+        endpoints.map((name) => [name, { request, variants: { only: { model: `${name}@1` } }, log }]),
       ),
     }),
   );
   await writeRows(dir, dataDir, users);
 }
 
-async function writeModel(dir: string): Promise<void> {
+async function writeModel(dir: string, isSteady: boolean): Promise<void> {
   await mkdir(join(dir, '1'), { recursive: true });
   await cp(new URL('../test/cases/models/mlp.onnx', import.meta.url), join(dir, '1', 'model.onnx'));
   await writeFile(
     join(dir, 'model.json'),
     JSON.stringify({
+      ...(isSteady && { execution: 'inline' }),
       entities: { u: { entity: 'user', keys: { user_id: 'request.user_id' } } },
       inputs: { x: names.map((name) => `u.facts.${name} ?? 0`) },
     }),

@@ -122,7 +122,8 @@ function cloudEnvelope(input: JsonRecord): Envelope | EventRejected {
   return { id: whole, type, time, fields: data, fieldsName: 'data' };
 }
 
-function refuseId(id: unknown): string | undefined {
+/** The rest of a sentence that begins with "id". */
+export function refuseId(id: unknown): string | undefined {
   if (typeof id !== 'string') return 'must be a string';
   if (id === '') return 'must not be empty: leave it out, and one is made';
   if (!id.isWellFormed()) return 'holds half of a surrogate pair, which is not valid Unicode';
@@ -214,9 +215,14 @@ function timeOf(
     if (decoded instanceof Refusal) return new EventRejected('INVALID_REQUEST', path, decoded.reason);
     timeMs = decoded as number;
   }
-  if (timeMs <= receivedMs + futureMsMax) return timeMs;
-  const ahead = `lies more than ${futureMsMax} ms ahead of the server's clock (streaming.future_max)`;
-  return new EventRejected('INVALID_REQUEST', path, ahead);
+  const ahead = aheadOf(timeMs, receivedMs, futureMsMax);
+  return ahead === undefined ? timeMs : new EventRejected('INVALID_REQUEST', path, ahead);
+}
+
+/** What is wrong with a time that lies too far ahead. */
+export function aheadOf(timeMs: number, receivedMs: number, futureMsMax: number): string | undefined {
+  if (timeMs <= receivedMs + futureMsMax) return undefined;
+  return `lies more than ${futureMsMax} ms ahead of the server's clock (streaming.future_max)`;
 }
 
 /** About what the event takes in the log. */

@@ -4,13 +4,11 @@
  */
 import type { Clock } from '../clock.ts';
 import { MillraceError } from '../errors.ts';
-import type { EventType, StreamingSettings } from '../project/project.ts';
-import type { Rejection } from './decode-event.ts';
-import { EventRejected, createEventDecoder } from './decode-event.ts';
+import type { EventDecoder, Rejection } from './decode-event.ts';
+import { EventRejected } from './decode-event.ts';
 import { decodeEvents } from './decode-events.ts';
 import type { EventsFormat } from './decode-events.ts';
 import type { AcceptedEvent } from './event.ts';
-import { createEventIds } from './event-ids.ts';
 import type { EventLog, EventWrite } from './event-log.ts';
 
 /** `duplicate` = the log has an event of this id already. */
@@ -19,8 +17,9 @@ export type EventOutcome =
   | ({ readonly status: 'rejected' } & Rejection);
 
 export interface IntakeParts {
-  readonly types: ReadonlyMap<string, EventType>;
-  readonly settings: Pick<StreamingSettings, 'eventsMax' | 'eventBytesMax' | 'futureMsMax'>;
+  readonly decode: EventDecoder;
+  /** Most events of one call. */
+  readonly eventsMax: number;
   readonly log: EventLog;
   /** Where an event goes: at least one partition, no one twice. */
   readonly partitionsOf: (event: AcceptedEvent) => readonly number[];
@@ -36,12 +35,10 @@ export interface EventIntake {
   take(body: Buffer, format: EventsFormat): Promise<readonly EventOutcome[]>;
 }
 
-export function createEventIntake({ types, settings, log, partitionsOf, clock }: IntakeParts): EventIntake {
-  const decode = createEventDecoder(types, settings, createEventIds(clock));
-
+export function createEventIntake({ decode, eventsMax, log, partitionsOf, clock }: IntakeParts): EventIntake {
   return {
     async take(body, format) {
-      const decoded = decodeEvents(body, format, decode, clock.nowMs(), settings.eventsMax);
+      const decoded = decodeEvents(body, format, decode, clock.nowMs(), eventsMax);
       const placed = decoded.map((event) =>
         event instanceof EventRejected ? event : placeEvent(event, partitionsOf),
       );

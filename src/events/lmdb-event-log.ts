@@ -20,7 +20,7 @@ import { createIdIndex } from './id-index.ts';
 import type { IdIndex } from './id-index.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { GroupLimits } from './group-commit.ts';
-import type { LogDatabases, LogState, PartitionState } from './lmdb-log-layout.ts';
+import type { LogDatabases, LogKind, LogState, PartitionState } from './lmdb-log-layout.ts';
 import {
   chunkKey,
   findChunk,
@@ -35,6 +35,8 @@ import { packChunk, splitChunk } from './log-chunk.ts';
 export interface LmdbEventLogOptions {
   /** Stays open when the log is closed. */
   readonly environment: LmdbEnvironment;
+  /** Default event. */
+  readonly kind?: LogKind;
   /** Every event type that will be appended or read, by name. */
   readonly types: ReadonlyMap<string, EventType>;
   readonly partitionCount: number;
@@ -63,13 +65,13 @@ const TAIL_IDS_MIN = 65_536;
  * @throws MillraceError INVALID_PROJECT if the log was made with another number of partitions; STORE_FAILED
  */
 export async function openLmdbEventLog(options: LmdbEventLogOptions): Promise<LmdbEventLog> {
-  const { environment, types, partitionCount, clock } = options;
+  const { environment, kind = 'event', types, partitionCount, clock } = options;
   try {
-    const databases = openLogDatabases(environment);
+    const databases = openLogDatabases(environment, kind);
     if (databases === undefined) throw new Error('it holds no events yet');
     await checkFormat(environment, databases, partitionCount);
     const columns = new Map([...types].map(([name, { fields }]) => [name, fields]));
-    const schemas = await openLmdbSchemas(environment, 'event_schemas', columns);
+    const schemas = await openLmdbSchemas(environment, `${kind}_schemas`, columns);
     if (schemas === undefined) throw new Error('it holds no events yet');
     const codec = createEventCodec(types, schemas);
     const limits = { ...groupLimits, ...options.limits };

@@ -6,6 +6,8 @@
  *   event_log     `format` -> JSON, what the log was made with; `state` -> where each partition begins and ends
  *   event_schemas the schemas that records were written under, by event type (records/lmdb-schemas.ts)
  *
+ * The prediction log lies in databases of its own, likewise: `predictions`, `prediction_ids` and so on.
+ *
  * Offsets are dense, and chunks are dropped whole: so the first chunk of a partition has the key of its first offset,
  * and the next one that of this offset plus the number of records.
  */
@@ -43,11 +45,14 @@ const OFFSET_BYTES = 6;
 const FLUSHED_BYTES = 8;
 const STATE_BYTES = 48;
 
+/** Which log of an environment: that of what callers report, or that of what the server answered. */
+export type LogKind = 'event' | 'prediction';
+
 /** Undefined in a read-only environment that has no log. */
-export function openLogDatabases(environment: LmdbEnvironment): LogDatabases | undefined {
-  const chunks = environment.byteKeys('events');
-  const ids = environment.byteKeys('event_ids');
-  const log = environment.textKeys('event_log');
+export function openLogDatabases(environment: LmdbEnvironment, kind: LogKind): LogDatabases | undefined {
+  const chunks = environment.byteKeys(`${kind}s`);
+  const ids = environment.byteKeys(`${kind}_ids`);
+  const log = environment.textKeys(`${kind}_log`);
   return chunks && ids && log && { chunks, ids, log };
 }
 

@@ -11,6 +11,15 @@ const PRIME = 0x01000193;
 
 /** @param parts told apart: ("a", "bc") is not ("ab", "c") */
 export function partitionOf(parts: readonly string[], partitionCount: number): number {
+  return hashOf(parts) % partitionCount;
+}
+
+/** From 0 up to but without 1: texts whose number is below a share are that share of all texts. */
+export function fractionOf(parts: readonly string[]): number {
+  return hashOf(parts) / 2 ** 32;
+}
+
+function hashOf(parts: readonly string[]): number {
   let hash = OFFSET_BASIS;
   for (const part of parts) {
     for (let i = 0; i < part.length; i++) hash = Math.imul(hash ^ part.charCodeAt(i), PRIME);
@@ -19,5 +28,5 @@ export function partitionOf(parts: readonly string[], partitionCount: number): n
   }
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) % partitionCount;
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

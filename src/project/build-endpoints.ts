@@ -1,6 +1,8 @@
 /** Endpoints, put together from a checked project file and the models that were read. */
 import { formatDataType } from './data-type.ts';
 import { formatPath } from './path.ts';
+import { buildPredictionLog } from './build-prediction-log.ts';
+import { defaultPredictionLog } from './prediction-log-schema.ts';
 import type { Endpoint, EntityBinding, ModelVersion, RequestField, Variant } from './project.ts';
 import { parseModelReference } from './model-reference.ts';
 import type { EndpointSpec, ProjectSpec } from './project-schema.ts';
@@ -14,6 +16,7 @@ interface Building {
   readonly folders: ReadonlyMap<string, ModelFolder>;
   readonly source: SourceFile;
   readonly report: Report;
+  readonly hasEvents: boolean;
 }
 
 /** The models that the variants name, whether they exist or not. */
@@ -31,8 +34,9 @@ export function buildEndpoints(
   report: Report,
 ): Map<string, Endpoint> {
   const endpoints = new Map<string, Endpoint>();
+  const hasEvents = Object.keys(spec.events).length > 0;
   for (const [name, endpointSpec] of Object.entries(spec.endpoints)) {
-    const endpoint = buildEndpoint({ folders, source, report }, name, endpointSpec);
+    const endpoint = buildEndpoint({ folders, source, report, hasEvents }, name, endpointSpec);
     if (endpoint === undefined) report.markIncomplete(formatPath(['endpoints', name]));
     else endpoints.set(name, endpoint);
   }
@@ -56,7 +60,9 @@ function buildEndpoint(building: Building, name: string, spec: EndpointSpec): En
     if (version === undefined) continue;
     variants.push({ name: variantName, model: version, location: locate(source, variantPath) });
   }
-  const endpoint: Endpoint = { name, request, unit, variants, location: locate(source, path) };
+  const logSpec = spec.log ?? defaultPredictionLog(building.hasEvents);
+  const log = buildPredictionLog(logSpec, name, request, source, report);
+  const endpoint: Endpoint = { name, request, unit, variants, log, location: locate(source, path) };
   for (const variant of variants) {
     for (const binding of variant.model.bindings) checkBinding(building, endpoint, variant, binding);
   }

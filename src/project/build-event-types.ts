@@ -7,6 +7,9 @@ import type { Report } from './report.ts';
 import type { SourceFile } from './source-file.ts';
 import { suggestName } from './suggestion.ts';
 
+/** What the server writes into its prediction log; a tool that shows both logs must be able to tell them apart. */
+const reservedEvents: ReadonlySet<string> = new Set(['prediction', 'feedback']);
+
 /** An event type keeps the fields that are sound; without the field that it takes its time from it is left out. */
 export function buildEventTypes(
   spec: ProjectSpec,
@@ -16,6 +19,10 @@ export function buildEventTypes(
   const types = new Map<string, EventType>();
   for (const [name, { time, fields: fieldSpecs }] of Object.entries(spec.events)) {
     const path = ['events', name];
+    if (reservedEvents.has(name)) {
+      report.add(source, path, 'is the name of events that the server makes itself', 'choose another name');
+      continue;
+    }
     const fields = Object.entries(fieldSpecs).map(([field, { type, optional }], index): EventField => ({
       name: field,
       type,

@@ -8,6 +8,8 @@ import { z } from 'zod';
 import type { DataType } from './data-type.ts';
 import { aggregationKeys, eventType, field, stream } from './event-schema.ts';
 import type { AggregationSpec, EventTypeSpec, FieldSpec, StreamSpec } from './event-schema.ts';
+import { predictionLog } from './prediction-log-schema.ts';
+import type { PredictionLogSpec } from './prediction-log-schema.ts';
 import { WORKERS_MAX, executions } from './execution.ts';
 import type { Execution } from './execution.ts';
 import { dataType, duration, identifier, identifierPattern, name, parsed } from './schema-values.ts';
@@ -41,6 +43,7 @@ export interface EndpointSpec {
   readonly variants: Readonly<
     Record<string, { readonly model: string; readonly weight?: number | undefined }>
   >;
+  readonly log?: PredictionLogSpec | undefined;
 }
 
 /** Durations in milliseconds, sizes in bytes. */
@@ -166,6 +169,11 @@ const endpoint = z.strictObject({
   variants: notEmpty(z.record(name, variant), 'variant').describe(
     'What may answer, by name. Exactly one variant until traffic can be split.',
   ),
+  log: predictionLog
+    .optional()
+    .describe(
+      'Which predictions are logged. Without it all of them where the project has events, else none.',
+    ),
 });
 
 /** JSON has no comments, so this key is how a JSON file tells an editor its schema. */

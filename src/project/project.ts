@@ -202,6 +202,18 @@ export interface Variant {
   readonly location: Location;
 }
 
+/** Which predictions of an endpoint are kept in the prediction log, and what of them. */
+export interface PredictionLogSettings {
+  /** Share of the requests, 0 to 1. */
+  readonly sample: number;
+  /** Share of those that are kept with the features that were read. */
+  readonly featuresSample: number;
+  /** Request fields that are kept as a keyed hash, in entity keys as well. */
+  readonly hash: readonly string[];
+  /** Request fields that are not kept, nor are entity keys that they are part of. */
+  readonly leaveOut: readonly string[];
+}
+
 export interface Endpoint {
   readonly name: string;
   readonly request: readonly RequestField[];
@@ -209,6 +221,7 @@ export interface Endpoint {
   readonly unit: string | undefined;
   /** Exactly one until traffic can be split. */
   readonly variants: readonly Variant[];
+  readonly log: PredictionLogSettings;
   readonly location: Location;
 }
 

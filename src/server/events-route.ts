@@ -1,4 +1,7 @@
-/** `POST /v1/events`: one event, an array or NDJSON, plain or compressed, into the event log. */
+/**
+ * The calls that take events: `POST /v1/events` into the event log, `POST /v1/feedback` into the prediction log. Both
+ * take one, an array or NDJSON, plain or compressed.
+ */
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { eventsFormatOf } from '../events/decode-events.ts';
@@ -14,7 +17,35 @@ import type { RouteHandler } from './exchange.ts';
 import { servingOf } from './routes.ts';
 import type { Route, RouteContext } from './routes.ts';
 
-export const eventsRoute: Route = { method: 'post', path: '/v1/events', name: 'events' };
+export interface IntakeRoute extends Route {
+  /** What the answer calls the list of outcomes. */
+  readonly list: 'events' | 'feedback';
+  readonly counter: { readonly name: string; readonly help: string };
+  readonly intakeOf: (context: RouteContext) => EventIntake | undefined;
+  /** Why there is no intake. */
+  readonly absent: string;
+}
+
+export const intakeRoutes: readonly IntakeRoute[] = [
+  {
+    method: 'post',
+    path: '/v1/events',
+    name: 'events',
+    list: 'events',
+    counter: { name: 'millrace_events_total', help: 'Events that were sent, by what became of them.' },
+    intakeOf: ({ intake }) => intake,
+    absent: 'The project has no event types: declare them under `events`.',
+  },
+  {
+    method: 'post',
+    path: '/v1/feedback',
+    name: 'feedback',
+    list: 'feedback',
+    counter: { name: 'millrace_feedback_total', help: 'Feedback that was sent, by what became of it.' },
+    intakeOf: ({ feedback }) => feedback,
+    absent: 'No endpoint of the project logs its predictions: give one a `log`.',
+  },
+];
 
 export interface BodyHeaders {
   readonly contentType: string;
@@ -26,19 +57,19 @@ type EventCounts = Readonly<Record<EventOutcome['status'], Counter>>;
 const DETAILS_MAX = 20;
 const unzip = promisify(gunzip);
 
-export function createEventCounts({ metrics }: RouteContext): EventCounts {
-  const count = (outcome: string): Counter =>
-    metrics.counter('millrace_events_total', 'Events that were sent, by what became of them.', { outcome });
+export function createEventCounts({ metrics }: RouteContext, { counter }: IntakeRoute): EventCounts {
+  const count = (outcome: string): Counter => metrics.counter(counter.name, counter.help, { outcome });
   return { accepted: count('accepted'), duplicate: count('duplicate'), rejected: count('rejected') };
 }
 
 export function eventsHandler(
   context: RouteContext,
+  route: IntakeRoute,
   counts: EventCounts,
   headers: BodyHeaders,
 ): RouteHandler {
   return async (exchange, body) => {
-    const intake = intakeOf(context);
+    const intake = requireIntake(context, route);
     const format = formatOf(headers);
     const { bodyBytesMax } = context.state.limits;
     // The bytes of a body are there in this turn only, in which `take` reads them.
@@ -47,16 +78,17 @@ export function eventsHandler(
     const outcomes = await intake.take(content, format);
     for (const { status } of outcomes) counts[status].add(1);
     if (outcomes.length > 0 && outcomes.every(({ status }) => status === 'rejected'))
-      throw allRejected(outcomes);
-    exchange.send(202, 'application/json', jsonText({ events: outcomes as unknown as JsonValue }));
+      throw allRejected(outcomes, route);
+    exchange.send(202, 'application/json', jsonText({ [route.list]: outcomes as unknown as JsonValue }));
   };
 }
 
 /** @throws MillraceError NOT_READY, UNKNOWN_ROUTE */
-function intakeOf(context: RouteContext): EventIntake {
+function requireIntake(context: RouteContext, { intakeOf, absent }: IntakeRoute): EventIntake {
   servingOf(context);
-  if (context.intake !== undefined) return context.intake;
-  throw new MillraceError('UNKNOWN_ROUTE', 'The project has no event types: declare them under `events`.');
+  const intake = intakeOf(context);
+  if (intake !== undefined) return intake;
+  throw new MillraceError('UNKNOWN_ROUTE', absent);
 }
 
 function formatOf({ contentType }: BodyHeaders): EventsFormat {
@@ -84,13 +116,17 @@ async function decompressed(
   }
 }
 
-function allRejected(outcomes: readonly EventOutcome[]): MillraceError {
+function allRejected(outcomes: readonly EventOutcome[], { list }: IntakeRoute): MillraceError {
   const details = outcomes.slice(0, DETAILS_MAX).flatMap((outcome, i): ErrorDetail[] => {
     if (outcome.status !== 'rejected') return [];
-    const path = outcome.path === '' ? `events[${i}]` : `events[${i}].${outcome.path}`;
+    const path = outcome.path === '' ? `${list}[${i}]` : `${list}[${i}].${outcome.path}`;
     return [{ path, message: outcome.message }];
   });
   const [first] = outcomes;
   const code = outcomes.length === 1 && first?.status === 'rejected' ? first.code : 'INVALID_REQUEST';
-  return new MillraceError(code, 'No event of the call was accepted.', { details });
+  return new MillraceError(
+    code,
+    list === 'events' ? 'No event of the call was accepted.' : 'No feedback of the call was accepted.',
+    { details },
+  );
 }

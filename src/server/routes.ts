@@ -27,6 +27,8 @@ export interface RouteContext {
   serving: Serving | undefined;
   /** Undefined also where the project has no events. */
   intake: EventIntake | undefined;
+  /** Undefined also where no predictions are logged. */
+  feedback: EventIntake | undefined;
 }
 
 export const predictRoute: Route = {

@@ -10,6 +10,8 @@ import type { RedisOptions } from '../features/redis/open-redis.ts';
 import { openLmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { Project } from '../project/project.ts';
+import { logsPredictions, openPredictionLog } from '../serving/open-prediction-log.ts';
+import type { OpenPredictionLog } from '../serving/open-prediction-log.ts';
 import { openServing } from '../serving/serving.ts';
 import type { Serving } from '../serving/serving.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -70,6 +72,9 @@ export interface CloseOptions {
 const LOCAL_EVENTS =
   'events, and the features that are computed from them, are kept in the data folder of this machine, not in Redis';
 
+const LOCAL_PREDICTIONS =
+  'predictions are logged in the data folder of this machine, not in Redis: feedback must reach this machine, too';
+
 export const defaultHost = '127.0.0.1';
 export const defaultPort = 8080;
 export const PORT_MAX = 65_535;
@@ -89,6 +94,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     endpointNames: [...project.endpoints.keys()],
     serving: undefined,
     intake: undefined,
+    feedback: undefined,
   };
   metrics.gauge('millrace_in_flight_requests', 'Requests that are not answered yet.', () => [
     { labels: {}, value: state.open },
@@ -102,6 +108,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     environment: undefined,
     store: undefined,
     streaming: undefined,
+    predictions: undefined,
     serving: undefined,
   };
   try {
@@ -111,22 +118,10 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     }
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
-    const { dataDir, redis } = options;
-    const hasEvents = project.eventTypes.size > 0;
-    if (redis === undefined || hasEvents) opened.environment = await openLmdbEnvironment({ path: dataDir });
-    const place = { dataDir, environment: redis === undefined ? opened.environment : undefined, redis };
-    const store = await openStore(project, place, { metrics, log, isWarmed: true });
-    opened.store = store;
-    const clock = options.clock ?? systemClock;
-    if (hasEvents && redis !== undefined) log.warn({}, LOCAL_EVENTS);
-    if (hasEvents && opened.environment !== undefined) {
-      const parts = { project, store, metrics, clock, logger: log };
-      opened.streaming = await openLmdbStreaming(opened.environment, parts);
-    }
-    const source = opened.streaming?.source ?? store;
-    opened.serving = await openServing({ project, store, source, metrics, clock, log });
+    await openParts(opened, { project, options, metrics, log });
     context.serving = opened.serving;
     context.intake = opened.streaming?.intake;
+    context.feedback = opened.predictions?.feedback;
     state.phase = 'ready';
     opened.transport ??= await openTransport(address, context);
     log.info({ endpoints: [...project.endpoints.keys()] }, sharing === 'alone' ? 'ready' : 'worker ready');
@@ -159,7 +154,40 @@ interface Opened {
   store: OnlineStore | undefined;
   /** Undefined also where the project has no events. */
   streaming: LmdbStreaming | undefined;
+  /** Undefined also where no predictions are logged. */
+  predictions: OpenPredictionLog | undefined;
   serving: Serving | undefined;
+}
+
+interface PartSources {
+  readonly project: Project;
+  readonly options: ServerOptions;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** Store, logs, features from events, and models: what is open when one fails is closed by whoever called. */
+async function openParts(held: Opened, { project, options, metrics, log }: PartSources): Promise<void> {
+  const opened = held;
+  const { dataDir, redis, clock = systemClock } = options;
+  const hasEvents = project.eventTypes.size > 0;
+  const hasPredictions = logsPredictions(project);
+  if (redis === undefined || hasEvents || hasPredictions)
+    opened.environment = await openLmdbEnvironment({ path: dataDir });
+  const { environment } = opened;
+  const place = { dataDir, environment: redis === undefined ? environment : undefined, redis };
+  const store = await openStore(project, place, { metrics, log, isWarmed: true });
+  opened.store = store;
+  if (hasEvents && redis !== undefined) log.warn({}, LOCAL_EVENTS);
+  if (hasPredictions && redis !== undefined) log.warn({}, LOCAL_PREDICTIONS);
+  const shared = { project, metrics, clock, logger: log };
+  if (hasEvents && environment !== undefined)
+    opened.streaming = await openLmdbStreaming(environment, { ...shared, store });
+  if (hasPredictions && environment !== undefined)
+    opened.predictions = await openPredictionLog(environment, shared);
+  const source = opened.streaming?.source ?? store;
+  const predictionLog = opened.predictions;
+  opened.serving = await openServing({ project, store, source, metrics, clock, log, predictionLog });
 }
 
 function createHandle(host: string, port: number, opened: Opened, log: Log): Server {
@@ -204,6 +232,7 @@ async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
 async function closeAll(opened: Opened): Promise<void> {
   opened.transport?.close();
   await opened.serving?.close();
+  await opened.predictions?.close();
   await opened.streaming?.close();
   await opened.store?.close();
   await opened.environment?.close();

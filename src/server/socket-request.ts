@@ -30,6 +30,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   next: DeadlineEntry | undefined = undefined;
   queue: DeadlineQueue | undefined = undefined;
 
+  readonly requestId: string;
   isDone = false;
   /** Its place among the requests of its socket. */
   at = 0;
@@ -37,7 +38,6 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   private readonly id: MessageId;
   private readonly isBinary: boolean;
   private readonly metrics: RouteMetrics;
-  private readonly requestId: string;
 
   constructor(socket: Socket, id: MessageId, isBinary: boolean, metrics: RouteMetrics) {
     this.socket = socket;

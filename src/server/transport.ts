@@ -6,7 +6,8 @@ import uWS from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
-import { createEventCounts, eventsHandler, eventsRoute } from './events-route.ts';
+import { createEventCounts, eventsHandler, intakeRoutes } from './events-route.ts';
+import type { IntakeRoute } from './events-route.ts';
 import { Exchange } from './exchange.ts';
 import type { RouteHandler } from './exchange.ts';
 import { createRouteMetrics } from './route-metrics.ts';
@@ -68,7 +69,7 @@ export async function openTransport(address: Address, context: RouteContext): Pr
   const sockets = bindWebSockets(app, context);
   bindPlainCall(app, context);
   for (const route of plainRoutes(context)) bindRoute(app, context, route, route.handle);
-  bindEvents(app, context);
+  for (const route of intakeRoutes) bindIntake(app, context, route);
   bindUnknown(app, context);
   const socket = await listen(app, host, port, sharing === 'alone' ? exclusivePort : sharedPort);
   let isListening = true;
@@ -169,17 +170,17 @@ function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, handl
 }
 
 /** Its body may be of other types, and compressed. */
-function bindEvents(app: TemplatedApp, context: RouteContext): void {
-  const metrics = createRouteMetrics(context.metrics, eventsRoute.name, '');
-  const count = createEventCounts(context);
-  app.post(eventsRoute.path, (res, req) => {
-    const handler = eventsHandler(context, count, {
+function bindIntake(app: TemplatedApp, context: RouteContext, route: IntakeRoute): void {
+  const metrics = createRouteMetrics(context.metrics, route.name, '');
+  const count = createEventCounts(context, route);
+  app.post(route.path, (res, req) => {
+    const handler = eventsHandler(context, route, count, {
       contentType: req.getHeader('content-type'),
       contentEncoding: req.getHeader('content-encoding'),
     });
     new Exchange(res, context.state, metrics, false).receive(handler, req.getHeader('content-length'));
   });
-  bindOtherMethods(app, context, eventsRoute, metrics);
+  bindOtherMethods(app, context, route, metrics);
 }
 
 /** A path that exists, called with a method that it does not have. */

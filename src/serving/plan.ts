@@ -15,6 +15,7 @@ import type { CompiledTransforms } from '../transforms/compile.ts';
 import type { CompiledVariant } from './compile-variant.ts';
 import { createJsonAnswer } from './json-answer.ts';
 import type { JsonAnswer } from './json-answer.ts';
+import type { PlanLog, PredictionLog } from './prediction-log.ts';
 import { createMessagePackAnswer } from './message-pack-answer.ts';
 import type { MessagePackAnswer } from './message-pack-answer.ts';
 
@@ -43,6 +44,15 @@ export interface Plan {
   readonly jsonAnswer: JsonAnswer;
   readonly messagePackAnswer: MessagePackAnswer;
   readonly metrics: { readonly rows: Counter };
+  /** Undefined = its predictions are not logged. */
+  readonly log: PlanLog | undefined;
+}
+
+export interface PlanParts {
+  readonly source: RowSource;
+  readonly batcher: Batcher;
+  readonly metrics: Metrics;
+  readonly predictionLog?: PredictionLog | undefined;
 }
 
 /** Joins a compiled variant with the rows it reads and the batcher it runs in. */
@@ -50,21 +60,23 @@ export function createPlan(
   endpoint: Endpoint,
   variant: Variant,
   compiled: CompiledVariant,
-  parts: { readonly source: RowSource; readonly batcher: Batcher; readonly metrics: Metrics },
+  parts: PlanParts,
 ): Plan {
   const { model, version } = variant.model;
   const named = { endpoint: endpoint.name, model, version, variant: variant.name };
+  const reads = compiled.transforms.reads.map(({ binding, view }) =>
+    createRead(endpoint, bindingNamed(variant, binding), view, parts.source, parts.metrics),
+  );
   return {
     source: parts.source,
     batcher: parts.batcher,
-    reads: compiled.transforms.reads.map(({ binding, view }) =>
-      createRead(endpoint, bindingNamed(variant, binding), view, parts.source, parts.metrics),
-    ),
+    reads,
     inputs: compiled.inputs,
     transforms: compiled.transforms,
     jsonAnswer: createJsonAnswer(named, compiled.answer),
     messagePackAnswer: createMessagePackAnswer(named, compiled.answer),
     metrics: { rows: parts.metrics.counter('millrace_rows_total', 'Rows that were asked for.', named) },
+    log: parts.predictionLog?.forPlan(endpoint, variant, { answer: compiled.answer, reads }),
   };
 }
 

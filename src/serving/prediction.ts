@@ -11,11 +11,13 @@ import type { Counter } from '../telemetry/metrics.ts';
 import type { Answer, AnswerPart } from './answer.ts';
 import type { Plan, PlanRead } from './plan.ts';
 import type { PredictRequest } from './predict-request.ts';
+import type { LogChoice } from './prediction-log.ts';
 import { createTrace } from './trace.ts';
 import type { Trace } from './trace.ts';
 
 /** Takes the one answer of a prediction. */
 export interface PredictionSink {
+  readonly requestId: string;
   /** Whether the caller hung up, or has been answered because the time was over. */
   readonly isDone: boolean;
   answer(answer: Answer): void;
@@ -43,6 +45,9 @@ export class Prediction implements BatchCaller {
   private unanswered: number;
   private failed = false;
   private readonly trace: Trace | undefined;
+  private readonly logChoice: LogChoice;
+  private readonly timeMs: number;
+  private readonly startedMs: number;
 
   constructor(plan: Plan, request: PredictRequest, nowMs: number, sink: PredictionSink) {
     this.plan = plan;
@@ -54,6 +59,9 @@ export class Prediction implements BatchCaller {
     this.entityRows = new Array<Row[]>(this.rowCount);
     this.unanswered = this.rowCount;
     this.trace = request.trace ? createTrace(plan, this.rowCount, this.asOfMs) : undefined;
+    this.logChoice = plan.log === undefined ? 'nothing' : plan.log.choose(sink.requestId);
+    this.timeMs = nowMs;
+    this.startedMs = this.logChoice === 'nothing' ? 0 : performance.now();
   }
 
   /** Starts the prediction; the sink gets its answer, now or later. */
@@ -177,18 +185,32 @@ export class Prediction implements BatchCaller {
       this.sink.fail(error);
     }
     // What waits for its run is moved by every garbage collection: with its rows, 250 ms of requests of 1,000 rows
-    // halved the answers a second.
-    this.rows = [];
-    this.entityRows = [];
+    // halved the answers a second. What is logged has to stay.
+    if (this.logChoice === 'nothing') this.rows = [];
+    if (this.logChoice !== 'with_features') this.entityRows = [];
   }
 
   private reply(): void {
     if (this.parts.length > 1) this.parts.sort((a, b) => a.row - b.row);
+    const isServed = !this.sink.isDone;
     this.sink.answer({
       plan: this.plan,
       rowCount: this.rowCount,
       parts: this.parts,
       trace: this.trace?.report(),
+    });
+    if (isServed && this.logChoice !== 'nothing') this.logAnswer();
+  }
+
+  private logAnswer(): void {
+    this.plan.log?.take({
+      requestId: this.sink.requestId,
+      timeMs: this.timeMs,
+      asOfMs: this.isHistorical ? this.asOfMs : undefined,
+      latencyMs: performance.now() - this.startedMs,
+      rows: this.rows,
+      entityRows: this.logChoice === 'with_features' ? this.entityRows : undefined,
+      parts: this.parts,
     });
   }
 }

@@ -17,6 +17,7 @@ import { decodePredictRequest } from './predict-request.ts';
 import type { PredictRequest } from './predict-request.ts';
 import { placeModels } from './place-models.ts';
 import { Prediction } from './prediction.ts';
+import type { PredictionLog } from './prediction-log.ts';
 import type { PredictionSink } from './prediction.ts';
 import { createRequestReader } from './request-reader.ts';
 import type { RequestReader } from './request-reader.ts';
@@ -65,6 +66,8 @@ export interface ServingParts {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
+  /** Stays open: it is its owner's. */
+  readonly predictionLog?: PredictionLog | undefined;
 }
 
 /** @throws MillraceError INVALID_PROJECT with every mistake, INVALID_MODEL, WORKER_LOST, STARTUP_FAILED */

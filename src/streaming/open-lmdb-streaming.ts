@@ -1,4 +1,6 @@
 /** Features from events, all of it in the LMDB environment of the process. */
+import { createEventDecoder } from '../events/decode-event.ts';
+import { createEventIds } from '../events/event-ids.ts';
 import { createEventIntake } from '../events/intake.ts';
 import type { EventIntake } from '../events/intake.ts';
 import { openLmdbEventLog } from '../events/lmdb-event-log.ts';
@@ -34,8 +36,8 @@ export async function openLmdbStreaming(
   const tiles = openLmdbTileStore(environment, { deadLetters, corrections });
   const streaming = await openStreaming({ ...parts, log, tiles });
   const intake = createEventIntake({
-    types: project.eventTypes,
-    settings: project.streaming,
+    decode: createEventDecoder(project.eventTypes, project.streaming, createEventIds(clock)),
+    eventsMax: project.streaming.eventsMax,
     log,
     partitionsOf: (event) => streaming.routing.partitionsOf(event),
     clock,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadFile } from '../../src/features/load/load-file.ts';
 import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
-import type { FeatureView, Limits, Project } from '../../src/project/project.ts';
+import type { FeatureView, Limits, PredictionLogSettings, Project } from '../../src/project/project.ts';
 import { loadProject } from '../../src/project/read-project.ts';
 import { createServer } from '../../src/server/server.ts';
 import type { Server } from '../../src/server/server.ts';
@@ -17,24 +17,45 @@ export const demoDir: string = new URL('../../models', import.meta.url).pathname
 export interface DemoServer {
   readonly server: Server;
   readonly project: Project;
+  readonly dataDir: string;
   stop(): Promise<void>;
 }
 
-/** @param limits replaces some of the project's limits */
-export async function startDemoServer(limits: Partial<Limits> = {}): Promise<DemoServer> {
-  const loaded = await loadProject(demoDir);
-  const project: Project = { ...loaded, limits: { ...loaded.limits, ...limits } };
+/**
+ * @param limits replaces some of the project's limits
+ * @param log replaces some of what every endpoint says of its log
+ */
+export async function startDemoServer(
+  limits: Partial<Limits> = {},
+  log: Partial<PredictionLogSettings> = {},
+): Promise<DemoServer> {
+  const project = await demoProject(limits, log);
   const dataDir = await mkdtemp(join(tmpdir(), 'millrace-e2e-'));
   await loadDemoData(project, dataDir);
   const server = await createServer(project, { dataDir, port: 0, log: createLog('silent') });
   return {
     server,
     project,
+    dataDir,
     async stop() {
       await server.close();
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+export async function demoProject(
+  limits: Partial<Limits>,
+  log: Partial<PredictionLogSettings>,
+): Promise<Project> {
+  const loaded = await loadProject(demoDir);
+  const endpoints = new Map(
+    [...loaded.endpoints].map(([name, endpoint]) => [
+      name,
+      { ...endpoint, log: { ...endpoint.log, ...log } },
+    ]),
+  );
+  return { ...loaded, endpoints, limits: { ...loaded.limits, ...limits } };
 }
 
 async function loadDemoData(project: Project, dataDir: string): Promise<void> {

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createEventDecoder } from '../../src/events/decode-event.ts';
+import { createEventIds } from '../../src/events/event-ids.ts';
 import { createEventIntake } from '../../src/events/intake.ts';
 import type { EventIntake } from '../../src/events/intake.ts';
 import type { EventLog } from '../../src/events/event-log.ts';
@@ -27,7 +29,8 @@ beforeEach(async () => {
   environment = await openLmdbEnvironment({ path });
   log = await openLmdbEventLog({ environment, types, partitionCount: 2, clock });
   const partitionsOf = (event: { readonly id: string }): number[] => [partitionOf([event.id], 2)];
-  intake = createEventIntake({ types, settings, log, partitionsOf, clock });
+  const decode = createEventDecoder(types, settings, createEventIds(clock));
+  intake = createEventIntake({ decode, eventsMax: settings.eventsMax, log, partitionsOf, clock });
 });
 afterEach(async () => {
   await log.close();

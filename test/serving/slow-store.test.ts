@@ -66,6 +66,7 @@ async function predict(serving: Serving, body: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const endpoint = serving.endpoints.get('m');
     endpoint?.predict(endpoint.decode(body), {
+      requestId: 'r',
       isDone: false,
       answer: (answer) => resolve((JSON.parse(textOf(answer)) as { predictions: unknown }).predictions),
       fail: reject,
@@ -97,7 +98,12 @@ it('does not read when memory has all', async () => {
 it('shows misses in the trace as they were read', async () => {
   const { serving } = await serve();
   const text = await new Promise<string>((resolve, reject) => {
-    const sink = { isDone: false, answer: (answer: Answer) => resolve(textOf(answer)), fail: reject };
+    const sink = {
+      requestId: 'r',
+      isDone: false,
+      answer: (answer: Answer) => resolve(textOf(answer)),
+      fail: reject,
+    };
     const endpoint = serving.endpoints.get('m');
     const rows = [
       { id: 'y', a: 0 },

@@ -1,0 +1,249 @@
+/**
+ * The prediction log: what was answered, written behind the answers. Taking a prediction costs a push into a queue. In
+ * a later turn of the event loop it becomes a line of JSON, in a block of its partition and plan
+ * (events/prediction-events.ts), and a few times a second all blocks are appended in one commit.
+ *
+ * Invariants: nothing here waits, throws or fails a prediction. What waits is bounded, in requests, in values and in
+ * characters, so a log that stalls costs memory up to these and then predictions of the log, which are counted. One
+ * append is under way at a time. Whether a request is logged depends on its id alone.
+ *
+ * Cost: see docs/performance.md.
+ */
+import type { Clock } from '../clock.ts';
+import { createEventIds } from '../events/event-ids.ts';
+import type { EventLog, EventWrite } from '../events/event-log.ts';
+import { predictionType, requestPartition } from '../events/prediction-events.ts';
+import type { Endpoint, Variant } from '../project/project.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Counter, Metrics } from '../telemetry/metrics.ts';
+import { createLogEntryWriter } from './log-entry.ts';
+import type { LogEntryWriter, LoggedPlan, ServedPrediction } from './log-entry.ts';
+import { fractionOf } from '../events/partition.ts';
+
+/** What is kept of a request. */
+export type LogChoice = 'nothing' | 'plain' | 'with_features';
+
+/** The predictions of one endpoint and variant. */
+export interface PlanLog {
+  choose(requestId: string): LogChoice;
+  /** To be called once it is answered. */
+  take(served: ServedPrediction): void;
+}
+
+export interface PredictionLog {
+  /** Undefined = nothing of this endpoint is logged. */
+  forPlan(endpoint: Endpoint, variant: Variant, plan: LoggedPlan): PlanLog | undefined;
+  /** Appends what waits, and resolves when it is durable. */
+  close(): Promise<void>;
+}
+
+export interface PredictionLogParts {
+  readonly log: EventLog;
+  readonly hashKey: Buffer;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly logger: Log;
+  readonly limits?: Partial<QueueLimits>;
+}
+
+export interface QueueLimits {
+  /** Most requests that wait to be written as text. */
+  readonly requestsMax: number;
+  /** Most values in them. */
+  readonly valuesMax: number;
+  /** Most characters that wait to be durable. */
+  readonly charsMax: number;
+}
+
+const defaultLimits: QueueLimits = { requestsMax: 8192, valuesMax: 1_000_000, charsMax: 16 * 1024 ** 2 };
+const BLOCK_CHARS_MAX = 65_536;
+const RECORD_CHARS_MAX = 1024 ** 2;
+/** What one turn of the event loop writes as text: about 0.2 ms. */
+const TURN_VALUES_MAX = 2048;
+const FLUSH_MS = 100;
+const FLUSH_CHARS = 512 * 1024;
+
+interface Dropped {
+  readonly full: Counter;
+  readonly failed: Counter;
+  readonly tooLarge: Counter;
+}
+
+/** What the queue knows of a plan. */
+interface Source {
+  readonly writer: LogEntryWriter;
+  readonly dropped: Dropped;
+  readonly written: Counter;
+  /** By partition: the block that lines are added to. */
+  readonly blocks: Map<number, Block>;
+}
+
+interface Waiting {
+  readonly source: Source;
+  readonly served: ServedPrediction;
+}
+
+interface Block {
+  readonly source: Source;
+  readonly partition: number;
+  readonly lines: string[];
+  chars: number;
+}
+
+export function createPredictionLog(parts: PredictionLogParts): PredictionLog {
+  const queue = new PredictionQueue(parts);
+  return {
+    forPlan(endpoint, variant, plan) {
+      const { name, log } = endpoint;
+      if (log.sample === 0) return undefined;
+      const source: Source = {
+        writer: createLogEntryWriter(endpoint, variant, plan, parts.hashKey),
+        ...countersOf(name, parts.metrics),
+        blocks: new Map(),
+      };
+      return {
+        choose: (requestId) => chooseBy(log, requestId),
+        take: (served) => queue.take(source, served),
+      };
+    },
+    close: async () => queue.close(),
+  };
+}
+
+function chooseBy({ sample, featuresSample }: Endpoint['log'], requestId: string): LogChoice {
+  if (sample < 1 && fractionOf(['sample', requestId]) >= sample) return 'nothing';
+  const hasFeatures = featuresSample > 0 && fractionOf(['features', requestId]) < featuresSample;
+  return hasFeatures ? 'with_features' : 'plain';
+}
+
+function countersOf(endpoint: string, metrics: Metrics): Pick<Source, 'dropped' | 'written'> {
+  const dropped = (reason: string): Counter =>
+    metrics.counter(
+      'millrace_prediction_log_dropped_total',
+      'Predictions that were answered and could not be logged, by reason.',
+      { endpoint, reason },
+    );
+  return {
+    dropped: { full: dropped('full'), failed: dropped('failed'), tooLarge: dropped('too_large') },
+    written: metrics.counter('millrace_prediction_log_written_total', 'Predictions that are in the log.', {
+      endpoint,
+    }),
+  };
+}
+
+class PredictionQueue {
+  private readonly parts: PredictionLogParts;
+  private readonly limits: QueueLimits;
+  private readonly newId: () => string;
+  private waiting: Waiting[] = [];
+  /** Of `waiting`, those before it are written as text. */
+  private next = 0;
+  private values = 0;
+  private blocks: Block[] = [];
+  private chars = 0;
+  private isDraining = false;
+  private timer: NodeJS.Timeout | undefined;
+  private appending: Promise<void> | undefined;
+  private hasFailed = false;
+
+  constructor(parts: PredictionLogParts) {
+    this.parts = parts;
+    this.limits = { ...defaultLimits, ...parts.limits };
+    this.newId = createEventIds(parts.clock);
+    parts.metrics.gauge('millrace_prediction_log_waiting', 'Predictions that wait to be written.', () => [
+      { labels: {}, value: this.waiting.length - this.next },
+    ]);
+  }
+
+  take(source: Source, served: ServedPrediction): void {
+    const { requestsMax, valuesMax, charsMax } = this.limits;
+    const isFull =
+      this.waiting.length - this.next >= requestsMax || this.values >= valuesMax || this.chars >= charsMax;
+    if (isFull) return source.dropped.full.add(1);
+    this.waiting.push({ source, served });
+    this.values += source.writer.valueCount(served);
+    if (this.isDraining) return;
+    this.isDraining = true;
+    setImmediate(() => this.drain());
+  }
+
+  async close(): Promise<void> {
+    this.writeLines(Infinity);
+    while (this.blocks.length > 0 || this.appending !== undefined) {
+      this.flush();
+      await this.appending;
+    }
+    clearTimeout(this.timer);
+  }
+
+  private drain(): void {
+    this.writeLines(TURN_VALUES_MAX);
+    this.isDraining = this.waiting.length > 0;
+    if (this.isDraining) setImmediate(() => this.drain());
+    if (this.chars >= FLUSH_CHARS) this.flush();
+    else if (this.blocks.length > 0) this.timer ??= setTimeout(() => this.flush(), FLUSH_MS);
+  }
+
+  private writeLines(valuesMax: number): void {
+    for (let left = valuesMax; this.next < this.waiting.length && left > 0; this.next++) {
+      const { source, served } = this.waiting[this.next] as Waiting;
+      const count = source.writer.valueCount(served);
+      left -= count;
+      this.values -= count;
+      this.addLine(source, served.requestId, source.writer.line(served));
+    }
+    if (this.next === this.waiting.length) {
+      this.waiting = [];
+      this.next = 0;
+    }
+  }
+
+  private addLine(source: Source, requestId: string, line: string): void {
+    if (line.length > RECORD_CHARS_MAX) return source.dropped.tooLarge.add(1);
+    const partition = requestPartition(requestId, this.parts.log.partitionCount);
+    let block = source.blocks.get(partition);
+    if (block === undefined || block.chars + line.length > BLOCK_CHARS_MAX) {
+      block = { source, partition, lines: [], chars: 0 };
+      source.blocks.set(partition, block);
+      this.blocks.push(block);
+    }
+    block.lines.push(line);
+    block.chars += line.length;
+    this.chars += line.length;
+  }
+
+  /** What is written meanwhile goes with the next one. */
+  private flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.appending !== undefined || this.blocks.length === 0) return;
+    const blocks = this.blocks;
+    this.blocks = [];
+    for (const { source } of blocks) source.blocks.clear();
+    this.appending = this.append(blocks).finally(() => {
+      this.appending = undefined;
+      if (this.blocks.length > 0) this.timer ??= setTimeout(() => this.flush(), FLUSH_MS);
+    });
+  }
+
+  private async append(blocks: readonly Block[]): Promise<void> {
+    try {
+      await this.parts.log.append(blocks.map((block) => this.eventOf(block)));
+      for (const { source, lines } of blocks) source.written.add(lines.length);
+      this.hasFailed = false;
+    } catch (error) {
+      for (const { source, lines } of blocks) source.dropped.failed.add(lines.length);
+      // Once, not ten times a second while the disk is full.
+      if (!this.hasFailed) this.parts.logger.error({ err: error }, 'predictions could not be logged');
+      this.hasFailed = true;
+    }
+    this.chars -= blocks.reduce((sum, { chars }) => sum + chars, 0);
+  }
+
+  private eventOf({ source, partition, lines }: Block): EventWrite {
+    const nowMs = this.parts.clock.nowMs();
+    const values = [...source.writer.head, lines.length, lines.join('\n')];
+    const event = { id: this.newId(), type: predictionType, timeMs: nowMs, receivedMs: nowMs, values };
+    return { event, partitions: [partition] };
+  }
+}
