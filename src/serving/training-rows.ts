@@ -108,7 +108,7 @@ export function createTrainingRows(
     row: async (request, asOfMs) =>
       new Promise((resolve, reject) => {
         onFilled = () => resolve(tensors.flatMap((data, i) => cellsOf(data, elementTypes[i] as ElementType)));
-        const sink = { isDone: false, answer: () => {}, fail: reject };
+        const sink = { requestId: '', isDone: false, answer: () => {}, fail: reject };
         new Prediction(plan, { rows: [request], asOfMs, trace: false }, asOfMs, sink).start();
       }),
   };

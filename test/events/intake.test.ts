@@ -59,8 +59,8 @@ it('says of each event, in order, whether it is accepted, a duplicate or rejecte
 it('rejects an event alone whose entity key is too long to be kept', async () => {
   const airport = entityOf('airport', { iata: 'string' });
   const keyed = createEventIntake({
-    types,
-    settings: { ...settings, eventBytesMax: 65_536 },
+    decode: createEventDecoder(types, { ...settings, eventBytesMax: 65_536 }, createEventIds(clock)),
+    eventsMax: settings.eventsMax,
     log,
     partitionsOf: ({ values }) => [partitionOf([encodeEntityKey(airport, [values[0] as string])], 2)],
     clock,
