@@ -103,8 +103,8 @@ async function holdLock(path: string): Promise<() => Promise<void>> {
 const ids = (count: number): string[] => Array.from({ length: count }, (_, i) => `request-${i}`);
 
 it('answers at once while the log stalls, counts what it cannot keep, and writes the rest later', async () => {
-  const charsMax = 20_000;
-  const opened = await open({}, { charsMax });
+  const bytesMax = 20_000;
+  const opened = await open({}, { bytesMax });
   const release = await holdLock(opened.path);
   const all = ids(2000);
   for (const id of all) await opened.predict(id);
