@@ -11,7 +11,7 @@ import type { FeatureGiven } from './sample-view.ts';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-const departure = {
+export const departure = {
   ...eventOf({ origin: 'string', destination: 'string', delay: 'float64?' }),
   name: 'departure',
 };
