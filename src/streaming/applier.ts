@@ -178,6 +178,10 @@ class PartitionApplier {
     try {
       const result = await this.blaming(read, async () => {
         taken = await rows.take(batch.route(read));
+        // What was folded is seen at once. So the tiles must be those of `from`: with what somebody else has applied
+        // meanwhile they would have the same events twice, until the commit fails.
+        const { offset } = await store.position(this.partition);
+        if (offset !== from.offset) return undefined;
         return batch.fold(read, taken) ? batch.result(taken) : undefined;
       });
       if (result !== undefined) isStored = await store.commit(result);

@@ -63,6 +63,8 @@ class TilesInMemory implements WindowedRows {
   private readonly parts: WindowedRowsParts;
   private readonly kept: LRUCache<string, Kept>;
   private readonly pinned = new Map<string, Kept>();
+  /** Names of pinned tiles that somebody else has changed: not to be kept. */
+  private readonly outdated = new Set<string>();
   /** Reads of tiles that are not here yet, and that nobody has changed since they began. */
   private readonly reading = new Map<string, Reading>();
   private isFresh = false;
@@ -97,7 +99,10 @@ class TilesInMemory implements WindowedRows {
       const name = tiledName(entity);
       const each = this.pinned.get(name);
       this.pinned.delete(name);
-      if (!isStored || each === undefined) this.kept.delete(name);
+      // A read that began before these events were stored would bring back tiles without them.
+      this.reading.delete(name);
+      const isOutdated = this.outdated.delete(name);
+      if (!isStored || isOutdated || each === undefined) this.kept.delete(name);
       else if (this.kept.peek(name) !== each || nowMs - each.measuredAtMs > MEASURE_EVERY_MS)
         this.keep(entity, each.tiles);
     }
@@ -118,11 +123,11 @@ class TilesInMemory implements WindowedRows {
     if (changed === undefined) {
       this.kept.clear();
       this.reading.clear();
-      return;
     }
-    for (const name of changed) {
+    for (const name of changed ?? this.pinned.keys()) {
       this.kept.delete(name);
       this.reading.delete(name);
+      if (this.pinned.has(name)) this.outdated.add(name);
     }
   }
 
