@@ -11,6 +11,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createApplier } from './applier.ts';
 import { createApplierCounts } from './applier-counts.ts';
+import { startHousekeeping } from './housekeeping.ts';
 import { createStoredTiles } from './stored-tiles.ts';
 import { createStreamRouting } from './stream-routing.ts';
 import type { StreamRouting } from './stream-routing.ts';
@@ -26,6 +27,8 @@ export interface Streaming {
   readonly routing: StreamRouting;
   /** Resolves when all that is in the log now is in the features. */
   settle(): Promise<void>;
+  /** Drops events and tiles that are old now, as it is done once a minute. */
+  tidy(): Promise<void>;
   /** Waits for the batches that are under way. The log and the stores stay open: they are their owner's. */
   close(): Promise<void>;
 }
@@ -67,13 +70,25 @@ export async function openStreaming(parts: StreamingParts): Promise<Streaming> {
     clock,
     logger,
   });
+  const housekeeping = startHousekeeping({
+    log,
+    tiles,
+    plans,
+    routing,
+    settings: project.streaming,
+    metrics,
+    clock,
+    logger,
+  });
   const stopListening = log.onAppend((partitions) => applier.wake(partitions));
   return {
     source: joinedSource(store, rows),
     routing,
     settle: async () => applier.settle(),
+    tidy: async () => housekeeping.tidy(),
     async close() {
       stopListening();
+      await housekeeping.close();
       await applier.close();
     },
   };

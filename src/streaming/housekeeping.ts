@@ -1,0 +1,121 @@
+/**
+ * What a stream needs besides its events: once a minute old events are dropped from the log, but none that is not applied,
+ * and tiles that no window reaches any more from the store; once a second it is counted how far the appliers are behind.
+ * Each step is small, so that neither the event loop nor other writers wait for it.
+ */
+import type { Clock } from '../clock.ts';
+import type { EventLog } from '../events/event-log.ts';
+import type { FeatureView, StreamingSettings } from '../project/project.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { StreamRouting } from './stream-routing.ts';
+import type { TilePlan } from './tile-plan.ts';
+import { tileStartOf } from './tile.ts';
+import type { Position, SweptTile, TileStore } from './tile-store.ts';
+
+export interface HousekeepingParts {
+  readonly log: EventLog;
+  readonly tiles: TileStore;
+  readonly plans: ReadonlyMap<FeatureView, TilePlan>;
+  readonly routing: StreamRouting;
+  readonly settings: StreamingSettings;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly logger: Log;
+}
+
+export interface Housekeeping {
+  /** Drops what is old now. */
+  tidy(): Promise<void>;
+  /** Waits for the step that is under way. */
+  close(): Promise<void>;
+}
+
+const TIDY_MS = 60_000;
+const COUNT_MS = 1000;
+const SWEEP_TILES = 2000;
+
+export function startHousekeeping(parts: HousekeepingParts): Housekeeping {
+  const { log, metrics, logger } = parts;
+  let isClosed = false;
+  let unapplied = 0;
+  let bytes = 0;
+  metrics.gauge(
+    'millrace_events_unapplied',
+    'Events in the log that are in no feature yet.',
+    () => [{ labels: {}, value: unapplied }],
+    'max',
+  );
+  metrics.gauge(
+    'millrace_event_log_bytes',
+    'Size of the events in the log.',
+    () => [{ labels: {}, value: bytes }],
+    'max',
+  );
+  const count = async (): Promise<void> => {
+    const [sizes, positions] = [await log.sizes(), await allPositions(parts)];
+    unapplied = sizes.reduce((sum, { nextOffset }, p) => sum + nextOffset - (positions[p]?.offset ?? 0), 0);
+    bytes = sizes.reduce((sum, size) => sum + size.bytes, 0);
+  };
+  const tidy = async (): Promise<void> => {
+    await trim(parts);
+    await sweep(parts, () => isClosed);
+  };
+  let working: Promise<void> = Promise.resolve();
+  const inTurn = (work: () => Promise<void>, what: string): void => {
+    working = working.then(work).catch((error: unknown) => {
+      if (!isClosed) logger.error({ err: error }, `${what}; it is tried again`);
+    });
+  };
+  const timers = [
+    setInterval(() => inTurn(count, 'it could not be counted what is not applied'), COUNT_MS),
+    setInterval(() => inTurn(tidy, 'old events and tiles could not be dropped'), TIDY_MS),
+  ];
+  for (const timer of timers) timer.unref();
+  return {
+    tidy,
+    async close() {
+      isClosed = true;
+      for (const timer of timers) clearInterval(timer);
+      await working;
+    },
+  };
+}
+
+async function allPositions({ log, tiles }: HousekeepingParts): Promise<Position[]> {
+  return Promise.all(
+    Array.from({ length: log.partitionCount }, async (_, partition) => tiles.position(partition)),
+  );
+}
+
+async function trim(parts: HousekeepingParts): Promise<void> {
+  const { log, settings, clock } = parts;
+  const positions = await allPositions(parts);
+  await log.trim({
+    appendedBeforeMs: clock.nowMs() - settings.retentionMs,
+    bytesMax: settings.retentionBytesMax,
+    keepFrom: positions.map(({ offset }) => offset),
+  });
+}
+
+async function sweep(parts: HousekeepingParts, isClosed: () => boolean): Promise<void> {
+  const positions = await allPositions(parts);
+  const isExpired = expiry(parts, positions);
+  let isDone = false;
+  while (!isDone && !isClosed()) ({ isDone } = await parts.tiles.sweep(SWEEP_TILES, isExpired));
+}
+
+/** Tiles of a view that has left the project stay: it may come back. */
+function expiry(
+  { plans, routing }: HousekeepingParts,
+  positions: readonly Position[],
+): (tile: SweptTile) => boolean {
+  const planOf = new Map([...plans].map(([view, plan]) => [view.name, { view, plan }]));
+  return ({ view: name, key, tileMs, startMs }) => {
+    const known = planOf.get(name);
+    const size = known?.plan.sizes.find((each) => each.tileMs === tileMs);
+    if (known === undefined || size === undefined) return false;
+    const { maxTimeMs } = positions[routing.partitionOf(known.view, key)] as Position;
+    return startMs < tileStartOf(maxTimeMs - size.horizonMs, tileMs);
+  };
+}

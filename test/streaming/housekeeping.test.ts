@@ -1,0 +1,69 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { AcceptedEvent } from '../../src/events/event.ts';
+import { openLmdbStore } from '../../src/features/lmdb-store.ts';
+import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
+import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
+import type { Project } from '../../src/project/project.ts';
+import { openLmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
+import type { LmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { flightEvent, flightProject, seededRandom, writeOf } from './flight-stream.ts';
+
+const DAY_MS = 86_400_000;
+
+let dir: string;
+let environment: LmdbEnvironment;
+let nowMs = 1e12;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'millrace-housekeeping-'));
+  environment = await openLmdbEnvironment({ path: dir });
+});
+afterEach(async () => {
+  await environment.close();
+  await rm(dir, { recursive: true });
+});
+
+async function open(project: Project): Promise<LmdbStreaming> {
+  const store = await openLmdbStore({ environment, views: [] });
+  const clock = { nowMs: () => nowMs };
+  const parts = { metrics: createMetrics(), clock, logger: createLog('silent') };
+  return openLmdbStreaming(environment, { project, store, ...parts });
+}
+
+function tileCount(): number {
+  return environment.textKeys('tiles')?.range({ start: '0', end: ':' }).length ?? 0;
+}
+
+const records = async ({ log }: LmdbStreaming): Promise<number> =>
+  (await log.sizes()).reduce((sum, { firstOffset, nextOffset }) => sum + nextOffset - firstOffset, 0);
+
+it('drops events that are past their retention, and tiles that no window reaches, also of entities without new ones', async () => {
+  const streaming = await open(flightProject);
+  const random = seededRandom(4);
+  const events = Array.from({ length: 300 }, (_, n) => flightEvent(random, n));
+  const { log, routing } = streaming;
+  await log.append(events.map((event) => writeOf(event, routing)));
+  await streaming.settle();
+  await streaming.tidy();
+  const before = tileCount();
+  expect(before).toBeGreaterThan(100);
+  expect(await records(streaming)).toBeGreaterThanOrEqual(300);
+  // Every partition hears of a later time from airports of its own, and the former ones have no more events.
+  nowMs += flightProject.streaming.retentionMs + DAY_MS;
+  const later = Array.from({ length: 60 }, (_, n): AcceptedEvent => {
+    const event = flightEvent(random, n);
+    return { ...event, id: `later-${n}`, timeMs: event.timeMs + 30 * DAY_MS, values: [`X${n}`, `Y${n}`, 1] };
+  });
+  await log.append(later.map((event) => writeOf(event, routing)));
+  await streaming.settle();
+  const between = tileCount();
+  await streaming.tidy();
+  expect(tileCount()).toBeLessThan(between - before / 2);
+  expect(await records(streaming)).toBeLessThan(60 * 4);
+  expect(await records(streaming)).toBeGreaterThanOrEqual(60);
+  await streaming.close();
+});
