@@ -108,7 +108,8 @@ describe('a model that cannot be served', () => {
     );
     expect(error.code).toBe('INVALID_MODEL');
     expect(error.details?.map(({ path }) => path)).toEqual(['inputs.x', 'outputs.z']);
-    expect(threadsOfProcess()).toBe(before);
+    // A thread of the test before may have been ending still.
+    expect(threadsOfProcess()).toBeLessThanOrEqual(before);
   });
 });
 
@@ -183,7 +184,8 @@ describe('release', () => {
     await Promise.all([...runs, released]);
     expect(refused.code).toBe('NOT_READY');
     expect(order).toEqual([...runs.map(() => 'run'), 'released']);
-    expect(threadsOfProcess()).toBe(before);
+    // A thread of the test before may have been ending still.
+    expect(threadsOfProcess()).toBeLessThanOrEqual(before);
   });
 
   it('also ends a thread that opens after it was asked for and before the last run has ended', async () => {
@@ -202,6 +204,7 @@ describe('release', () => {
     await pause(3);
     await session.release();
     await Promise.all([lost, ...runs]);
-    expect(threadsOfProcess()).toBe(before);
+    // A thread of the test before may have been ending still.
+    expect(threadsOfProcess()).toBeLessThanOrEqual(before);
   });
 });
