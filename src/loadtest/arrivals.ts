@@ -3,6 +3,8 @@
  * open-loop test open. With the same seed it is the same schedule.
  */
 
+import { seededRandom } from '../stats/seeded-random.ts';
+
 export const arrivalKinds = ['constant', 'poisson'] as const;
 /** Evenly spaced, or with the random gaps of many callers who know nothing of each other. */
 export type ArrivalKind = (typeof arrivalKinds)[number];
@@ -17,21 +19,10 @@ export function createArrivals(kind: ArrivalKind, ratePerSecond: number, seed: n
     // Multiplied, not summed: the error of a sum grows with the length of the run.
     return () => count++ * gapUs;
   }
-  const random = createRandom(seed);
+  const random = seededRandom(seed);
   let timeUs = 0;
   return () => {
     timeUs -= Math.log(1 - random()) * gapUs;
     return timeUs;
-  };
-}
-
-/** Mulberry32: numbers from 0 to below 1, evenly spread. Good enough for schedules, not for secrets. */
-function createRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }

@@ -36,6 +36,20 @@ export interface OpenedStore {
   close(): Promise<void>;
 }
 
+/** @param open opens a store on the same data each time */
+export async function reopenable(open: () => Promise<OnlineStore>): Promise<OpenedStore> {
+  let store = await open();
+  return {
+    store,
+    async reopen() {
+      await store.close();
+      store = await open();
+      return store;
+    },
+    close: async () => store.close(),
+  };
+}
+
 /** @param timestampStepMs how exactly the store keeps values of type timestamp */
 export function describeOnlineStore(
   name: string,

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
 import type { OnlineStore, Row } from '../../src/features/online-store.ts';
 import type { FeatureView } from '../../src/project/project.ts';
-import { contractViews, describeOnlineStore } from '../contract/online-store.ts';
+import { contractViews, describeOnlineStore, reopenable } from '../contract/online-store.ts';
 import type { OpenedStore } from '../contract/online-store.ts';
 import { entityOf, viewOf } from './sample-project.ts';
 
@@ -32,16 +32,7 @@ describe.each([
 
 async function openContractStore(memoryBytesMax: number): Promise<OpenedStore> {
   const open = (): Promise<OnlineStore> => openLmdbStoreAlone({ path, views: contractViews, memoryBytesMax });
-  let store = await open();
-  return {
-    store,
-    async reopen() {
-      await store.close();
-      store = await open();
-      return store;
-    },
-    close: () => store.close(),
-  };
+  return reopenable(open);
 }
 
 it('keeps the row of an entity without join keys apart from those of other views', async () => {

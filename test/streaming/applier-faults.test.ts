@@ -7,7 +7,8 @@ import type { Aggregation, FeatureView, Project } from '../../src/project/projec
 import type { TileStore } from '../../src/streaming/tile-store.ts';
 import { tiledName } from '../../src/streaming/tile-store.ts';
 import { expectRows, expectedRows } from './expected-rows.ts';
-import { flightEvent, flightProject, flightViews, seededRandom, writeOf } from './flight-stream.ts';
+import { seededRandom } from '../../src/stats/seeded-random.ts';
+import { flightEvent, flightProject, flightViews, writeOf } from './flight-stream.ts';
 import { createStreamingPlace, metricOf } from './streaming-place.ts';
 import type { Instance, StreamingPlace } from './streaming-place.ts';
 

@@ -2,7 +2,8 @@
 import type { AcceptedEvent } from '../../src/events/event.ts';
 import type { Row } from '../../src/features/online-store.ts';
 import type { Aggregation, FeatureView } from '../../src/project/project.ts';
-import { airports, departure, seededRandom } from './flight-stream.ts';
+import { seededRandom } from '../../src/stats/seeded-random.ts';
+import { airports, departure } from './flight-stream.ts';
 
 export const BATCH_EVENTS = 250;
 const DUPLICATES = 0.02;

@@ -46,17 +46,6 @@ export const flightProject: Project = {
   eventTypes: new Map([['departure', departure]]),
 };
 
-/** Mulberry32. */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export const airports = ['JFK', 'LAX', 'ORD', 'ATL', 'DFW', 'SEA', 'BOS', 'MIA'];
 const START_MS = Date.UTC(2001, 2, 6);
 

@@ -11,7 +11,8 @@ import { openLmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
 import type { LmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { flightEvent, flightProject, seededRandom, writeOf } from './flight-stream.ts';
+import { seededRandom } from '../../src/stats/seeded-random.ts';
+import { flightEvent, flightProject, writeOf } from './flight-stream.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -13,7 +13,8 @@ import type { LmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { expectRows, expectedRows } from './expected-rows.ts';
-import { flightEvent, flightProject, seededRandom, writeOf } from './flight-stream.ts';
+import { seededRandom } from '../../src/stats/seeded-random.ts';
+import { flightEvent, flightProject, writeOf } from './flight-stream.ts';
 
 let dir: string;
 const opened: { close(): Promise<void> }[] = [];

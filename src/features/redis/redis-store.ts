@@ -127,13 +127,7 @@ class RedisStore implements RemoteStore {
 
   async write(writes: readonly RowWrite[]): Promise<WriteOutcome[]> {
     for (const write of writes) checkWrite(write);
-    const byName = new Map<string, number[]>();
-    writes.forEach(({ view, key }, i) => {
-      const name = this.nameOf(view, key);
-      const indexes = byName.get(name);
-      if (indexes === undefined) byName.set(name, [i]);
-      else indexes.push(i);
-    });
+    const byName = indexesBy(writes, ({ view, key }) => this.nameOf(view, key));
     const names = [...byName.keys()];
     const args = names.map((name) => {
       const indexes = byName.get(name) as number[];
@@ -216,13 +210,7 @@ class RedisStore implements RemoteStore {
     command: (index: number) => RedisCommand | HashRead<unknown>,
     timeoutMs: number,
   ): Promise<unknown[]> {
-    const indexesOf = new Map<RedisShard, number[]>();
-    names.forEach((name, i) => {
-      const shard = this.shardOf(name);
-      const indexes = indexesOf.get(shard);
-      if (indexes === undefined) indexesOf.set(shard, [i]);
-      else indexes.push(i);
-    });
+    const indexesOf = indexesBy(names, (name) => this.shardOf(name));
     const replies = new Array<unknown>(names.length);
     const runs = [...indexesOf].map(async ([shard, indexes]) => {
       const commands = indexes.map(command);
@@ -321,6 +309,18 @@ function decodeRow(
     const sentence = `The row of "${view.name}" in the hash ${JSON.stringify(hash)} cannot be decoded.`;
     return new MillraceError('STORE_FAILED', sentence, { cause: error });
   }
+}
+
+/** Where the items stand that have the same group, in order. */
+function indexesBy<T, G>(items: readonly T[], groupOf: (item: T) => G): Map<G, number[]> {
+  const groups = new Map<G, number[]>();
+  items.forEach((item, i) => {
+    const group = groupOf(item);
+    const indexes = groups.get(group);
+    if (indexes === undefined) groups.set(group, [i]);
+    else indexes.push(i);
+  });
+  return groups;
 }
 
 function leftMs(endMs: number): number {

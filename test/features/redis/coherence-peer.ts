@@ -4,6 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Row } from '../../../src/features/online-store.ts';
+import { seededRandom } from '../../../src/stats/seeded-random.ts';
 import { coherenceView } from './coherence-view.ts';
 import { openStore } from './store-of.ts';
 
@@ -74,16 +75,5 @@ process.on('message', (message: { type: string; visible?: Visible }) => {
     process.send?.({ served, hits, rows });
   })();
 });
-/** Mulberry32. */
-function seededRandom(from: number): () => number {
-  let state = from;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 process.on('disconnect', () => process.exit(1));
 process.send?.({ ready: true });

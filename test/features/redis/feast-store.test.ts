@@ -5,7 +5,7 @@ import { encodeEntityKey } from '../../../src/features/entity-key.ts';
 import { decodePush, getOnlineFeatures } from '../../../src/features/feast.ts';
 import { encodeFeastTime } from '../../../src/features/redis/feast/feast-time.ts';
 import type { FeatureView, Project } from '../../../src/project/project.ts';
-import { contractViews, describeOnlineStore } from '../../contract/online-store.ts';
+import { contractViews, describeOnlineStore, reopenable } from '../../contract/online-store.ts';
 import { entityOf, projectOf, viewOf } from '../sample-project.ts';
 import { startRedis } from './redis-server.ts';
 import type { RedisServer } from './redis-server.ts';
@@ -33,16 +33,7 @@ describe.each([
     name,
     async () => {
       await redis.flushall();
-      let store = await open();
-      return {
-        store,
-        async reopen() {
-          await store.close();
-          store = await open();
-          return store;
-        },
-        close: async () => store.close(),
-      };
+      return reopenable(open);
     },
     { timestampStepMs: 1000 },
   );

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CachedStore } from '../../../src/features/cached-store.ts';
-import { contractViews, describeOnlineStore } from '../../contract/online-store.ts';
+import { contractViews, describeOnlineStore, reopenable } from '../../contract/online-store.ts';
 import type { OpenedStore } from '../../contract/online-store.ts';
 import { entityOf, viewOf } from '../sample-project.ts';
 import { startCluster, startRedis } from './redis-server.ts';
@@ -24,16 +24,7 @@ async function opened(
 ): Promise<OpenedStore> {
   await flush();
   const open = async (): Promise<CachedStore> => openStore(url, contractViews, options);
-  let store = await open();
-  return {
-    store,
-    async reopen() {
-      await store.close();
-      store = await open();
-      return store;
-    },
-    close: async () => store.close(),
-  };
+  return reopenable(open);
 }
 
 describe.each([
