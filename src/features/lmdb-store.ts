@@ -133,15 +133,17 @@ function createStore(opened: OpenedStore): OnlineStore {
   let holdsView = false;
 
   function takeView(): void {
+    // The events and tiles of the process are read in this environment as well: one of these reads may have taken a view
+    // before the request came in.
+    environment.refresh();
     opened.memory?.forgetChanged();
     holdsView = true;
-    // Once a turn: giving it up at each read would add 0.3 us to it, this adds 0.02 us.
+    // Once a turn: a new view at each read would add 0.3 us to it, this adds 0.02 us.
     setImmediate(dropView);
   }
 
   function dropView(): void {
     holdsView = false;
-    environment.refresh();
   }
 
   function get(view: FeatureView, key: EntityKey): Row | null {

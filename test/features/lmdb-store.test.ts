@@ -1,11 +1,12 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
+import { openLmdbStore, openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
 import type { OnlineStore, Row } from '../../src/features/online-store.ts';
+import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { FeatureView } from '../../src/project/project.ts';
 import { contractViews, describeOnlineStore, reopenable } from '../contract/online-store.ts';
 import type { OpenedStore } from '../contract/online-store.ts';
@@ -161,6 +162,21 @@ describe('two processes with one store', () => {
     expect(store.get(counters, 'k0')).toEqual([199, 199]);
     expect(store.get(counters, 'other')).toBe(kept);
     await store.close();
+  });
+
+  it('sees what the other process has written, although something else in the environment was read before', async () => {
+    const counters = viewOf('counters', entity, { count: 'int64' });
+    const environment = await openLmdbEnvironment({ path });
+    const beside = environment.textKeys('beside');
+    const store = await openLmdbStore({ environment, views: [counters], memoryBytesMax: 1_000_000 });
+    await store.write([{ view: counters, key: 'k0', row: [0, 0] }]);
+    expect(store.get(counters, 'k0')).toEqual([0, 0]);
+    await new Promise(setImmediate);
+    expect(beside?.get('x')).toBeUndefined();
+    // The event loop stands still meanwhile, so that nothing gives up the view of the data that was just taken.
+    execFileSync('node', [...writerArgs, 'counters', path, '1']);
+    expect(store.get(counters, 'k0')).toEqual([199, 199]);
+    await environment.close();
   });
 });
 
