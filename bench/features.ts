@@ -29,7 +29,7 @@ import { loadProject } from '../src/project/read-project.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { coherenceView } from '../test/features/redis/coherence-view.ts';
-import { startRedis } from '../test/features/redis/redis-server.ts';
+import { startRedis } from '../test/redis/redis-server.ts';
 import { openStore as openSampleStore } from '../test/features/redis/store-of.ts';
 import { writeToVisibleMs } from '../test/features/redis/write-to-visible.ts';
 import { median } from './median.ts';

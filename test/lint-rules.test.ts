@@ -19,7 +19,7 @@ import type { Finding } from './oxlint.ts';
 
 const ground = ['errors.ts', 'clock.ts', 'stats', 'telemetry'];
 const domains = ['features', 'transforms', 'inference', 'rollouts', 'events'];
-const forDomains = [...ground, 'lmdb', 'project', 'records'];
+const forDomains = [...ground, 'lmdb', 'redis', 'project', 'records'];
 const forJoins = [...forDomains, ...domains];
 const forServer = [...forJoins, 'streaming', 'serving'];
 
@@ -30,8 +30,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   stats: [],
   telemetry: ['errors.ts', 'clock.ts', 'stats'],
   lmdb: ['errors.ts', 'clock.ts'],
+  redis: ground,
   project: ground,
-  records: [...ground, 'lmdb', 'project'],
+  records: [...ground, 'lmdb', 'redis', 'project'],
   ...Object.fromEntries(domains.map((domain) => [domain, forDomains])),
   serving: [...forJoins, 'streaming'],
   streaming: [...forDomains, 'features', 'transforms', 'events'],
@@ -44,13 +45,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const driverHomes: Readonly<Record<string, readonly string[]>> = {
   autocannon: ['loadtest/a.ts'],
   'cli-progress': ['cli/a.ts'],
-  'cluster-key-slot': ['features/redis/a.ts'],
+  'cluster-key-slot': ['redis/a.ts'],
   commander: ['cli/a.ts', 'cli.ts'],
   'fastest-levenshtein': ['project/a.ts'],
   'hdr-histogram-js': ['loadtest/a.ts'],
   hyparquet: ['features/load/a.ts'],
   'hyparquet-compressors': ['features/load/a.ts'],
-  ioredis: ['features/redis/a.ts'],
+  ioredis: ['redis/a.ts'],
   jsep: ['transforms/a.ts'],
   lmdb: ['lmdb/a.ts'],
   'lru-cache': ['features/cached-store.ts', 'features/row-memory.ts', 'streaming/windowed-rows.ts'],

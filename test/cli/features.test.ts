@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis } from '../features/redis/redis-server.ts';
-import type { RedisServer } from '../features/redis/redis-server.ts';
+import { startRedis } from '../redis/redis-server.ts';
+import type { RedisServer } from '../redis/redis-server.ts';
 import { run } from './process.ts';
 import type { Finished } from './process.ts';
 

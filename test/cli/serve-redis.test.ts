@@ -2,8 +2,8 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { demoDir, goodFlight } from '../e2e/demo-server.ts';
-import { startRedis } from '../features/redis/redis-server.ts';
-import type { RedisServer } from '../features/redis/redis-server.ts';
+import { startRedis } from '../redis/redis-server.ts';
+import type { RedisServer } from '../redis/redis-server.ts';
 import { run, start } from './process.ts';
 import type { Running } from './process.ts';
 

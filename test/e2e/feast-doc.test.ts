@@ -6,8 +6,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startRedis } from '../features/redis/redis-server.ts';
-import type { RedisServer } from '../features/redis/redis-server.ts';
+import { startRedis } from '../redis/redis-server.ts';
+import type { RedisServer } from '../redis/redis-server.ts';
 import { followTour, freePort } from './tour.ts';
 
 let redis: RedisServer;

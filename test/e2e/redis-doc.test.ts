@@ -1,8 +1,8 @@
 /** docs/redis.md, command by command, with a real Redis. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startRedis } from '../features/redis/redis-server.ts';
-import type { RedisServer } from '../features/redis/redis-server.ts';
+import { startRedis } from '../redis/redis-server.ts';
+import type { RedisServer } from '../redis/redis-server.ts';
 import { followTour, freePort } from './tour.ts';
 
 let redis: RedisServer;

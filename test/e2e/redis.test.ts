@@ -10,8 +10,8 @@ import { createServer } from '../../src/server/server.ts';
 import type { Server } from '../../src/server/server.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { startRedis } from '../features/redis/redis-server.ts';
-import type { RedisServer } from '../features/redis/redis-server.ts';
+import { startRedis } from '../redis/redis-server.ts';
+import type { RedisServer } from '../redis/redis-server.ts';
 import { call, demoDir, goodFlight } from './demo-server.ts';
 
 const log = createLog('silent');

@@ -4,8 +4,8 @@ import type { OnlineStore } from '../../src/features/online-store.ts';
 import { parseRecent } from '../../src/features/recent-rows.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { startRedis } from './redis/redis-server.ts';
-import type { RedisServer } from './redis/redis-server.ts';
+import { startRedis } from '../redis/redis-server.ts';
+import type { RedisServer } from '../redis/redis-server.ts';
 import { entityOf, projectOf, viewOf } from './sample-project.ts';
 
 const view = viewOf('things', entityOf('thing', { id: 'string' }), { x: 'float64' });

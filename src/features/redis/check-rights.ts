@@ -4,9 +4,9 @@
  * field without a value, which Redis refuses after it has looked at them. In a cluster, too, the rights come first: before
  * the redirection of a name that is not there.
  */
-import { permissionFailure, permissionSentence } from './redis-refusal.ts';
-import type { RedisUser } from './redis-refusal.ts';
-import type { RedisCommand, RedisShard } from './redis-shard.ts';
+import { permissionFailure, permissionSentence } from '../../redis/redis-refusal.ts';
+import type { RedisUser } from '../../redis/redis-refusal.ts';
+import type { RedisCommand, RedisShard } from '../../redis/redis-shard.ts';
 import type { RowLayout } from './row-layout.ts';
 
 const CHECK_TIMEOUT_MS = 5000;

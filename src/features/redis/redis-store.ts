@@ -6,19 +6,26 @@
  * event time in one Lua call per entity key, so all rows of one entity in a call are written, or none. They are as
  * durable as Redis is configured (`appendfsync`).
  */
-import { createHash } from 'node:crypto';
 import { MillraceError } from '../../errors.ts';
 import type { FeatureView } from '../../project/project.ts';
 import { checkEntityKeyLength } from '../entity-key.ts';
 import type { Row, RowWrite, WriteOutcome } from '../online-store.ts';
 import { parseRecent } from '../recent-rows.ts';
 import type { EntityRead, RecentRows, RemoteStore } from '../remote-store.ts';
-import { frameFields, HashRead } from './hash-read.ts';
-import type { HashFields } from './hash-read.ts';
-import type { RedisConnection } from './redis-connection.ts';
-import type { RedisCommand, RedisShard } from './redis-shard.ts';
+import { frameFields, HashRead } from '../../redis/hash-read.ts';
+import {
+  createRedisCommands,
+  indexesBy,
+  leftMs,
+  redisFailure,
+  redisScript,
+} from '../../redis/redis-commands.ts';
+import type { RedisCommands, RedisScript, ScriptCall } from '../../redis/redis-commands.ts';
+import type { HashFields } from '../../redis/hash-read.ts';
+import type { RedisConnection } from '../../redis/redis-connection.ts';
+import type { RedisArgument, RedisCommand, RedisShard } from '../../redis/redis-shard.ts';
 import type { RowLayout } from './row-layout.ts';
-import { within } from './within.ts';
+import { within } from '../../redis/within.ts';
 
 export interface RedisStoreParts {
   /** Of the keys beside the rows. */
@@ -58,7 +65,8 @@ class RedisStore implements RemoteStore {
   private readonly layout: RowLayout;
   private readonly readTimeoutMs: number;
   private readonly recentKey: string;
-  private readonly scriptSha: string;
+  private readonly writeScript: RedisScript;
+  private readonly commands: RedisCommands;
   private readonly writing = new Set<Promise<unknown>>();
   private preparing: Promise<void> | undefined;
   /** When the list of schemas was read last, and did not have one that rows need. */
@@ -71,7 +79,8 @@ class RedisStore implements RemoteStore {
     this.layout = layout;
     this.readTimeoutMs = readTimeoutMs;
     this.recentKey = `mr:${project}:recent`;
-    this.scriptSha = createHash('sha1').update(layout.writeScript).digest('hex');
+    this.writeScript = redisScript(layout.writeScript);
+    this.commands = createRedisCommands(connection);
   }
 
   nameOf(view: FeatureView, key: string): string {
@@ -111,7 +120,7 @@ class RedisStore implements RemoteStore {
   }
 
   private async readAll(reads: readonly EntityRead[], timeoutMs: number): Promise<(Decoded | undefined)[]> {
-    const replies = await this.sendEach(
+    const replies = await this.commands.sendEach(
       reads.map(({ name }) => name),
       (i) => {
         const { name, views } = reads[i] as EntityRead;
@@ -145,12 +154,12 @@ class RedisStore implements RemoteStore {
   }
 
   async recent(keysMax: number): Promise<RecentRows> {
-    const bytes = await this.send(this.recentKey, ['GETRANGE', this.recentKey, 0, RECENT_BYTES_MAX]);
+    const bytes = await this.send(['GETRANGE', this.recentKey, 0, RECENT_BYTES_MAX]);
     return parseRecent(String(bytes), keysMax);
   }
 
   async keepRecent(rows: RecentRows): Promise<void> {
-    await this.send(this.recentKey, ['SET', this.recentKey, JSON.stringify(rows)]);
+    await this.send(['SET', this.recentKey, JSON.stringify(rows)]);
   }
 
   async close(): Promise<void> {
@@ -167,16 +176,21 @@ class RedisStore implements RemoteStore {
   private async prepareLayout(): Promise<void> {
     await this.layout.prepare?.({
       readAll: async (hash) => {
-        const pairs = ((await this.send(hash, ['HGETALL', hash])) as Buffer[]).map(String);
+        const pairs = ((await this.send(['HGETALL', hash])) as Buffer[]).map(String);
         return new Map(pairs.flatMap((field, i) => (i % 2 === 0 ? [[field, pairs[i + 1] as string]] : [])));
       },
       replace: async (hash, field, before, after) => {
         const command: RedisCommand = ['EVAL', replaceScript, 1, hash, field, before ?? '', after];
-        const [reply] = await this.sendEach([hash], () => command, WRITE_TIMEOUT_MS);
-        if (reply instanceof Error && !isForbidden(reply)) throw storeFailure(reply);
+        const [reply] = await this.commands.sendEach([hash], () => command, WRITE_TIMEOUT_MS);
+        if (reply instanceof Error && !isForbidden(reply)) throw redisFailure(reply);
         return reply === 1;
       },
     });
+  }
+
+  /** A command whose first argument is the name that it is about. */
+  private async send(command: readonly [string, string, ...RedisArgument[]]): Promise<unknown> {
+    return this.commands.send(command[1], command, WRITE_TIMEOUT_MS);
   }
 
   private shapeOf(views: readonly FeatureView[]): ReadShape {
@@ -204,89 +218,19 @@ class RedisStore implements RemoteStore {
     return this.layout.encoding === 'utf8' ? name : Buffer.from(name, this.layout.encoding);
   }
 
-  /** One command by each name, in one pipeline per shard. The reply is an Error where there is none. */
-  private async sendEach(
-    names: readonly string[],
-    command: (index: number) => RedisCommand | HashRead<unknown>,
-    timeoutMs: number,
-  ): Promise<unknown[]> {
-    const indexesOf = indexesBy(names, (name) => this.shardOf(name));
-    const replies = new Array<unknown>(names.length);
-    const runs = [...indexesOf].map(async ([shard, indexes]) => {
-      const commands = indexes.map(command);
-      const given = await this.run(shard, commands, timeoutMs);
-      indexes.forEach((i, n) => (replies[i] = given[n]));
-    });
-    await Promise.all(runs);
-    return replies;
-  }
-
-  private async run(
-    shard: RedisShard,
-    commands: readonly (RedisCommand | HashRead<unknown>)[],
-    timeoutMs: number,
-  ): Promise<readonly unknown[]> {
-    const endMs = performance.now() + timeoutMs;
-    try {
-      const replies = await shard.run(commands, timeoutMs);
-      if (!replies.some(isRedirection)) return replies;
-      // What another server answers is not in this shard's epoch.
-      shard.interrupt();
-      return await Promise.all(
-        replies.map(async (reply, i) =>
-          isRedirection(reply)
-            ? this.redirect(commands[i] as RedisCommand | HashRead<unknown>, endMs)
-            : reply,
-        ),
-      );
-    } catch (error) {
-      return commands.map(() => error);
-    }
-  }
-
-  /** The server that it leads to may hang, or lead back while slots move. */
-  private async redirect(command: RedisCommand | HashRead<unknown>, endMs: number): Promise<unknown> {
-    try {
-      const limitMs = leftMs(endMs);
-      if (!(command instanceof HashRead)) return await within(limitMs, this.connection.redirected(command));
-      return command.decoded(await within(limitMs, this.connection.redirected(command.plain)));
-    } catch (error) {
-      return error;
-    }
-  }
-
-  private async send(name: string, command: RedisCommand): Promise<unknown> {
-    const [reply] = await this.sendEach([name], () => command, WRITE_TIMEOUT_MS);
-    if (reply instanceof Error) throw storeFailure(reply);
-    return reply;
-  }
-
   /** @throws MillraceError STORE_FAILED if any could not be written; others may have been */
   private async writeEach(
     names: readonly string[],
     args: readonly (readonly (string | Buffer)[])[],
   ): Promise<unknown[]> {
-    const command = (script: readonly [string, string], i: number): RedisCommand => [
-      ...script,
-      1,
-      this.bytesOf(names[i] as string),
-      ...(args[i] as readonly (string | Buffer)[]),
-    ];
-    const replies = await this.sendEach(
-      names,
-      (i) => command(['EVALSHA', this.scriptSha], i),
-      WRITE_TIMEOUT_MS,
-    );
-    const unknown = replies.flatMap((reply, i) => (isUnknownScript(reply) ? [i] : []));
-    const { writeScript } = this.layout;
-    const again = await this.sendEach(
-      unknown.map((i) => names[i] as string),
-      (n) => command(['EVAL', writeScript], unknown[n] as number),
-      WRITE_TIMEOUT_MS,
-    );
-    unknown.forEach((i, n) => (replies[i] = again[n]));
+    const calls = names.map((name, i): ScriptCall => ({
+      name,
+      keys: [this.bytesOf(name)],
+      args: args[i] as readonly (string | Buffer)[],
+    }));
+    const replies = await this.commands.runEach(this.writeScript, calls, WRITE_TIMEOUT_MS);
     const failed = replies.find((reply) => reply instanceof Error);
-    if (failed !== undefined) throw storeFailure(failed);
+    if (failed !== undefined) throw redisFailure(failed);
     return replies;
   }
 }
@@ -311,30 +255,10 @@ function decodeRow(
   }
 }
 
-/** Where the items stand that have the same group, in order. */
-function indexesBy<T, G>(items: readonly T[], groupOf: (item: T) => G): Map<G, number[]> {
-  const groups = new Map<G, number[]>();
-  items.forEach((item, i) => {
-    const group = groupOf(item);
-    const indexes = groups.get(group);
-    if (indexes === undefined) groups.set(group, [i]);
-    else indexes.push(i);
-  });
-  return groups;
-}
-
-function leftMs(endMs: number): number {
-  return Math.max(1, Math.ceil(endMs - performance.now()));
-}
-
 function checkWrite({ view, key, row }: RowWrite): void {
   checkEntityKeyLength(view.entity, key);
   if (row.length === view.features.length + 1) return;
   throw new Error(`a row of ${view.name} has ${view.features.length} values, got ${row.length - 1}`);
-}
-
-function isRedirection(reply: unknown): boolean {
-  return reply instanceof Error && /^(MOVED|ASK|TRYAGAIN) /.test(reply.message);
 }
 
 /** Whoever may only read needs no schema of its own. */
@@ -350,24 +274,4 @@ function isOtherType(reply: unknown): boolean {
 function otherTypeFailures({ name, views }: EntityRead): Error[] {
   const sentence = `Redis: the key ${JSON.stringify(name)} holds no hash; it cannot be a row. Rename or delete it.`;
   return views.map(() => new MillraceError('STORE_FAILED', sentence));
-}
-
-function isUnknownScript(reply: unknown): boolean {
-  return reply instanceof Error && reply.message.startsWith('NOSCRIPT');
-}
-
-const causes: readonly (readonly [RegExp, string])[] = [
-  [/^READONLY/, 'it is a read-only replica; give the address of the master'],
-  [/^OOM/, 'it has reached its maxmemory; give it more, or let fewer rows in'],
-  [/^MISCONF/, 'it cannot save to its disk and refuses writes'],
-  [/^NOREPLICAS/, 'it has fewer replicas than min-replicas-to-write asks for'],
-  [/^NOPERM|The user executing the script/, 'the user lacks a permission'],
-  [/^LOADING/, 'it is still loading its data'],
-  [/^CLUSTERDOWN/, 'the cluster has slots that no node serves'],
-];
-
-function storeFailure(cause: Error): MillraceError {
-  const known = causes.find(([pattern]) => pattern.test(cause.message))?.[1];
-  const why = known === undefined ? cause.message : `${known} (${cause.message})`;
-  return new MillraceError('STORE_FAILED', `Redis: ${why}.`, { cause });
 }

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkRedis } from '../../../src/features/redis/check-redis.ts';
+import { checkRedis } from '../../../src/redis/check-redis.ts';
 import { openRedis } from '../../../src/features/redis/open-redis.ts';
 import type { RedisLayout } from '../../../src/features/redis/open-redis.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import type { Log } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { entityOf, projectOf, viewOf } from '../sample-project.ts';
-import { startCluster, startRedis } from './redis-server.ts';
-import type { RedisCluster, RedisServer } from './redis-server.ts';
+import { startCluster, startRedis } from '../../redis/redis-server.ts';
+import type { RedisCluster, RedisServer } from '../../redis/redis-server.ts';
 
 const project = projectOf([viewOf('v', entityOf('e', { id: 'string' }), { x: 'float64' })]);
 const good = { info: 'redis_version:7.0.15\r\naof_enabled:1\r\n', clockAheadMs: 0, isClusterAddress: false };

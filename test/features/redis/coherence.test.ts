@@ -10,10 +10,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { CachedStore } from '../../../src/features/cached-store.ts';
 import type { Row } from '../../../src/features/online-store.ts';
 import { coherenceView as view } from './coherence-view.ts';
-import { startCluster, startRedis } from './redis-server.ts';
-import type { RedisCluster, RedisServer } from './redis-server.ts';
-import { startSlowProxy } from './slow-proxy.ts';
-import type { SlowProxy } from './slow-proxy.ts';
+import { startCluster, startRedis } from '../../redis/redis-server.ts';
+import type { RedisCluster, RedisServer } from '../../redis/redis-server.ts';
+import { startSlowProxy } from '../../redis/slow-proxy.ts';
+import type { SlowProxy } from '../../redis/slow-proxy.ts';
 import { openStore } from './store-of.ts';
 import { writeToVisibleMs } from './write-to-visible.ts';
 

@@ -7,8 +7,8 @@ import { encodeFeastTime } from '../../../src/features/redis/feast/feast-time.ts
 import type { FeatureView, Project } from '../../../src/project/project.ts';
 import { contractViews, describeOnlineStore, reopenable } from '../../contract/online-store.ts';
 import { entityOf, projectOf, viewOf } from '../sample-project.ts';
-import { startRedis } from './redis-server.ts';
-import type { RedisServer } from './redis-server.ts';
+import { startRedis } from '../../redis/redis-server.ts';
+import type { RedisServer } from '../../redis/redis-server.ts';
 import { openStore } from './store-of.ts';
 
 let server: RedisServer;

@@ -4,9 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CachedStore } from '../../../src/features/cached-store.ts';
 import type { FeatureView } from '../../../src/project/project.ts';
 import { entityOf, viewOf } from '../sample-project.ts';
-import { startRedis } from './redis-server.ts';
-import type { RedisServer } from './redis-server.ts';
-import { startSlowProxy } from './slow-proxy.ts';
+import { startRedis } from '../../redis/redis-server.ts';
+import type { RedisServer } from '../../redis/redis-server.ts';
+import { startSlowProxy } from '../../redis/slow-proxy.ts';
 import { openStore } from './store-of.ts';
 import type { StoreOptions } from './store-of.ts';
 

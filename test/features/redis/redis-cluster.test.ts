@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CachedStore } from '../../../src/features/cached-store.ts';
 import type { Row } from '../../../src/features/online-store.ts';
 import { coherenceView as view } from './coherence-view.ts';
-import { startCluster } from './redis-server.ts';
-import type { RedisCluster, RedisServer } from './redis-server.ts';
+import { startCluster } from '../../redis/redis-server.ts';
+import type { RedisCluster, RedisServer } from '../../redis/redis-server.ts';
 import { openStore } from './store-of.ts';
 import type { StoreOptions } from './store-of.ts';
 

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CachedStore } from '../../../src/features/cached-store.ts';
 import type { FeatureView } from '../../../src/project/project.ts';
 import { entityOf, viewOf } from '../sample-project.ts';
-import { startRedis } from './redis-server.ts';
-import type { RedisServer } from './redis-server.ts';
+import { startRedis } from '../../redis/redis-server.ts';
+import type { RedisServer } from '../../redis/redis-server.ts';
 import { openStore } from './store-of.ts';
 
 const thing = entityOf('thing', { id: 'string' });

@@ -3,8 +3,8 @@ import type { CachedStore } from '../../../src/features/cached-store.ts';
 import { contractViews, describeOnlineStore, reopenable } from '../../contract/online-store.ts';
 import type { OpenedStore } from '../../contract/online-store.ts';
 import { entityOf, viewOf } from '../sample-project.ts';
-import { startCluster, startRedis } from './redis-server.ts';
-import type { RedisCluster, RedisServer } from './redis-server.ts';
+import { startCluster, startRedis } from '../../redis/redis-server.ts';
+import type { RedisCluster, RedisServer } from '../../redis/redis-server.ts';
 import { openStore } from './store-of.ts';
 import type { StoreOptions } from './store-of.ts';
 

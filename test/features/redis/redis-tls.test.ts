@@ -2,11 +2,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CachedStore } from '../../../src/features/cached-store.ts';
-import { createAuthority, hasOpenssl } from './certificates.ts';
-import type { Authority, Certificate } from './certificates.ts';
+import { createAuthority, hasOpenssl } from '../../redis/certificates.ts';
+import type { Authority, Certificate } from '../../redis/certificates.ts';
 import { coherenceView as view } from './coherence-view.ts';
-import { freePort, startRedis } from './redis-server.ts';
-import type { RedisServer } from './redis-server.ts';
+import { freePort, startRedis } from '../../redis/redis-server.ts';
+import type { RedisServer } from '../../redis/redis-server.ts';
 import { openStore } from './store-of.ts';
 
 let authority: Authority;

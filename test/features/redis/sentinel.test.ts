@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CachedStore } from '../../../src/features/cached-store.ts';
 import type { Row } from '../../../src/features/online-store.ts';
 import { coherenceView as view } from './coherence-view.ts';
-import { commandOf, startRedis, startSentinels } from './redis-server.ts';
-import type { RedisServer, SentinelOptions, Sentinels } from './redis-server.ts';
+import { commandOf, startRedis, startSentinels } from '../../redis/redis-server.ts';
+import type { RedisServer, SentinelOptions, Sentinels } from '../../redis/redis-server.ts';
 import { openStore } from './store-of.ts';
 
 let master: RedisServer;

@@ -3,11 +3,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CachedStore } from '../../../src/features/cached-store.ts';
 import { coherenceView as view } from './coherence-view.ts';
-import { startRedis } from './redis-server.ts';
-import type { RedisServer } from './redis-server.ts';
+import { startRedis } from '../../redis/redis-server.ts';
+import type { RedisServer } from '../../redis/redis-server.ts';
 import { openStore } from './store-of.ts';
-import { startSwitchProxy } from './switch-proxy.ts';
-import type { SwitchProxy } from './switch-proxy.ts';
+import { startSwitchProxy } from '../../redis/switch-proxy.ts';
+import type { SwitchProxy } from '../../redis/switch-proxy.ts';
 
 let first: RedisServer;
 let second: RedisServer;

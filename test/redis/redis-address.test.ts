@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRedisAddress } from '../../../src/features/redis/redis-address.ts';
+import { parseRedisAddress } from '../../src/redis/redis-address.ts';
 
 describe('the address of a Redis', () => {
   it.each([

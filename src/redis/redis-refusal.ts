@@ -1,5 +1,5 @@
 /** Why a Redis cannot be used, in a sentence with what to type. */
-import { MillraceError } from '../../errors.ts';
+import { MillraceError } from '../errors.ts';
 import type { RedisAddress } from './redis-address.ts';
 
 /** Whose rights are asked for. */

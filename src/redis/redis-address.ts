@@ -9,7 +9,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
-import { MillraceError } from '../../errors.ts';
+import { MillraceError } from '../errors.ts';
 
 export interface RedisAddress {
   readonly kind: 'server' | 'socket' | 'cluster' | 'sentinel';

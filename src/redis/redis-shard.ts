@@ -10,8 +10,7 @@
  */
 import { isIP } from 'node:net';
 import type { Pipeline, Redis } from 'ioredis';
-import type { Counter } from '../../telemetry/metrics.ts';
-import type { Shard } from '../remote-store.ts';
+import type { Counter } from '../telemetry/metrics.ts';
 import { openChangeFeed, runIdIn } from './change-feed.ts';
 import type { ChangeFeed, ServerOptions } from './change-feed.ts';
 import { HashRead } from './hash-read.ts';
@@ -46,7 +45,7 @@ const OTHER_SERVER_TRIES_MAX = 4;
 /** Beats without an answer, also to what ioredis asks of a new connection, after which the connection is made anew: its other end may be gone without a word. */
 const MISSED_BEATS_MAX = 4;
 
-export class RedisShard implements Shard {
+export class RedisShard {
   epoch = 0;
   /** Resolves when it is first told of changes; rejects if the first try to be told fails. */
   readonly ready: Promise<void>;

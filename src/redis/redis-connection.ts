@@ -4,7 +4,7 @@
  * again; commands go to the shards' own connections, so that a redirection is noticed and not followed unseen.
  */
 import type { Cluster, Redis } from 'ioredis';
-import type { Log } from '../../telemetry/log.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { ServerOptions } from './change-feed.ts';
 import type { RedisAddress } from './redis-address.ts';
 import { isRefusal, startFailure } from './redis-refusal.ts';

@@ -2,7 +2,7 @@
  * What a Redis must be, looked at once, when a server or a command opens it: what would fail later is refused now with
  * its fix; what may lose or hide rows is warned of.
  */
-import { MillraceError } from '../../errors.ts';
+import { MillraceError } from '../errors.ts';
 
 export interface RedisFacts {
   /** The reply of INFO. */
