@@ -1,0 +1,102 @@
+/** Opens a connection to what an address names, looks at the servers, and tells of them in the metrics. */
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { checkRedis } from './check-redis.ts';
+import { connectToRedis } from './connect-to-redis.ts';
+import { parseRedisAddress } from './redis-address.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import { permissionFailure } from './redis-refusal.ts';
+import type { RedisUser } from './redis-refusal.ts';
+import type { RedisShard } from './redis-shard.ts';
+
+export interface ConnectionOptions {
+  readonly url: string;
+  /** Of the keys that are read and written, as in an ACL rule. */
+  readonly keyPattern: string;
+  /** How the characters of names become bytes. */
+  readonly encoding: 'utf8' | 'latin1';
+  /** Of the names whose changes are to be told; none begins with another. */
+  readonly prefixes: readonly string[];
+  readonly readTimeoutMs: number;
+  /** What its metrics are called. */
+  readonly metricPrefix: 'millrace_redis' | 'millrace_event_redis';
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /**
+   * What else must hold for a server that answers.
+   * @returns warnings, sentences
+   * @throws MillraceError STARTUP_FAILED
+   */
+  check(shard: RedisShard, user: RedisUser, info: string): Promise<readonly string[]>;
+}
+
+const CHECK_TIMEOUT_MS = 5000;
+
+/** @throws MillraceError STARTUP_FAILED if it cannot be reached, or not be used */
+export async function openRedisConnection(options: ConnectionOptions): Promise<RedisConnection> {
+  const { url, keyPattern, encoding, prefixes, readTimeoutMs, metricPrefix, metrics, log } = options;
+  const address = parseRedisAddress(url);
+  const user = { name: address.username, keyPattern, isOfCluster: address.kind === 'cluster' };
+  const connection = await connectToRedis({
+    address,
+    user,
+    encoding,
+    prefixes: prefixes.map((prefix) => Buffer.from(prefix, encoding)),
+    readTimeoutMs,
+    roundTrips: metrics.counter(
+      `${metricPrefix}_round_trips_total`,
+      'Pipelines that were sent to Redis.',
+      {},
+    ),
+    log,
+  });
+  describeConnection(connection, metricPrefix, metrics);
+  try {
+    for (const warning of await checkAll(connection, user, options.check))
+      log.warn({ redis: address.label }, warning);
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** Each warning once, whatever the number of servers. */
+async function checkAll(
+  connection: RedisConnection,
+  user: RedisUser,
+  check: ConnectionOptions['check'],
+): Promise<Set<string>> {
+  const warnings = new Set<string>();
+  for (const shard of connection.shards()) {
+    if (shard.isAway) continue;
+    const [info, time] = await shard.run([['INFO'], ['TIME']], CHECK_TIMEOUT_MS);
+    const forbidden = [info, time].find((reply) => reply instanceof Error);
+    if (forbidden !== undefined) throw permissionFailure(forbidden, user);
+    const [seconds, microseconds] = (time as Buffer[]).map(Number) as [number, number];
+    const clockAheadMs = seconds * 1000 + microseconds / 1000 - Date.now();
+    const facts = { info: String(info), clockAheadMs, isClusterAddress: user.isOfCluster };
+    for (const warning of [...checkRedis(facts), ...(await check(shard, user, facts.info))])
+      warnings.add(warning);
+  }
+  return warnings;
+}
+
+function describeConnection(
+  connection: RedisConnection,
+  prefix: ConnectionOptions['metricPrefix'],
+  metrics: Metrics,
+): void {
+  const total = (count: (shard: RedisShard) => number): number =>
+    [...connection.shards()].reduce((sum, shard) => sum + count(shard), 0);
+  metrics.gauge(`${prefix}_shards`, 'Redis servers, by whether they answer.', () => [
+    { labels: { state: 'away' }, value: total(({ isAway }) => Number(isAway)) },
+    { labels: { state: 'answers' }, value: total(({ isAway }) => Number(!isAway)) },
+  ]);
+  metrics.gauge(`${prefix}_breaker_open`, 'Redis servers that hang and are not asked.', () => [
+    { labels: {}, value: total(({ isBreakerOpen }) => Number(isBreakerOpen)) },
+  ]);
+  metrics.gauge(`${prefix}_coherent`, 'Redis servers whose changes are told.', () => [
+    { labels: {}, value: total(({ epoch }) => Number(epoch !== 0)) },
+  ]);
+}
