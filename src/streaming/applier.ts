@@ -1,7 +1,7 @@
 /**
  * Applies the event log to the tiles. For each partition: where is it applied up to; what follows in the log; the tiles
  * of the entities in it; fold the events in; store all of that in one step (tile-store.ts). When another applier was
- * faster, everything is forgotten and begun again from where that one is.
+ * faster, what it changed is forgotten, and it is begun again from where that one is.
  *
  * - An event that is older than the latest one of its partition by more than the allowed lateness goes to the corrections,
  *   not into tiles.
@@ -47,12 +47,7 @@ export interface ApplierParts {
   readonly logger: Log;
 }
 
-/**
- * A full batch, which there is only while an applier catches up, holds up the event loop for about 5 ms. With 256 records
- * half as many events a second were applied.
- */
-const READ_LIMITS = { recordsMax: 1024, bytesMax: 1024 * 1024 };
-const ONE_RECORD = { ...READ_LIMITS, recordsMax: 1 };
+const BATCH_BYTES_MAX = 1024 * 1024;
 /** What another process accepted, and did not live to apply. */
 const LOOK_EVERY_MS = 1000;
 const TOO_LATE = 'it is older than the latest event of its partition by more than streaming.allowed_lateness';
@@ -88,8 +83,6 @@ class PartitionApplier {
   private running: Promise<void> | undefined;
   private isWoken = false;
   private isClosed = false;
-  /** Up to where what is in memory is applied; undefined = nothing of the partition is. */
-  private known: number | undefined;
   /** Offsets of events that failed, by the reason why. */
   private readonly poison = new Map<number, string>();
   /** Before this offset, events are tried one by one: one of them made a batch fail. */
@@ -159,12 +152,10 @@ class PartitionApplier {
 
   /** One batch; false = there is nothing to apply. */
   private async step(): Promise<boolean> {
-    const { log, store, rows } = this.parts;
+    const { log, store } = this.parts;
     const from = await store.position(this.partition);
-    if (this.known !== from.offset) rows.forgetPartition(this.partition);
-    this.known = from.offset;
-    const limits = from.offset < this.oneByOneTo ? ONE_RECORD : READ_LIMITS;
-    const read = await log.read(this.partition, from.offset, limits);
+    const recordsMax = from.offset < this.oneByOneTo ? 1 : store.batchRecordsMax;
+    const read = await log.read(this.partition, from.offset, { recordsMax, bytesMax: BATCH_BYTES_MAX });
     if (read.nextOffset === from.offset) return false;
     await this.apply(from, read);
     return true;
@@ -187,10 +178,8 @@ class PartitionApplier {
       if (result !== undefined) isStored = await store.commit(result);
     } finally {
       rows.release(taken, isStored);
-      if (!isStored) this.known = undefined;
     }
     if (!isStored) return;
-    this.known = batch.to.offset;
     this.poison.clear();
     batch.count();
   }

@@ -50,13 +50,14 @@ export async function openStreaming(parts: StreamingParts): Promise<Streaming> {
   const plans = compilePlans(project);
   const stored = await createStoredTiles(plans.values(), tiles);
   const routing = createStreamRouting(project.featureViews.values(), log.partitionCount);
-  const { memoryBytesMax } = project.limits;
   const rows = createWindowedRows({
     plans,
     store: tiles,
     stored,
+    partitionCount: log.partitionCount,
     partitionOf: (view, key) => routing.partitionOf(view, key),
-    memoryBytesMax,
+    memoryBytesMax: project.limits.memoryBytesMax,
+    staleMsMax: project.cache.staleMsMax,
   });
   const counts = createApplierCounts(metrics);
   const applier = createApplier({
@@ -130,6 +131,7 @@ function joinedSource(store: OnlineStore, rows: WindowedRows): RowSource {
       const [fromStore, fromRows] = [plain.values(), windowed.values()];
       return keys.map((key) => (isStored(key) ? fromStore : fromRows).next().value as Row | null);
     },
-    staleMs: (view, key, row) => (view.stream === undefined ? store.staleMs(view, key, row) : 0),
+    staleMs: (view, key, row) =>
+      view.stream === undefined ? store.staleMs(view, key, row) : rows.staleMs(row),
   };
 }

@@ -65,7 +65,14 @@ export interface AppliedBatch {
 }
 
 export interface TileStore {
-  /** @throws MillraceError STORE_FAILED */
+  /** Most events that a batch should hold: a large one holds up what else the store does. */
+  readonly batchRecordsMax: number;
+
+  /**
+   * How far a partition is applied. What others have changed until then is told by the next `takeChanged`, or its epoch
+   * has ended.
+   * @throws MillraceError STORE_FAILED
+   */
   position(partition: number): Promise<Position>;
 
   /** The tiles of an entity, if they can be had at once; undefined = ask `read`. */
@@ -81,8 +88,18 @@ export interface TileStore {
    */
   commit(batch: AppliedBatch): Promise<boolean>;
 
-  /** Names (`tiledName`) of entities whose tiles others have changed since the last call; undefined = any may have. */
-  takeChanged(): readonly string[] | undefined;
+  /** Names (`tiledName`) of entities whose tiles others have changed since the last call, of the epochs that last. */
+  takeChanged(): readonly string[];
+
+  /**
+   * Counts the times without a gap in what `takeChanged` tells of a partition; 0 = at the moment nothing is told. What
+   * was read in one epoch is true for as long as the epoch lasts and no change of it is told. To be looked at after
+   * `takeChanged`.
+   */
+  epochOf(partition: number): number;
+
+  /** Whether reads of a partition fail at once at the moment, because its server does not answer. */
+  isAway(partition: number): boolean;
 
   /**
    * Looks at the next tiles, from the first one after the last, and drops those that are expired. Nobody is told: no

@@ -4,10 +4,15 @@
  * the next prediction before it is stored with them. That is sound: it is in the log already, and will be applied by
  * somebody.
  *
- * Tiles that have events in them which are not stored are pinned: they leave the memory when they are stored, not
- * before. What other processes change is forgotten at the first read of each turn of the event loop.
+ * - Tiles that have events in them which are not stored are pinned: they leave the memory when they are stored, not
+ *   before.
+ * - What other processes change is not true any more from the first read of the next turn of the event loop on; nor is
+ *   anything of a partition of which changes may have been missed. It is read again.
+ * - While the store is away, what was true last is given, up to `staleMsMax` after it was. What is not in memory then is
+ *   missing, or an error, as its view says (`on_unavailable`).
  */
 import { LRUCache } from 'lru-cache';
+import { MillraceError } from '../errors.ts';
 import type { EntityKey, Row, RowKey } from '../features/online-store.ts';
 import type { FeatureView } from '../project/project.ts';
 import type { EntityTiles } from './entity-tiles.ts';
@@ -21,12 +26,16 @@ export interface WindowedRows {
   get(view: FeatureView, key: EntityKey, asOfMs: number, isHistorical: boolean): Row | null | undefined;
   read(keys: readonly RowKey[], asOfMs: number, isHistorical: boolean): Promise<(Row | null)[]>;
 
-  /** For whoever applies events to one partition: the tiles of its entities, pinned until `release`. */
+  /** How long ago a row was last known to be true that was just given; 0 = it is. */
+  staleMs(row: Row | null): number;
+
+  /**
+   * For whoever applies events to one partition: the tiles of its entities, pinned until `release`.
+   * @throws MillraceError STORE_FAILED
+   */
   take(entities: readonly TiledEntity[]): Promise<readonly TakenTiles[]>;
-  /** @param isStored whether all that was changed is stored; else it is forgotten */
+  /** @param isStored whether all that was changed is stored; else it is read again */
   release(taken: readonly TakenTiles[], isStored: boolean): void;
-  /** Somebody else has applied events of the partition. */
-  forgetPartition(partition: number): void;
 }
 
 export interface TakenTiles {
@@ -39,16 +48,21 @@ export interface WindowedRowsParts {
   readonly plans: ReadonlyMap<FeatureView, TilePlan>;
   readonly store: TileStore;
   readonly stored: StoredTiles;
+  readonly partitionCount: number;
   readonly partitionOf: (view: FeatureView, key: EntityKey) => number;
   readonly memoryBytesMax: number;
+  readonly staleMsMax: number;
 }
 
 interface Kept extends TakenTiles {
   readonly measuredAtMs: number;
+  /** When it was true last; undefined = it is. */
+  trueUntilMs: number | undefined;
 }
 
 interface Reading {
   readonly partition: number;
+  readonly epoch: number;
   readonly tiles: Promise<Kept>;
 }
 
@@ -63,10 +77,14 @@ class TilesInMemory implements WindowedRows {
   private readonly parts: WindowedRowsParts;
   private readonly kept: LRUCache<string, Kept>;
   private readonly pinned = new Map<string, Kept>();
-  /** Names of pinned tiles that somebody else has changed: not to be kept. */
+  /** Names of pinned tiles that are not to be kept as true: somebody else has changed them, or may have. */
   private readonly outdated = new Set<string>();
   /** Reads of tiles that are not here yet, and that nobody has changed since they began. */
   private readonly reading = new Map<string, Reading>();
+  /** Of each partition, as of the last look. */
+  private readonly epochs: number[] = [];
+  /** Rows that were given while the store was away, and when they were true last. */
+  private readonly staleRows = new WeakMap<Row, number>();
   private isFresh = false;
 
   constructor(parts: WindowedRowsParts) {
@@ -75,17 +93,25 @@ class TilesInMemory implements WindowedRows {
   }
 
   get(view: FeatureView, key: EntityKey, asOfMs: number, isHistorical: boolean): Row | null | undefined {
-    return this.find(view, key)?.tiles.read(asOfMs, isHistorical);
+    const found = this.find(view, key);
+    if (found !== undefined) return found.tiles.read(asOfMs, isHistorical);
+    if (!this.parts.store.isAway(this.parts.partitionOf(view, key))) return undefined;
+    const last = this.lastTrue(view, key);
+    return last && this.staleRow(last, asOfMs, isHistorical);
   }
 
   async read(keys: readonly RowKey[], asOfMs: number, isHistorical: boolean): Promise<(Row | null)[]> {
-    const found = await Promise.all(
-      keys.map(async ({ view, key }) => this.find(view, key) ?? (await this.load(this.entityOf(view, key)))),
-    );
-    return found.map(({ tiles }) => tiles.read(asOfMs, isHistorical));
+    return Promise.all(keys.map(async ({ view, key }) => this.readOne(view, key, asOfMs, isHistorical)));
+  }
+
+  staleMs(row: Row | null): number {
+    const trueUntilMs = row === null ? undefined : this.staleRows.get(row);
+    return trueUntilMs === undefined ? 0 : performance.now() - trueUntilMs;
   }
 
   async take(entities: readonly TiledEntity[]): Promise<readonly TakenTiles[]> {
+    // Also of this turn: what is taken must be true as of the position that was read in it.
+    this.forgetChanged();
     const taken = await Promise.all(
       entities.map(async (entity) => this.find(entity.view, entity.key) ?? (await this.load(entity))),
     );
@@ -101,51 +127,95 @@ class TilesInMemory implements WindowedRows {
       this.pinned.delete(name);
       // A read that began before these events were stored would bring back tiles without them.
       this.reading.delete(name);
-      const isOutdated = this.outdated.delete(name);
-      if (!isStored || isOutdated || each === undefined) this.kept.delete(name);
-      else if (this.kept.peek(name) !== each || nowMs - each.measuredAtMs > MEASURE_EVERY_MS)
+      const isOutdated = this.outdated.delete(name) || this.parts.store.epochOf(entity.partition) === 0;
+      if (each === undefined) continue;
+      if (this.kept.peek(name) !== each || nowMs - each.measuredAtMs > MEASURE_EVERY_MS)
         this.keep(entity, each.tiles);
+      if (!isStored || isOutdated) this.outdate(name);
     }
-  }
-
-  forgetPartition(partition: number): void {
-    for (const [name, { entity }] of this.kept.entries())
-      if (entity.partition === partition) this.kept.delete(name);
-    for (const [name, read] of this.reading) if (read.partition === partition) this.reading.delete(name);
   }
 
   /** Once a turn. */
-  private forgetChanged(): void {
+  private refresh(): void {
     if (this.isFresh) return;
     this.isFresh = true;
     setImmediate(() => (this.isFresh = false));
-    const changed = this.parts.store.takeChanged();
-    if (changed === undefined) {
-      this.kept.clear();
-      this.reading.clear();
-    }
-    for (const name of changed ?? this.pinned.keys()) {
-      this.kept.delete(name);
-      this.reading.delete(name);
-      if (this.pinned.has(name)) this.outdated.add(name);
+    this.forgetChanged();
+  }
+
+  private forgetChanged(): void {
+    for (const name of this.parts.store.takeChanged()) this.outdate(name);
+    for (let partition = 0; partition < this.parts.partitionCount; partition++) {
+      const epoch = this.parts.store.epochOf(partition);
+      if (epoch !== this.epochs[partition]) this.endEpoch(partition);
+      this.epochs[partition] = epoch;
     }
   }
 
+  private endEpoch(partition: number): void {
+    for (const [name, { entity }] of this.kept.entries())
+      if (entity.partition === partition) this.outdate(name);
+    for (const [name, { entity }] of this.pinned) if (entity.partition === partition) this.outdate(name);
+  }
+
+  private outdate(name: string): void {
+    this.reading.delete(name);
+    if (this.pinned.has(name)) this.outdated.add(name);
+    const kept = this.kept.peek(name);
+    if (kept !== undefined) kept.trueUntilMs ??= performance.now();
+  }
+
   private find(view: FeatureView, key: EntityKey): Kept | undefined {
-    this.forgetChanged();
+    this.refresh();
     const name = tiledName({ view, key });
-    const found = this.pinned.get(name) ?? this.kept.get(name);
-    if (found !== undefined) return found;
+    const pinned = this.pinned.get(name);
+    if (pinned !== undefined) return pinned;
+    const kept = this.kept.get(name);
+    if (kept !== undefined && kept.trueUntilMs === undefined) return kept;
     const entity = this.entityOf(view, key);
     const tiles = this.parts.store.get(entity);
     return tiles === undefined ? undefined : this.keepStored(entity, tiles);
   }
 
+  private async readOne(
+    view: FeatureView,
+    key: EntityKey,
+    asOfMs: number,
+    isHistorical: boolean,
+  ): Promise<Row | null> {
+    try {
+      const found = this.find(view, key) ?? (await this.load(this.entityOf(view, key)));
+      return found.tiles.read(asOfMs, isHistorical);
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.code !== 'STORE_FAILED') throw error;
+      const last = this.lastTrue(view, key);
+      if (last !== undefined) return this.staleRow(last, asOfMs, isHistorical);
+      if (view.onUnavailable === 'default') return null;
+      throw error;
+    }
+  }
+
+  /** What may be given while the store is away. */
+  private lastTrue(view: FeatureView, key: EntityKey): Kept | undefined {
+    const kept = this.kept.get(tiledName({ view, key }));
+    if (kept?.trueUntilMs === undefined) return kept;
+    return performance.now() - kept.trueUntilMs > this.parts.staleMsMax ? undefined : kept;
+  }
+
+  private staleRow({ tiles, trueUntilMs }: Kept, asOfMs: number, isHistorical: boolean): Row | null {
+    const row = tiles.read(asOfMs, isHistorical);
+    if (row !== null && trueUntilMs !== undefined) this.staleRows.set(row, trueUntilMs);
+    return row;
+  }
+
   private async load(entity: TiledEntity): Promise<Kept> {
     const name = tiledName(entity);
+    const { partition } = entity;
+    const epoch = this.parts.store.epochOf(partition);
     const known = this.reading.get(name);
-    if (known !== undefined) return known.tiles;
-    const read: Reading = { partition: entity.partition, tiles: this.loadStored(entity, () => isCurrent()) };
+    // Without an epoch nothing tells whether it was read before somebody else changed it.
+    if (known !== undefined && epoch !== 0 && known.epoch === epoch) return known.tiles;
+    const read: Reading = { partition, epoch, tiles: this.loadStored(entity, () => isCurrent()) };
     const isCurrent = (): boolean => this.reading.get(name) === read;
     this.reading.set(name, read);
     try {
@@ -157,8 +227,14 @@ class TilesInMemory implements WindowedRows {
 
   /** What was changed while it was read is for those who wait for it only. */
   private async loadStored(entity: TiledEntity, isCurrent: () => boolean): Promise<Kept> {
-    const [tiles = []] = await this.parts.store.read([entity]);
-    return isCurrent() ? this.keepStored(entity, tiles) : this.keptOf(entity, this.decode(entity, tiles));
+    const { store } = this.parts;
+    const epoch = store.epochOf(entity.partition);
+    const [tiles = []] = await store.read([entity]);
+    if (!isCurrent()) return this.keptOf(entity, this.decode(entity, tiles));
+    const kept = this.keepStored(entity, tiles);
+    // The best that is known, should the store go away.
+    if (epoch === 0 || epoch !== store.epochOf(entity.partition)) this.outdate(tiledName(entity));
+    return kept;
   }
 
   private keepStored(entity: TiledEntity, stored: readonly StoredTile[]): Kept {
@@ -170,7 +246,8 @@ class TilesInMemory implements WindowedRows {
   }
 
   private keptOf(entity: TiledEntity, tiles: EntityTiles): Kept {
-    return { entity, plan: this.planOf(entity.view), tiles, measuredAtMs: performance.now() };
+    const measuredAtMs = performance.now();
+    return { entity, plan: this.planOf(entity.view), tiles, measuredAtMs, trueUntilMs: undefined };
   }
 
   /** The cache measures an entry only when it is new. */

@@ -1,6 +1,6 @@
 /** What every tile store must do, whatever it keeps tiles in. Each driver runs this suite. */
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { SetAsideEntry, SetAsideLog } from '../../src/events/set-aside-log.ts';
 import { ENTITY_KEY_BYTES_MAX } from '../../src/features/entity-key.ts';
 import { tiledName } from '../../src/streaming/tile-store.ts';
@@ -225,36 +225,51 @@ function describeEntities(store: () => TileStore): void {
 }
 
 function describeInstances(current: () => [OpenedTiles, TilesPlace]): void {
-  const changedOf = ({ tiles }: OpenedTiles): string[] | undefined => {
-    const changed = tiles.takeChanged();
-    return changed && [...new Set(changed)].toSorted();
+  /** All that was changed until now is told then, at the latest. */
+  const changedOf = async ({ tiles }: OpenedTiles): Promise<string[]> => {
+    await tiles.position(0);
+    return [...new Set(tiles.takeChanged())].toSorted();
   };
 
   it('tells the other instances which entities were changed, once, and not the one that changed them', async () => {
     const [one, place] = current();
     const other = await place.open();
-    expect([changedOf(one), changedOf(other)]).toEqual([[], []]);
+    expect([await changedOf(one), await changedOf(other)]).toEqual([[], []]);
+    const epochs = [one, other].map(({ tiles }) => tiles.epochOf(0));
+    expect(epochs).not.toContain(0);
     const lax = entity('LAX', 0, byDestination);
     await one.tiles.commit(batch(nowhere, 1, [change(entity('JFK'), 0, 'a'), change(lax, 0, 'b')]));
-    expect(changedOf(one)).toEqual([]);
-    expect(changedOf(other)).toEqual([lax, entity('JFK')].map(tiledName).toSorted());
-    expect(changedOf(other)).toEqual([]);
+    expect(await changedOf(one)).toEqual([]);
+    expect(await changedOf(other)).toEqual([lax, entity('JFK')].map(tiledName).toSorted());
+    expect(await changedOf(other)).toEqual([]);
     await other.tiles.commit(batch(nowhere, 9, [change(entity('SEA'), 0, 'c')]));
-    expect([changedOf(one), changedOf(other)]).toEqual([[], []]);
+    expect([await changedOf(one), await changedOf(other)]).toEqual([[], []]);
+    expect([one, other].map(({ tiles }) => tiles.epochOf(0))).toEqual(epochs);
   });
 
-  it('tells all or says that anything may have changed, however much it was', async () => {
+  it('tells of changes without being asked for the position', async () => {
     const [one, place] = current();
     const other = await place.open();
-    changedOf(other);
-    for (let n = 0; n < 40; n++) {
-      const many = Array.from({ length: 60 }, (_, i) =>
+    await changedOf(other);
+    await one.tiles.commit(batch(nowhere, 1, [change(entity('JFK'), 0, 'a')]));
+    await vi.waitFor(() => expect(other.tiles.takeChanged()).toEqual([tiledName(entity('JFK'))]));
+  });
+
+  it('tells all, or ends the epoch, however much it was', async () => {
+    const [one, place] = current();
+    const other = await place.open();
+    await changedOf(other);
+    const epoch = other.tiles.epochOf(0);
+    for (let n = 0; n < 200; n++) {
+      const many = Array.from({ length: n < 40 ? 60 : 1 }, (_, i) =>
         change(entity(`${n}-${i}-${'é'.repeat(300)}`), 0, 'a'),
       );
       await one.tiles.commit(batch({ offset: n, maxTimeMs: 7 }, n + 1, many));
     }
-    expect([undefined, 2400]).toContain(changedOf(other)?.length);
-    expect(changedOf(other)).toEqual([]);
+    const changed = await changedOf(other);
+    if (other.tiles.epochOf(0) === epoch) expect(changed).toHaveLength(40 * 60 + 160);
+    expect(await changedOf(other)).toEqual([]);
+    expect(other.tiles.epochOf(0)).not.toBe(0);
   });
 
   it('keeps tiles, positions and forms over a restart', async () => {
