@@ -1,12 +1,10 @@
 /**
- * A set-aside log as a database of the LMDB environment: number (u48, big-endian) -> entry. Under the key of one zero
- * byte, which sorts before all numbers, is its state: the next number and the count.
- *
- *   entry   u16 partition | float64 offset | float64 time | u32 length of the reason | reason | record
+ * A set-aside log as a database of the LMDB environment: number (u48, big-endian) -> entry (set-aside-entry.ts). Under the
+ * key of one zero byte, which sorts before all numbers, is its state: the next number and the count.
  */
 import type { LmdbDatabase, LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { EventCodec } from './event-codec.ts';
-import type { AcceptedEvent } from './event.ts';
+import { decodeSetAside, encodeSetAside } from './set-aside-entry.ts';
 import type { SetAside, SetAsideEntry, SetAsideLog, SetAsideName } from './set-aside-log.ts';
 
 export interface LmdbSetAsideLog extends SetAsideLog {
@@ -16,7 +14,6 @@ export interface LmdbSetAsideLog extends SetAsideLog {
 
 const NUMBER_BYTES = 6;
 const NUMBER_MAX = 2 ** 48 - 1;
-const HEADER_BYTES = 22;
 const stateKey = Buffer.from([0]);
 
 interface State {
@@ -45,7 +42,7 @@ export function openLmdbSetAsideLog(
 
   function find(number: number): SetAside[] {
     const bytes = database.get(numberKey(number));
-    return bytes === undefined ? [] : [decodeEntry(number, bytes, codec)];
+    return bytes === undefined ? [] : [decodeSetAside(number, bytes, codec)];
   }
 
   return {
@@ -54,7 +51,7 @@ export function openLmdbSetAsideLog(
     add(entries) {
       if (entries.length === 0) return;
       const { next, count } = readState(database);
-      entries.forEach((entry, i) => database.put(numberKey(next + i), encodeEntry(entry)));
+      entries.forEach((entry, i) => database.put(numberKey(next + i), encodeSetAside(entry)));
       putState(database, { next: next + entries.length, count: count + entries.length });
     },
 
@@ -65,7 +62,7 @@ export function openLmdbSetAsideLog(
     async list(fromNumber, limit) {
       const range = { start: numberKey(fromNumber), end: numberKey(NUMBER_MAX), limit };
       const found = reading(() => database.range(range));
-      return found.map(({ key, value }) => decodeEntry(key.readUIntBE(0, NUMBER_BYTES), value, codec));
+      return found.map(({ key, value }) => decodeSetAside(key.readUIntBE(0, NUMBER_BYTES), value, codec));
     },
 
     async get(numbers) {
@@ -101,36 +98,4 @@ function putState(database: LmdbDatabase<Buffer>, { next, count }: State): void 
   const bytes = Buffer.allocUnsafe(16);
   bytes.writeDoubleBE(count, bytes.writeDoubleBE(next, 0));
   database.put(stateKey, bytes);
-}
-
-function encodeEntry({ partition, offset, reason, atMs, bytes }: SetAsideEntry): Buffer {
-  const text = Buffer.from(reason);
-  const header = Buffer.allocUnsafe(HEADER_BYTES);
-  let at = header.writeUInt16BE(partition, 0);
-  at = header.writeDoubleBE(offset, at);
-  at = header.writeDoubleBE(atMs, at);
-  header.writeUInt32BE(text.length, at);
-  return Buffer.concat([header, text, bytes]);
-}
-
-function decodeEntry(number: number, entry: Buffer, codec: EventCodec): SetAside {
-  const to = HEADER_BYTES + entry.readUInt32BE(HEADER_BYTES - 4);
-  const bytes = entry.subarray(to);
-  return {
-    number,
-    partition: entry.readUInt16BE(0),
-    offset: entry.readDoubleBE(2),
-    atMs: entry.readDoubleBE(10),
-    reason: entry.toString('utf8', HEADER_BYTES, to),
-    bytes,
-    event: decodeEvent(bytes, codec),
-  };
-}
-
-function decodeEvent(bytes: Buffer, codec: EventCodec): AcceptedEvent | undefined {
-  try {
-    return codec.decode(bytes)?.event;
-  } catch {
-    return undefined;
-  }
 }

@@ -11,9 +11,8 @@ import { createTileCodec, storedColumns } from './tile-codec.ts';
 import type { StoredColumns } from './tile-codec.ts';
 import type { Stream } from '../project/project.ts';
 import type { SizePlan, TilePlan } from './tile-plan.ts';
+import { FORM_ID_BYTES } from './tile-store.ts';
 import type { StoredTile, TileForm, TileStore } from './tile-store.ts';
-
-const FORM_ID_BYTES = 6;
 
 export interface StoredTiles {
   encode(plan: TilePlan, sized: SizedTile): Buffer;

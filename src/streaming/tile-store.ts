@@ -35,6 +35,9 @@ export interface SweepStep {
   readonly isDone: boolean;
 }
 
+/** The id of its form is what a stored tile begins with (stored-tiles.ts). */
+export const FORM_ID_BYTES = 6;
+
 export interface StoredTile extends TilePlace {
   readonly bytes: Buffer;
 }

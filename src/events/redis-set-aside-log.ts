@@ -1,0 +1,106 @@
+/**
+ * A set-aside log in Redis: for each partition N of the event log a stream `mr:<project>:<name>:{pN}`, to which the script
+ * that moves the applied offset adds entries with the ids `1-0`, `2-0` and so on. The number of an entry is made of its id
+ * and its partition.
+ */
+import { redisFailure } from '../redis/redis-commands.ts';
+import type { RedisCommands } from '../redis/redis-commands.ts';
+import type { RedisCommand } from '../redis/redis-shard.ts';
+import type { EventCodec } from './event-codec.ts';
+import { decodeSetAside } from './set-aside-entry.ts';
+import type { SetAside, SetAsideLog, SetAsideName } from './set-aside-log.ts';
+
+export interface RedisSetAsideLog extends SetAsideLog {
+  /** Of the stream of a partition. */
+  keyOf(partition: number): string;
+}
+
+export interface RedisSetAsideParts {
+  readonly project: string;
+  readonly name: SetAsideName;
+  readonly partitionCount: number;
+  readonly commands: RedisCommands;
+  readonly codec: Pick<EventCodec, 'decode'>;
+}
+
+const TIMEOUT_MS = 5000;
+
+/** Of an entry: `<n>-0`, and its fields and values in turn. */
+type StreamEntry = readonly [Buffer, readonly Buffer[]];
+
+export function createRedisSetAsideLog(parts: RedisSetAsideParts): RedisSetAsideLog {
+  const { project, name, partitionCount, commands, codec } = parts;
+  const keyOf = (partition: number): string => `mr:${project}:${name}:{p${partition}}`;
+  const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
+
+  /** Numbers begin with 1, and those of one partition grow by the number of partitions. */
+  const numberOf = (n: number, partition: number): number => (n - 1) * partitionCount + partition + 1;
+  const placeOf = (number: number): { readonly n: number; readonly partition: number } => ({
+    n: Math.floor((number - 1) / partitionCount) + 1,
+    partition: (number - 1) % partitionCount,
+  });
+
+  async function each(of: readonly number[], command: (index: number) => RedisCommand): Promise<unknown[]> {
+    const replies = await commands.sendEach(of.map(keyOf), command, TIMEOUT_MS);
+    const failed = replies.find((reply) => reply instanceof Error);
+    if (failed !== undefined) throw redisFailure(failed);
+    return replies;
+  }
+
+  function decodeAll(reply: unknown, partition: number): SetAside[] {
+    return (reply as readonly StreamEntry[]).map(([id, [, bytes]]) =>
+      decodeSetAside(numberOf(Number.parseInt(String(id), 10), partition), bytes as Buffer, codec),
+    );
+  }
+
+  return {
+    name,
+    keyOf,
+
+    async count() {
+      const lengths = await each(partitions, (partition) => ['XLEN', keyOf(partition)]);
+      return lengths.reduce<number>((sum, length) => sum + Number(length), 0);
+    },
+
+    async list(fromNumber, limit) {
+      const first = (partition: number): number =>
+        Math.max(1, Math.ceil((fromNumber - 1 - partition) / partitionCount) + 1);
+      const replies = await each(partitions, (partition) => [
+        'XRANGE',
+        keyOf(partition),
+        `${first(partition)}-0`,
+        '+',
+        'COUNT',
+        limit,
+      ]);
+      const found = replies.flatMap(decodeAll);
+      return found.sort((a, b) => a.number - b.number).slice(0, limit);
+    },
+
+    async get(numbers) {
+      const places = numbers.filter((number) => number >= 1).map(placeOf);
+      const replies = await each(
+        places.map(({ partition }) => partition),
+        (i) => {
+          const { n, partition } = places[i] as (typeof places)[number];
+          return ['XRANGE', keyOf(partition), `${n}-0`, `${n}-0`];
+        },
+      );
+      return replies.flatMap((reply, i) =>
+        decodeAll(reply, (places[i] as (typeof places)[number]).partition),
+      );
+    },
+
+    async remove(numbers) {
+      const places = numbers.filter((number) => number >= 1).map(placeOf);
+      const removed = await each(
+        places.map(({ partition }) => partition),
+        (i) => {
+          const { n, partition } = places[i] as (typeof places)[number];
+          return ['XDEL', keyOf(partition), `${n}-0`];
+        },
+      );
+      return removed.reduce<number>((sum, count) => sum + Number(count), 0);
+    },
+  };
+}
