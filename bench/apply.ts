@@ -16,8 +16,9 @@ import { openLmdbStore } from '../src/features/lmdb-store.ts';
 import { openLmdbEnvironment } from '../src/lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../src/lmdb/lmdb-environment.ts';
 import type { Project } from '../src/project/project.ts';
-import { openLmdbStreaming } from '../src/streaming/open-lmdb-streaming.ts';
-import type { LmdbStreaming } from '../src/streaming/open-lmdb-streaming.ts';
+import { openEventStreaming } from '../src/streaming/event-streaming.ts';
+import { openLmdbEvents } from '../src/streaming/open-lmdb-events.ts';
+import type { EventStreaming } from '../src/streaming/event-streaming.ts';
 import { createStreamRouting } from '../src/streaming/stream-routing.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
@@ -56,10 +57,14 @@ async function append(log: EventLog, events: readonly AcceptedEvent[]): Promise<
   await log.append(events.map((event) => ({ event, partitions: routing.partitionsOf(event) })));
 }
 
-async function openStreams(environment: LmdbEnvironment): Promise<LmdbStreaming> {
+async function openStreams(environment: LmdbEnvironment): Promise<EventStreaming> {
   const store = await openLmdbStore({ environment, views: [] });
   const parts = { metrics: createMetrics(), clock: systemClock, logger: createLog('silent') };
-  return openLmdbStreaming(environment, { project, store, ...parts });
+  return openEventStreaming(await openLmdbEvents(environment, { project, ...parts }), {
+    project,
+    store,
+    ...parts,
+  });
 }
 
 async function withEnvironment<T>(use: (environment: LmdbEnvironment) => Promise<T>): Promise<T> {
@@ -126,7 +131,7 @@ export async function benchFreshness(eventsPerSecond: number, seconds: number): 
   });
 }
 
-async function untilSeen({ source }: LmdbStreaming, key: string): Promise<number> {
+async function untilSeen({ source }: EventStreaming, key: string): Promise<number> {
   const acknowledgedMs = performance.now();
   while ((source.get(view, key, Date.now(), false) ?? null) === null) await turn();
   return performance.now() - acknowledgedMs;

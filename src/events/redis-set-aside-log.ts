@@ -3,7 +3,6 @@
  * that moves the applied offset adds entries with the ids `1-0`, `2-0` and so on. The number of an entry is made of its id
  * and its partition.
  */
-import { redisFailure } from '../redis/redis-commands.ts';
 import type { RedisCommands } from '../redis/redis-commands.ts';
 import type { RedisCommand } from '../redis/redis-shard.ts';
 import type { EventCodec } from './event-codec.ts';
@@ -32,24 +31,32 @@ export function createRedisSetAsideLog(parts: RedisSetAsideParts): RedisSetAside
   const { project, name, partitionCount, commands, codec } = parts;
   const keyOf = (partition: number): string => `mr:${project}:${name}:{p${partition}}`;
   const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
-
-  /** Numbers begin with 1, and those of one partition grow by the number of partitions. */
-  const numberOf = (n: number, partition: number): number => (n - 1) * partitionCount + partition + 1;
-  const placeOf = (number: number): { readonly n: number; readonly partition: number } => ({
-    n: Math.floor((number - 1) / partitionCount) + 1,
-    partition: (number - 1) % partitionCount,
-  });
+  const entryNumbers = createNumbers(partitionCount);
 
   async function each(of: readonly number[], command: (index: number) => RedisCommand): Promise<unknown[]> {
-    const replies = await commands.sendEach(of.map(keyOf), command, TIMEOUT_MS);
-    const failed = replies.find((reply) => reply instanceof Error);
-    if (failed !== undefined) throw redisFailure(failed);
-    return replies;
+    return commands.sendAll(of.map(keyOf), command, TIMEOUT_MS);
+  }
+
+  async function eachPlace(
+    places: readonly Place[],
+    command: (key: string, id: string) => RedisCommand,
+  ): Promise<unknown[]> {
+    return each(
+      places.map(({ partition }) => partition),
+      (i) => {
+        const { n, partition } = places[i] as Place;
+        return command(keyOf(partition), `${n}-0`);
+      },
+    );
   }
 
   function decodeAll(reply: unknown, partition: number): SetAside[] {
     return (reply as readonly StreamEntry[]).map(([id, [, bytes]]) =>
-      decodeSetAside(numberOf(Number.parseInt(String(id), 10), partition), bytes as Buffer, codec),
+      decodeSetAside(
+        entryNumbers.numberOf(Number.parseInt(String(id), 10), partition),
+        bytes as Buffer,
+        codec,
+      ),
     );
   }
 
@@ -65,42 +72,45 @@ export function createRedisSetAsideLog(parts: RedisSetAsideParts): RedisSetAside
     async list(fromNumber, limit) {
       const first = (partition: number): number =>
         Math.max(1, Math.ceil((fromNumber - 1 - partition) / partitionCount) + 1);
-      const replies = await each(partitions, (partition) => [
-        'XRANGE',
-        keyOf(partition),
-        `${first(partition)}-0`,
-        '+',
-        'COUNT',
-        limit,
-      ]);
-      const found = replies.flatMap(decodeAll);
+      const command = (partition: number): RedisCommand => {
+        return ['XRANGE', keyOf(partition), `${first(partition)}-0`, '+', 'COUNT', limit];
+      };
+      const found = (await each(partitions, command)).flatMap(decodeAll);
       return found.sort((a, b) => a.number - b.number).slice(0, limit);
     },
 
     async get(numbers) {
-      const places = numbers.filter((number) => number >= 1).map(placeOf);
-      const replies = await each(
-        places.map(({ partition }) => partition),
-        (i) => {
-          const { n, partition } = places[i] as (typeof places)[number];
-          return ['XRANGE', keyOf(partition), `${n}-0`, `${n}-0`];
-        },
-      );
-      return replies.flatMap((reply, i) =>
-        decodeAll(reply, (places[i] as (typeof places)[number]).partition),
-      );
+      const places = entryNumbers.placesOf(numbers);
+      const replies = await eachPlace(places, (key, id) => ['XRANGE', key, id, id]);
+      return replies.flatMap((reply, i) => decodeAll(reply, (places[i] as Place).partition));
     },
 
     async remove(numbers) {
-      const places = numbers.filter((number) => number >= 1).map(placeOf);
-      const removed = await each(
-        places.map(({ partition }) => partition),
-        (i) => {
-          const { n, partition } = places[i] as (typeof places)[number];
-          return ['XDEL', keyOf(partition), `${n}-0`];
-        },
-      );
+      const removed = await eachPlace(entryNumbers.placesOf(numbers), (key, id) => ['XDEL', key, id]);
       return removed.reduce<number>((sum, count) => sum + Number(count), 0);
     },
+  };
+}
+
+/** Where an entry is: `n` is the first part of its id. */
+interface Place {
+  readonly n: number;
+  readonly partition: number;
+}
+
+/** Numbers begin with 1, and those of one partition grow by the number of partitions. */
+function createNumbers(partitionCount: number): {
+  numberOf(n: number, partition: number): number;
+  placesOf(numbers: readonly number[]): Place[];
+} {
+  return {
+    numberOf: (n, partition) => (n - 1) * partitionCount + partition + 1,
+    placesOf: (numbers) =>
+      numbers
+        .filter((number) => number >= 1)
+        .map((number) => ({
+          n: Math.floor((number - 1) / partitionCount) + 1,
+          partition: (number - 1) % partitionCount,
+        })),
   };
 }

@@ -27,7 +27,7 @@ export interface ConnectionOptions {
    * @returns warnings, sentences
    * @throws MillraceError STARTUP_FAILED
    */
-  check(shard: RedisShard, user: RedisUser, info: string): Promise<readonly string[]>;
+  readonly check: (shard: RedisShard, user: RedisUser, info: string) => Promise<readonly string[]>;
 }
 
 const CHECK_TIMEOUT_MS = 5000;

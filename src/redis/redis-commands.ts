@@ -33,6 +33,12 @@ export interface RedisCommands {
     command: (index: number) => RedisCommand | HashRead<unknown>,
     timeoutMs: number,
   ): Promise<unknown[]>;
+  /** @throws MillraceError STORE_FAILED if one of them failed; the others may have been carried out */
+  sendAll(
+    names: readonly string[],
+    command: (index: number) => RedisCommand,
+    timeoutMs: number,
+  ): Promise<unknown[]>;
   /** @throws MillraceError STORE_FAILED */
   send(name: string, command: RedisCommand, timeoutMs: number): Promise<unknown>;
   /** As `sendEach`; a server that does not know the script yet gets its text. */
@@ -91,12 +97,20 @@ export function createRedisCommands(connection: RedisConnection): RedisCommands 
     }
   }
 
+  async function sendAll(
+    names: readonly string[],
+    command: (index: number) => RedisCommand,
+    timeoutMs: number,
+  ): Promise<unknown[]> {
+    return successes(await sendEach(names, command, timeoutMs));
+  }
+
   return {
     sendEach,
+    sendAll,
 
     async send(name, command, timeoutMs) {
-      const [reply] = await sendEach([name], () => command, timeoutMs);
-      if (reply instanceof Error) throw redisFailure(reply);
+      const [reply] = await sendAll([name], () => command, timeoutMs);
       return reply;
     },
 
@@ -150,6 +164,13 @@ function isRedirection(reply: unknown): boolean {
 
 function isUnknownScript(reply: unknown): boolean {
   return reply instanceof Error && reply.message.startsWith('NOSCRIPT');
+}
+
+/** @throws MillraceError STORE_FAILED if one of the replies is an error */
+export function successes(replies: unknown[]): unknown[] {
+  const failed = replies.find((reply) => reply instanceof Error);
+  if (failed !== undefined) throw redisFailure(failed);
+  return replies;
 }
 
 const causes: readonly (readonly [RegExp, string])[] = [

@@ -15,8 +15,9 @@ import type { OpenPredictionLog } from '../serving/open-prediction-log.ts';
 import { openServing } from '../serving/serving.ts';
 import type { Serving } from '../serving/serving.ts';
 import { createLog } from '../telemetry/log.ts';
-import { openLmdbStreaming } from '../streaming/open-lmdb-streaming.ts';
-import type { LmdbStreaming } from '../streaming/open-lmdb-streaming.ts';
+import { openEventStreaming } from '../streaming/event-streaming.ts';
+import { openLmdbEvents } from '../streaming/open-lmdb-events.ts';
+import type { EventStreaming } from '../streaming/event-streaming.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -153,7 +154,7 @@ interface Opened {
   environment: LmdbEnvironment | undefined;
   store: OnlineStore | undefined;
   /** Undefined also where the project has no events. */
-  streaming: LmdbStreaming | undefined;
+  streaming: EventStreaming | undefined;
   /** Undefined also where no predictions are logged. */
   predictions: OpenPredictionLog | undefined;
   serving: Serving | undefined;
@@ -182,7 +183,10 @@ async function openParts(held: Opened, { project, options, metrics, log }: PartS
   if (hasPredictions && redis !== undefined) log.warn({}, LOCAL_PREDICTIONS);
   const shared = { project, metrics, clock, logger: log };
   if (hasEvents && environment !== undefined)
-    opened.streaming = await openLmdbStreaming(environment, { ...shared, store });
+    opened.streaming = await openEventStreaming(await openLmdbEvents(environment, shared), {
+      ...shared,
+      store,
+    });
   if (hasPredictions && environment !== undefined)
     opened.predictions = await openPredictionLog(environment, shared);
   const source = opened.streaming?.source ?? store;

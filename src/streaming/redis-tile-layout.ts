@@ -117,7 +117,7 @@ export function tileArguments(
   return { changed, keys, args };
 }
 
-export function fieldOf({ tileMs, startMs }: TilePlace): string {
+function fieldOf({ tileMs, startMs }: TilePlace): string {
   return `${tileMs}:${startMs}`;
 }
 

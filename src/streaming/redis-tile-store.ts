@@ -102,8 +102,8 @@ class RedisTileStore implements TileStore {
   async read(entities: readonly TiledEntity[]): Promise<(readonly StoredTile[])[]> {
     const names = entities.map((entity) => this.names.tiles(entity.partition, tiledName(entity)));
     const command = (i: number): RedisCommand => ['HGETALL', names[i] as string];
-    const replies = await this.parts.commands.sendEach(names, command, this.parts.readTimeoutMs);
-    const found = replies.map((reply) => readTiles(successOf(reply) as Buffer[]));
+    const replies = await this.parts.commands.sendAll(names, command, this.parts.readTimeoutMs);
+    const found = replies.map((reply) => readTiles(reply as Buffer[]));
     if (found.some((tiles) => tiles.some(({ bytes }) => !this.isKnownForm(bytes)))) await this.readForms();
     return found;
   }
@@ -195,10 +195,10 @@ class RedisTileStore implements TileStore {
       if (i % 2 === 0) return ['HMGET', names[i] as string, 'offset', 'max'];
       return ['XRANGE', this.names.changes(partitions[at] as number), ...rangeBehind(seen[at])];
     };
-    const replies = await this.parts.commands.sendEach(names, command, WRITE_TIMEOUT_MS);
+    const replies = await this.parts.commands.sendAll(names, command, WRITE_TIMEOUT_MS);
     return looks.map((look, i) => {
-      const position = readPosition(successOf(replies[2 * i]) as (Buffer | null)[]);
-      this.changes.end(look, position.offset, readCommits(successOf(replies[2 * i + 1])));
+      const position = readPosition(replies[2 * i] as (Buffer | null)[]);
+      this.changes.end(look, position.offset, readCommits(replies[2 * i + 1]));
       return position;
     });
   }
@@ -237,11 +237,6 @@ class RedisTileStore implements TileStore {
     for (let i = 0; i + 1 < reply.length; i += 2)
       this.forms.set(Number(String(reply[i])), JSON.parse(String(reply[i + 1])) as TileForm);
   }
-}
-
-function successOf(reply: unknown): unknown {
-  if (reply instanceof Error) throw redisFailure(reply);
-  return reply;
 }
 
 function setAsideArguments(entries: AppliedBatch['deadLetters']): RedisArgument[] {

@@ -1,5 +1,5 @@
 /** The sweep of tiles in Redis: partition by partition, entity by entity. */
-import { redisFailure } from '../redis/redis-commands.ts';
+import { successes } from '../redis/redis-commands.ts';
 import type { RedisCommands } from '../redis/redis-commands.ts';
 import type { RedisCommand } from '../redis/redis-shard.ts';
 import { dropScript, placeOf } from './redis-tile-layout.ts';
@@ -19,26 +19,17 @@ export function createRedisSweep(
   /** Of the entity that was looked at last; undefined = none of the partition was. */
   let last: string | undefined;
 
-  async function each(
-    partitionNames: readonly string[],
-    command: (index: number) => RedisCommand,
-  ): Promise<unknown[]> {
-    const replies = await commands.sendEach(partitionNames, command, TIMEOUT_MS);
-    const failed = replies.find((reply) => reply instanceof Error);
-    if (failed !== undefined) throw redisFailure(failed);
-    return replies;
-  }
-
   async function nextEntities(countMax: number): Promise<string[]> {
     const key = names.entities(partition);
     const from = last === undefined ? '-' : `(${last}`;
-    const [reply] = await each([key], () => ['ZRANGEBYLEX', key, from, '+', 'LIMIT', 0, countMax]);
+    const command: RedisCommand = ['ZRANGEBYLEX', key, from, '+', 'LIMIT', 0, countMax];
+    const reply = await commands.send(key, command, TIMEOUT_MS);
     return (reply as Buffer[]).map(String);
   }
 
   async function drop(entities: readonly string[], isExpired: (tile: SweptTile) => boolean): Promise<number> {
     const keys = entities.map((name) => names.tiles(partition, name));
-    const fields = await each(keys, (i) => ['HKEYS', keys[i] as string]);
+    const fields = await commands.sendAll(keys, (i) => ['HKEYS', keys[i] as string], TIMEOUT_MS);
     const calls = entities.flatMap((name, i) => {
       const expired = (fields[i] as Buffer[])
         .map(String)
@@ -48,9 +39,7 @@ export function createRedisSweep(
       const key = keys[i] as string;
       return [{ name: key, keys: [key, names.entities(partition)] as const, args: [name, ...expired] }];
     });
-    const dropped = await commands.runEach(dropScript, calls, TIMEOUT_MS);
-    const failed = dropped.find((reply) => reply instanceof Error);
-    if (failed !== undefined) throw redisFailure(failed);
+    const dropped = successes(await commands.runEach(dropScript, calls, TIMEOUT_MS));
     return dropped.reduce<number>((sum, count) => sum + Number(count), 0);
   }
 

@@ -267,7 +267,8 @@ function describeInstances(current: () => [OpenedTiles, TilesPlace]): void {
       await one.tiles.commit(batch({ offset: n, maxTimeMs: 7 }, n + 1, many));
     }
     const changed = await changedOf(other);
-    if (other.tiles.epochOf(0) === epoch) expect(changed).toHaveLength(40 * 60 + 160);
+    const isToldAll = changed.length === 40 * 60 + 160;
+    expect([isToldAll, other.tiles.epochOf(0) !== epoch]).toContain(true);
     expect(await changedOf(other)).toEqual([]);
     expect(other.tiles.epochOf(0)).not.toBe(0);
   });

@@ -5,8 +5,9 @@ import { createInterface } from 'node:readline';
 import { systemClock } from '../../src/clock.ts';
 import { openLmdbStore } from '../../src/features/lmdb-store.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
-import { openLmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
-import type { LmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
+import { openEventStreaming } from '../../src/streaming/event-streaming.ts';
+import { openLmdbEvents } from '../../src/streaming/open-lmdb-events.ts';
+import type { EventStreaming } from '../../src/streaming/event-streaming.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { BATCH_EVENTS, crashEvent, wrongCells } from './crash-events.ts';
@@ -108,12 +109,12 @@ async function compare({ path, events }: CrashRun): Promise<Omit<CrashResult, 'k
   return { missing, twice, setAside, cells, wrong };
 }
 
-async function openFolder(path: string): Promise<LmdbStreaming> {
+async function openFolder(path: string): Promise<EventStreaming> {
   const environment = await openLmdbEnvironment({ path });
   const store = await openLmdbStore({ environment, views: [] });
   const logger = createLog('error');
   const parts = { project: flightProject, store, metrics: createMetrics(), clock: systemClock, logger };
-  const streaming = await openLmdbStreaming(environment, parts);
+  const streaming = await openEventStreaming(await openLmdbEvents(environment, parts), parts);
   return {
     ...streaming,
     async close() {
@@ -124,7 +125,7 @@ async function openFolder(path: string): Promise<LmdbStreaming> {
 }
 
 /** How often each event is in the log, copies for other partitions not counted. */
-async function idsInLog({ log }: LmdbStreaming): Promise<Map<string, number>> {
+async function idsInLog({ log }: EventStreaming): Promise<Map<string, number>> {
   const ids = new Map<string, number>();
   for (const [partition, { firstOffset, nextOffset }] of (await log.sizes()).entries()) {
     for (let from = firstOffset; from < nextOffset;) {

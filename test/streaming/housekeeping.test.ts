@@ -7,8 +7,9 @@ import { openLmdbStore } from '../../src/features/lmdb-store.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { Project } from '../../src/project/project.ts';
-import { openLmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
-import type { LmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
+import { openEventStreaming } from '../../src/streaming/event-streaming.ts';
+import { openLmdbEvents } from '../../src/streaming/open-lmdb-events.ts';
+import type { EventStreaming } from '../../src/streaming/event-streaming.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { seededRandom } from '../../src/stats/seeded-random.ts';
@@ -28,18 +29,22 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-async function open(project: Project): Promise<LmdbStreaming> {
+async function open(project: Project): Promise<EventStreaming> {
   const store = await openLmdbStore({ environment, views: [] });
   const clock = { nowMs: () => nowMs };
   const parts = { metrics: createMetrics(), clock, logger: createLog('silent') };
-  return openLmdbStreaming(environment, { project, store, ...parts });
+  return openEventStreaming(await openLmdbEvents(environment, { project, ...parts }), {
+    project,
+    store,
+    ...parts,
+  });
 }
 
 function tileCount(): number {
   return environment.textKeys('tiles')?.range({ start: '0', end: ':' }).length ?? 0;
 }
 
-const records = async ({ log }: LmdbStreaming): Promise<number> =>
+const records = async ({ log }: EventStreaming): Promise<number> =>
   (await log.sizes()).reduce((sum, { firstOffset, nextOffset }) => sum + nextOffset - firstOffset, 0);
 
 it('drops events that are past their retention, and tiles that no window reaches, also of entities without new ones', async () => {

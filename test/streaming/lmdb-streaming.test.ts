@@ -8,8 +8,9 @@ import type { AcceptedEvent } from '../../src/events/event.ts';
 import { openLmdbStore } from '../../src/features/lmdb-store.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
-import { openLmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
-import type { LmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
+import { openEventStreaming } from '../../src/streaming/event-streaming.ts';
+import { openLmdbEvents } from '../../src/streaming/open-lmdb-events.ts';
+import type { EventStreaming } from '../../src/streaming/event-streaming.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { expectRows, expectedRows } from './expected-rows.ts';
@@ -32,15 +33,18 @@ async function openEnvironment(): Promise<LmdbEnvironment> {
   return environment;
 }
 
-async function open(environment: LmdbEnvironment): Promise<LmdbStreaming> {
+async function open(environment: LmdbEnvironment): Promise<EventStreaming> {
   const store = await openLmdbStore({ environment, views: flightProject.featureViews.values() });
-  const streaming = await openLmdbStreaming(environment, {
-    project: flightProject,
-    store,
-    metrics: createMetrics(),
-    clock: systemClock,
-    logger: createLog('silent'),
-  });
+  const streaming = await openEventStreaming(
+    await openLmdbEvents(environment, { project: flightProject, clock: systemClock }),
+    {
+      project: flightProject,
+      store,
+      metrics: createMetrics(),
+      clock: systemClock,
+      logger: createLog('silent'),
+    },
+  );
   opened.push(streaming);
   return streaming;
 }
@@ -55,7 +59,7 @@ describe('events in LMDB', () => {
       const some = events.slice(from, from + 100);
       // Some are sent twice.
       const again = events.slice(Math.max(0, from - 3), from);
-      const { log, routing } = appliers[(from / 100) % 3] as LmdbStreaming;
+      const { log, routing } = appliers[(from / 100) % 3] as EventStreaming;
       const outcomes = await log.append([...again, ...some].map((event) => writeOf(event, routing)));
       expect(outcomes.filter((outcome) => outcome === 'duplicate')).toHaveLength(again.length);
     }
@@ -63,8 +67,8 @@ describe('events in LMDB', () => {
     const expected = expectedRows(events);
     for (const streaming of appliers) await expectRows(streaming, expected);
     await expectRows(await open(environment), expected);
-    expect(await (appliers[0] as LmdbStreaming).deadLetters.count()).toBe(0);
-    expect(await (appliers[0] as LmdbStreaming).corrections.count()).toBe(0);
+    expect(await (appliers[0] as EventStreaming).deadLetters.count()).toBe(0);
+    expect(await (appliers[0] as EventStreaming).corrections.count()).toBe(0);
   });
 
   it('that come too late are set aside and counted, and those that come in time correct the rows', async () => {

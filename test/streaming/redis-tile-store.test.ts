@@ -26,9 +26,9 @@ function placeAt(url: string): TilesPlace {
   };
   return {
     async open() {
-      const { tiles, close, ...setAside } = await openTiles(url, project);
-      closing.push(close);
-      return { tiles, ...setAside };
+      const opened = await openTiles(url, project);
+      closing.push(async () => opened.close());
+      return opened;
     },
     restart: closeAll,
     remove: closeAll,
@@ -82,7 +82,8 @@ describe('with one server', () => {
       });
 
     it('ends when Redis is emptied or made anew, and another begins', async () => {
-      const { tiles, close } = await openTiles(server.url, 'epochs');
+      const opened = await openTiles(server.url, 'epochs');
+      const { tiles } = opened;
       await commit(tiles, 0);
       const seen = [tiles.epochOf(0)];
       const next = async (): Promise<void> =>
@@ -104,7 +105,7 @@ describe('with one server', () => {
       await next();
       expect(await commit(tiles, 0)).toBe(true);
       expect(tiles.takeChanged()).toEqual([]);
-      await close();
+      await opened.close();
     });
   });
 });

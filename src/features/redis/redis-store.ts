@@ -19,6 +19,7 @@ import {
   leftMs,
   redisFailure,
   redisScript,
+  successes,
 } from '../../redis/redis-commands.ts';
 import type { RedisCommands, RedisScript, ScriptCall } from '../../redis/redis-commands.ts';
 import type { HashFields } from '../../redis/hash-read.ts';
@@ -228,10 +229,7 @@ class RedisStore implements RemoteStore {
       keys: [this.bytesOf(name)],
       args: args[i] as readonly (string | Buffer)[],
     }));
-    const replies = await this.commands.runEach(this.writeScript, calls, WRITE_TIMEOUT_MS);
-    const failed = replies.find((reply) => reply instanceof Error);
-    if (failed !== undefined) throw redisFailure(failed);
-    return replies;
+    return successes(await this.commands.runEach(this.writeScript, calls, WRITE_TIMEOUT_MS));
   }
 }
 
