@@ -1,6 +1,6 @@
 /**
  * What a stream needs besides its events: once a minute old events are dropped from the log, but none that is not applied,
- * and tiles that no window reaches any more from the store; once a second it is counted how far the appliers are behind.
+ * and tiles that no window reaches any more from the store, some each time; once a second it is counted how far the appliers are behind.
  * Each step is small, so that neither the event loop nor other writers wait for it.
  */
 import type { Clock } from '../clock.ts';
@@ -34,6 +34,8 @@ export interface Housekeeping {
 const TIDY_MS = 60_000;
 const COUNT_MS = 1000;
 const SWEEP_TILES = 2000;
+/** Of one minute; the next one goes on where it ended. A store behind a network would else be busy with nothing but this. */
+const SWEEP_STEPS_MAX = 100;
 
 export function startHousekeeping(parts: HousekeepingParts): Housekeeping {
   const { log, metrics, logger } = parts;
@@ -101,8 +103,8 @@ async function trim(parts: HousekeepingParts): Promise<void> {
 async function sweep(parts: HousekeepingParts, isClosed: () => boolean): Promise<void> {
   const positions = await allPositions(parts);
   const isExpired = expiry(parts, positions);
-  let isDone = false;
-  while (!isDone && !isClosed()) ({ isDone } = await parts.tiles.sweep(SWEEP_TILES, isExpired));
+  for (let step = 0; step < SWEEP_STEPS_MAX && !isClosed(); step++)
+    if ((await parts.tiles.sweep(SWEEP_TILES, isExpired)).isDone) return;
 }
 
 /** Tiles of a view that has left the project stay: it may come back. */
