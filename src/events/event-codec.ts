@@ -8,9 +8,8 @@
  */
 import type { EventType } from '../project/project.ts';
 import { createRowCodec } from '../records/row-codec.ts';
-import type { LmdbSchemas } from '../records/lmdb-schemas.ts';
 import { createRowConversion } from '../records/row-schema.ts';
-import type { RowConversion } from '../records/row-schema.ts';
+import type { RowConversion, Schemas } from '../records/row-schema.ts';
 import type { Value } from '../project/value.ts';
 import type { AcceptedEvent } from './event.ts';
 
@@ -24,17 +23,20 @@ export interface EventCodec {
   encode(event: AcceptedEvent, isCopy: boolean): Buffer;
   /**
    * Undefined if the project has no such event type any more.
-   * @throws Error if the bytes are no event
+   * @throws Error if the bytes are no event; UnknownSchemaError if its schema is not known
    */
   decode(bytes: Uint8Array): DecodedRecord | undefined;
 }
 
 const VALUES_FROM = 5;
 
-/** Schemas by event type, wherever they are kept. */
-export type EventSchemas = LmdbSchemas;
+/** What an event was written under is not known here: another process may have added it. */
+export class UnknownSchemaError extends Error {
+  override readonly name = 'UnknownSchemaError';
+}
 
-export function createEventCodec(types: ReadonlyMap<string, EventType>, schemas: EventSchemas): EventCodec {
+/** @param schemas by event type */
+export function createEventCodec(types: ReadonlyMap<string, EventType>, schemas: Schemas): EventCodec {
   const codec = createRowCodec();
   const conversions = new Map<string, RowConversion>();
 
@@ -43,7 +45,8 @@ export function createEventCodec(types: ReadonlyMap<string, EventType>, schemas:
     const known = conversions.get(name);
     if (known !== undefined) return known;
     const schema = schemas.schema(type.name, schemaId);
-    if (schema === undefined) throw new Error(`schema ${schemaId} of the event ${type.name} is missing`);
+    if (schema === undefined)
+      throw new UnknownSchemaError(`schema ${schemaId} of the event ${type.name} is missing`);
     const made = createRowConversion(type.fields, schema);
     conversions.set(name, made);
     return made;

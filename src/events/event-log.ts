@@ -6,7 +6,8 @@
  * computed from events keeps, with its result, the offset up to which it has read.
  *
  * An event that several computations want in different partitions is appended to each; all but the first are copies.
- * An id that is in the log is not appended again: ids live as long as the records of their events.
+ * An id that is in the log is not appended again: ids live as long as the records of their events. A log whose partitions
+ * may be on different servers (Redis) looks for an id in the partitions that its event is sent to, and in no others.
  *
  * What a driver for another log does:
  *   Kafka     a topic of `partitionCount` partitions; offsets are Kafka's own (they may have gaps). `append` is an
@@ -73,8 +74,10 @@ export interface EventLog {
   readonly partitionCount: number;
 
   /**
-   * Appends events, in order, and resolves when they are durable. All of a call are appended, or none.
-   * @throws MillraceError STORE_FAILED; OVERLOADED if too much waits to be written
+   * Appends events, in order, and resolves when they are durable. Of a call that fails with STORE_FAILED none are
+   * appended (LMDB), or in each partition a beginning of its records (Redis); sending it again with the same ids
+   * completes it.
+   * @throws MillraceError STORE_FAILED; OVERLOADED if too much waits to be written: then none are
    */
   append(writes: readonly EventWrite[]): Promise<AppendOutcome[]>;
 

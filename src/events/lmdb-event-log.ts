@@ -15,7 +15,7 @@ import type { EventType } from '../project/project.ts';
 import { openLmdbSchemas } from '../records/lmdb-schemas.ts';
 import type { EventCodec } from './event-codec.ts';
 import { createEventCodec } from './event-codec.ts';
-import type { AppendOutcome, EventLog, EventWrite, LogRead, LogRecord, ReadLimits } from './event-log.ts';
+import type { AppendOutcome, EventLog, LogRead, LogRecord, ReadLimits } from './event-log.ts';
 import { createIdIndex } from './id-index.ts';
 import type { IdIndex } from './id-index.ts';
 import { createGroupCommit } from './group-commit.ts';
@@ -30,7 +30,9 @@ import {
   searchOffset,
 } from './lmdb-log-layout.ts';
 import { trimStep } from './lmdb-log-trim.ts';
-import { packChunk, splitChunk } from './log-chunk.ts';
+import { chunkLimits, chunksOf, packChunk, splitChunk } from './log-chunk.ts';
+import { checkPartition, decodeRecord, logLimits, packWrite } from './log-records.ts';
+import type { PackedWrite } from './log-records.ts';
 
 export interface LmdbEventLogOptions {
   /** Stays open when the log is closed. */
@@ -51,14 +53,6 @@ export interface LmdbEventLog extends EventLog {
   readonly codec: EventCodec;
 }
 
-const groupLimits: GroupLimits = {
-  groupItemsMax: 4096,
-  groupBytesMax: 16 * 1024 ** 2,
-  waitingItemsMax: 50_000,
-  waitingBytesMax: 64 * 1024 ** 2,
-};
-const CHUNK_RECORDS_MAX = 512;
-const CHUNK_BYTES_MAX = 131_072;
 const TAIL_IDS_MIN = 65_536;
 
 /**
@@ -74,7 +68,7 @@ export async function openLmdbEventLog(options: LmdbEventLogOptions): Promise<Lm
     const schemas = await openLmdbSchemas(environment, `${kind}_schemas`, columns);
     if (schemas === undefined) throw new Error('it holds no events yet');
     const codec = createEventCodec(types, schemas);
-    const limits = { ...groupLimits, ...options.limits };
+    const limits = { ...logLimits, ...options.limits };
     const ids = createIdIndex(databases, options.tailIdsMin ?? TAIL_IDS_MIN);
     return createLog({ environment, databases, ids, codec, partitionCount, clock, limits });
   } catch (error) {
@@ -115,15 +109,6 @@ interface OpenedLog {
   readonly partitionCount: number;
   readonly clock: Clock;
   readonly limits: GroupLimits;
-}
-
-/** An event with its bytes, for each of its partitions. */
-interface PackedWrite {
-  readonly id: string;
-  readonly partitions: readonly number[];
-  readonly original: Buffer;
-  /** Undefined if there is one partition. */
-  readonly copy: Buffer | undefined;
 }
 
 function createLog(opened: OpenedLog): LmdbEventLog {
@@ -225,23 +210,6 @@ async function commitAppends(
   }
 }
 
-function packWrite(
-  codec: EventCodec,
-  partitionCount: number,
-  { event, partitions }: EventWrite,
-): PackedWrite {
-  if (partitions.length === 0 || new Set(partitions).size !== partitions.length)
-    throw new Error(`an event needs one partition or several different ones, got ${String(partitions)}`);
-  for (const partition of partitions) checkPartition(partition, partitionCount);
-  const copy = partitions.length > 1 ? codec.encode(event, true) : undefined;
-  return { id: event.id, partitions, original: codec.encode(event, false), copy };
-}
-
-function checkPartition(partition: number, partitionCount: number): void {
-  if (Number.isInteger(partition) && partition >= 0 && partition < partitionCount) return;
-  throw new Error(`there is no partition ${partition} of ${partitionCount}`);
-}
-
 interface Appended {
   readonly outcomes: AppendOutcome[][];
   readonly touched: ReadonlySet<number>;
@@ -286,31 +254,12 @@ function putRecords(
 ): void {
   const of = state.partitions[partition] as PartitionState;
   of.appendedMs = Math.max(of.appendedMs, clock.nowMs());
-  for (const part of chunksOf(records)) {
+  for (const part of chunksOf(records, chunkLimits)) {
     const chunk = packChunk(of.appendedMs, part);
     databases.chunks.put(chunkKey(partition, of.nextOffset), chunk);
     of.nextOffset += part.length;
     of.bytes += chunk.length;
   }
-}
-
-/** Records as they go into one chunk each. */
-function chunksOf(records: readonly Buffer[]): Buffer[][] {
-  const chunks: Buffer[][] = [];
-  let chunk: Buffer[] = [];
-  let bytes = 0;
-  for (const record of records) {
-    const isFull = chunk.length === CHUNK_RECORDS_MAX || bytes + record.length > CHUNK_BYTES_MAX;
-    if (chunk.length > 0 && isFull) {
-      chunks.push(chunk);
-      chunk = [];
-      bytes = 0;
-    }
-    chunk.push(record);
-    bytes += record.length;
-  }
-  chunks.push(chunk);
-  return chunks;
 }
 
 function readRecords(
@@ -338,22 +287,4 @@ function readRecords(
     }
   }
   return { records, nextOffset: offset };
-}
-
-/** Undefined for a record of a type that the project no longer has. */
-function decodeRecord(codec: EventCodec, offset: number, bytes: Buffer | undefined): LogRecord | undefined {
-  const unreadable = (problem: string): LogRecord => ({
-    offset,
-    isCopy: false,
-    event: undefined,
-    problem,
-    bytes: bytes ?? Buffer.alloc(0),
-  });
-  if (bytes === undefined) return unreadable('the record is cut off');
-  try {
-    const decoded = codec.decode(bytes);
-    return decoded && { offset, ...decoded, problem: undefined, bytes };
-  } catch (error) {
-    return unreadable(error instanceof Error ? error.message : String(error));
-  }
 }

@@ -13,6 +13,14 @@ export interface Chunk {
   readonly records: readonly (Buffer | undefined)[];
 }
 
+/** Most of one chunk; a single record may be larger. */
+export interface ChunkLimits {
+  readonly recordsMax: number;
+  readonly bytesMax: number;
+}
+
+export const chunkLimits: ChunkLimits = { recordsMax: 512, bytesMax: 131_072 };
+
 const HEADER_BYTES = 12;
 const LENGTH_BYTES = 4;
 
@@ -44,4 +52,26 @@ export function splitChunk(chunk: Buffer): Chunk {
     at = to;
   }
   return { appendedMs, records };
+}
+
+/** What goes into one chunk each, in order. */
+export function chunksOf<T extends { readonly length: number }>(
+  records: readonly T[],
+  { recordsMax, bytesMax }: ChunkLimits,
+): T[][] {
+  const chunks: T[][] = [];
+  let chunk: T[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const isFull = chunk.length === recordsMax || bytes + record.length > bytesMax;
+    if (chunk.length > 0 && isFull) {
+      chunks.push(chunk);
+      chunk = [];
+      bytes = 0;
+    }
+    chunk.push(record);
+    bytes += record.length;
+  }
+  chunks.push(chunk);
+  return chunks;
 }

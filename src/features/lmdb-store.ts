@@ -25,10 +25,9 @@ import { openLmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { LmdbDatabase, LmdbEnvironment, LmdbOptions } from '../lmdb/lmdb-environment.ts';
 import type { FeatureView } from '../project/project.ts';
 import { openLmdbSchemas } from '../records/lmdb-schemas.ts';
-import type { LmdbSchemas } from '../records/lmdb-schemas.ts';
 import type { RowCodec } from '../records/row-codec.ts';
 import { createRowCodec } from '../records/row-codec.ts';
-import type { RowConversion } from '../records/row-schema.ts';
+import type { RowConversion, Schemas } from '../records/row-schema.ts';
 import { createRowConversion } from '../records/row-schema.ts';
 import { checkEntityKeyLength } from './entity-key.ts';
 import type { EntityKey, OnlineStore, Row, RowWrite, WriteOutcome } from './online-store.ts';
@@ -103,7 +102,7 @@ export async function openLmdbStoreAlone(
   }
 }
 
-function storedViews(views: readonly FeatureView[], schemas: LmdbSchemas): Map<FeatureView, StoredView> {
+function storedViews(views: readonly FeatureView[], schemas: Schemas): Map<FeatureView, StoredView> {
   const stored = views.map((view): [FeatureView, StoredView] => [
     view,
     { view, prefix: `${view.name}/`, schemaId: schemas.idOf(view.name), conversions: new Map() },
@@ -114,7 +113,7 @@ function storedViews(views: readonly FeatureView[], schemas: LmdbSchemas): Map<F
 interface OpenedStore {
   readonly environment: LmdbEnvironment;
   readonly rows: Rows;
-  readonly schemas: LmdbSchemas;
+  readonly schemas: Schemas;
   readonly views: ReadonlyMap<FeatureView, StoredView>;
   /** Undefined in a read-only store that nobody has written to since rows have been listed. */
   readonly changes: RowChanges | undefined;

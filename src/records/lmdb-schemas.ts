@@ -4,15 +4,8 @@
  * first row that has its id. Several processes may register at once.
  */
 import type { LmdbEnvironment, LmdbJson } from '../lmdb/lmdb-environment.ts';
-import type { Column, RowSchema } from './row-schema.ts';
+import type { Column, RowSchema, Schemas } from './row-schema.ts';
 import { rowSchema, sameSchema } from './row-schema.ts';
-
-export interface LmdbSchemas {
-  /** The id of the current schema of a name; undefined in a read-only environment that has no row of it. */
-  idOf(name: string): number | undefined;
-  /** Undefined if nothing was ever registered under this name and id. */
-  schema(name: string, id: number): RowSchema | undefined;
-}
 
 /**
  * Registers the current columns of each name.
@@ -23,7 +16,7 @@ export async function openLmdbSchemas(
   environment: LmdbEnvironment,
   database: string,
   columnsOf: ReadonlyMap<string, readonly Column[]>,
-): Promise<LmdbSchemas | undefined> {
+): Promise<Schemas | undefined> {
   const lists: LmdbJson<RowSchema[]> | undefined = environment.json(database);
   if (lists === undefined) return undefined;
   const find = (name: string): number | undefined => {

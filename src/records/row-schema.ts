@@ -19,6 +19,14 @@ export interface Column {
 /** Names and types of columns, in the order of the values. */
 export type RowSchema = readonly (readonly [name: string, type: string])[];
 
+/** Every schema that rows were written under, wherever they are kept. A row carries the id of its own. */
+export interface Schemas {
+  /** The id of the current schema of a name; undefined where nothing was ever written under it and nothing may be. */
+  idOf(name: string): number | undefined;
+  /** Undefined if nothing is known under this name and id. */
+  schema(name: string, id: number): RowSchema | undefined;
+}
+
 /** The values of the current columns, out of a row of an older (or newer) schema whose values begin at `from`. */
 export type RowConversion = (row: readonly Value[], from: number) => Value[];
 

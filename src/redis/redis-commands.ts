@@ -45,6 +45,9 @@ export interface RedisCommands {
   runEach(script: RedisScript, calls: readonly ScriptCall[], timeoutMs: number): Promise<unknown[]>;
 }
 
+/** For a write: it may wait for the disk or for replicas. */
+export const WRITE_TIMEOUT_MS = 5000;
+
 export function redisScript(text: string): RedisScript {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }

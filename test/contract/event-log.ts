@@ -33,7 +33,14 @@ export interface LogPlace {
   remove(): Promise<void>;
 }
 
-export function describeEventLog(name: string, createPlace: () => Promise<LogPlace>): void {
+/** Where a log looks for an id: in all of itself, or in each partition by itself. */
+export type IdScope = 'log' | 'partition';
+
+export function describeEventLog(
+  name: string,
+  createPlace: () => Promise<LogPlace>,
+  scope: IdScope = 'log',
+): void {
   describe(`${name} as an event log`, () => {
     let place: LogPlace;
     let log: EventLog;
@@ -49,13 +56,18 @@ export function describeEventLog(name: string, createPlace: () => Promise<LogPla
     });
 
     describeAppends(() => log);
+    describeIds(() => log, scope);
     describeReads(() => log);
     describeTimes(current);
-    describeChanges(current, async (next) => {
-      await log.close();
-      log = await next();
-      return log;
-    });
+    describeChanges(
+      current,
+      async (next) => {
+        await log.close();
+        log = await next();
+        return log;
+      },
+      scope,
+    );
   });
 }
 
@@ -121,17 +133,30 @@ function describeAppends(log: () => EventLog): void {
     expect(await log().append(to(0, 'a'))).toEqual(['duplicate']);
   });
 
-  it('does not append an id again: of one call, of calls at once, of calls before, in any partition', async () => {
+  it('does nothing for no events, and refuses partitions that are not there', async () => {
+    expect(await log().append([])).toEqual([]);
+    for (const partitions of [[], [4], [-1], [0.5], [1, 1]])
+      await expect(log().append([{ event: clickEvent('a'), partitions }])).rejects.toThrow('partition');
+    await expect(log().read(4, 0, ALL)).rejects.toThrow('partition');
+  });
+}
+
+function describeIds(log: () => EventLog, scope: IdScope): void {
+  const elsewhere = (partition: number): number =>
+    scope === 'log' ? (partition + 2) % PARTITIONS : partition;
+
+  it('does not append an id again: of one call, of calls at once, of calls before', async () => {
     expect(await log().append(to(0, 'a', 'b', 'a'))).toEqual(['appended', 'appended', 'duplicate']);
+    expect(await log().append([...to(2, 'd'), ...to(3, 'd')])).toEqual(['appended', 'duplicate']);
     const atOnce = await Promise.all([
       log().append(to(1, 'c')),
-      log().append(to(2, 'c')),
-      log().append(to(1, 'a')),
+      log().append(to(elsewhere(1), 'c')),
+      log().append(to(elsewhere(0), 'a')),
     ]);
     expect(atOnce.flat().filter((outcome) => outcome === 'appended')).toHaveLength(1);
     expect(await idsOf(log(), 0)).toEqual(['a', 'b']);
     const sizes = await spans(log());
-    expect(sizes.reduce((sum, [first, next]) => sum + next - first, 0)).toBe(3);
+    expect(sizes.reduce((sum, [first, next]) => sum + next - first, 0)).toBe(4);
   });
 
   it('takes ids of any characters for what they are', async () => {
@@ -147,46 +172,46 @@ function describeAppends(log: () => EventLog): void {
       '🛫',
       '1',
       '01',
+      'x'.repeat(31),
+      'x'.repeat(32),
+      'x'.repeat(255),
+      'x'.repeat(256),
       'x'.repeat(512),
     ];
     const outcomes = await log().append(to(0, ...ids));
     expect(outcomes).toEqual(ids.map(() => 'appended'));
-    expect(await log().append(to(3, ...ids))).toEqual(ids.map(() => 'duplicate'));
+    expect(await log().append(to(elsewhere(0), ...ids))).toEqual(ids.map(() => 'duplicate'));
     expect(await idsOf(log(), 0)).toEqual(ids);
+    expect(await log().trim({ appendedBeforeMs: 5000, bytesMax: 0 })).toBe(ids.length);
+    expect(await log().append(to(elsewhere(0), ...ids))).toEqual(ids.map(() => 'appended'));
   });
 
-  it('does nothing for no events, and refuses partitions that are not there', async () => {
-    expect(await log().append([])).toEqual([]);
-    for (const partitions of [[], [4], [-1], [0.5], [1, 1]])
-      await expect(log().append([{ event: clickEvent('a'), partitions }])).rejects.toThrow('partition');
-    await expect(log().read(4, 0, ALL)).rejects.toThrow('partition');
-  });
-
-  it('agrees with a plain list after any appends', async () => {
+  it('agrees with plain lists after any appends', async () => {
     const write = fc.record({ id: fc.nat(40), first: fc.nat(3), copies: fc.subarray([0, 1, 2, 3]) });
     const lists: [id: string, isCopy: boolean][][] = [[], [], [], []];
-    const seen = new Set<string>();
+    const isKnown = (id: string, partition: number): boolean =>
+      lists.some((list, p) => (scope === 'log' || p === partition) && list.some(([known]) => known === id));
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(write, { maxLength: 6 }), { maxLength: 4 }), async (calls) => {
-        const outcomes = await Promise.all(
-          calls.map(async (call) =>
-            log().append(
-              call.map(({ id, first, copies }) => ({
-                event: clickEvent(String(id)),
-                partitions: [first, ...copies.filter((copy) => copy !== first)],
-              })),
-            ),
-          ),
+        const writes = calls.map((call) =>
+          call.map(({ id, first, copies }): EventWrite => ({
+            event: clickEvent(String(id)),
+            partitions: [first, ...copies.filter((copy) => copy !== first)],
+          })),
         );
+        const outcomes = await Promise.all(writes.map(async (call) => log().append(call)));
         // Calls at once are appended in some order; each driver keeps that in which they were made.
-        calls.flat().forEach(({ id, first, copies }, i) => {
-          const outcome: AppendOutcome = seen.has(String(id)) ? 'duplicate' : 'appended';
-          expect(outcomes.flat()[i]).toBe(outcome);
-          if (outcome === 'duplicate') return;
-          seen.add(String(id));
-          lists[first]?.push([String(id), false]);
-          for (const copy of copies) if (copy !== first) lists[copy]?.push([String(id), true]);
+        const expected = writes.map((call) => {
+          const seen = new Set<string>();
+          return call.map(({ event: { id }, partitions }): AppendOutcome => {
+            const isTwice = seen.has(id);
+            seen.add(id);
+            const added = partitions.filter((partition) => !isTwice && !isKnown(id, partition));
+            for (const partition of added) lists[partition]?.push([id, partition !== partitions[0]]);
+            return added.includes(partitions[0] as number) ? 'appended' : 'duplicate';
+          });
         });
+        expect(outcomes).toEqual(expected);
         for (let p = 0; p < PARTITIONS; p++) {
           const records = await recordsOf(log(), p);
           expect(records.map(({ event, isCopy }) => [event?.id, isCopy])).toEqual(lists[p]);
@@ -302,13 +327,15 @@ function describeTimes(current: () => [EventLog, LogPlace]): void {
 function describeChanges(
   current: () => [EventLog, LogPlace],
   reopen: (next: () => Promise<EventLog>) => Promise<EventLog>,
+  scope: IdScope,
 ): void {
   it('keeps everything when it is closed and opened again', async () => {
     const [log, place] = current();
     await log.append(to(1, 'a', 'b'));
     const again = await reopen(async () => place.open());
     expect(await idsOf(again, 1)).toEqual(['a', 'b']);
-    expect(await again.append(to(2, 'b', 'c'))).toEqual(['duplicate', 'appended']);
+    const partition = scope === 'log' ? 2 : 1;
+    expect(await again.append(to(partition, 'b', 'c'))).toEqual(['duplicate', 'appended']);
   });
 
   it('finishes what is being appended when it is closed, and takes nothing afterwards', async () => {

@@ -2,32 +2,31 @@
  * Millrace's own layout. One hash per entity key, `mr:<project>/<entity>/<entity key>`; in it one field per view, with
  * its name, that holds a packed row (row-codec.ts). So the rows of all views of an entity come in one HMGET.
  *
- * `mr:<project>:schemas` is a hash, view -> JSON, a list of every schema (row-schema.ts) that rows of this view were
- * written under. It only grows. A row carries the fingerprint of its schema, not a place in the list: should Redis lose
- * the list, a row is unreadable to whoever has another schema until a server has written it again, but never misread.
- * Names hold neither slashes nor colons, so no two names are the same.
+ * `mr:<project>:schemas` is a hash with the schemas that rows of each view were written under
+ * (records/redis-schemas.ts). Names hold neither slashes nor colons, so no two names are the same.
  */
 import { MillraceError } from '../../errors.ts';
 import { parseDataType } from '../../project/data-type.ts';
 import type { Entity, FeatureView } from '../../project/project.ts';
 import type { EntityKey, Row, WriteOutcome } from '../online-store.ts';
 import { createRowCheck } from '../row-check.ts';
+import { createRedisSchemas } from '../../records/redis-schemas.ts';
 import { createRowCodec } from '../../records/row-codec.ts';
-import { createRowConversion, rowSchema, schemaFingerprint } from '../../records/row-schema.ts';
+import { createRowConversion } from '../../records/row-schema.ts';
 import type { RowSchema } from '../../records/row-schema.ts';
-import type { LayoutCommands, RowLayout } from './row-layout.ts';
+import type { RowLayout } from './row-layout.ts';
+
+type Conversion = (row: Row) => Row;
 
 /** A view as it is stored. */
 interface StoredView {
   readonly view: FeatureView;
   readonly fields: readonly string[];
   readonly schemaId: number;
-  /** Whether others can know the schema: else nothing may be written under it. */
-  isRegistered: boolean;
   /** Refuses what somebody else has put there. */
   readonly check: (row: Row) => Row;
-  /** By the id of the schema to convert from. */
-  readonly conversions: Map<number, (row: Row) => Row>;
+  /** By the id of the schema to convert from; filled when such a row is first met. */
+  readonly conversions: Map<number, Conversion>;
 }
 
 /**
@@ -63,13 +62,15 @@ return outcomes
 export function createPackedLayout(project: string, views: Iterable<FeatureView>): RowLayout {
   const prefix = `mr:${project}/`;
   const codec = createRowCodec();
+  const all = [...views];
+  const columnsOf = new Map(all.map((view) => [view.name, view.features]));
+  const schemas = createRedisSchemas(`mr:${project}:schemas`, columnsOf, 'rows');
   const stored = new Map<FeatureView, StoredView>();
-  for (const view of views)
+  for (const view of all)
     stored.set(view, {
       view,
       fields: [view.name],
-      schemaId: schemaFingerprint(rowSchema(view.features)),
-      isRegistered: false,
+      schemaId: schemas.idOf(view.name) as number,
       check: createRowCheck(view.features.map(({ type }) => type)),
       conversions: new Map(),
     });
@@ -80,17 +81,21 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
     if (known === undefined) throw new Error(`feature view ${view.name} was not given to the layout`);
     return known;
   };
+  const conversion = ({ view, conversions }: StoredView, schemaId: number): Conversion | undefined => {
+    const known = conversions.get(schemaId);
+    const schema = known === undefined ? schemas.schema(view.name, schemaId) : undefined;
+    if (schema === undefined) return known;
+    const made = conversionFrom(view, schema);
+    conversions.set(schemaId, made);
+    return made;
+  };
   return {
     encoding: 'utf8',
     prefixes: [prefix],
     keyPattern: 'mr:*',
     writeScript,
 
-    async prepare(redis) {
-      const hash = `mr:${project}:schemas`;
-      const known = await redis.readAll(hash);
-      for (const of of stored.values()) await register(of, hash, known.get(of.view.name), redis);
-    },
+    prepare: async (redis) => schemas.prepare(redis),
 
     hashOf: (entity: Entity, key: EntityKey) => (prefixes.get(entity) as string) + key,
     fieldsOf: (view) => storedView(view).fields,
@@ -101,12 +106,12 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
       const { row, schemaId } = codec.decode(bytes);
       const of = storedView(view);
       if (schemaId === of.schemaId) return of.check(row);
-      return of.conversions.get(schemaId)?.(row);
+      return conversion(of, schemaId)?.(row);
     },
 
     writeArgs({ view, row }) {
-      const { schemaId, isRegistered } = storedView(view);
-      if (!isRegistered) {
+      const { schemaId } = storedView(view);
+      if (!schemas.isListed(view.name)) {
         const sentence = `Redis takes no rows of "${view.name}": its schema could not be written at the start.`;
         throw new MillraceError('STORE_FAILED', sentence);
       }
@@ -118,58 +123,9 @@ export function createPackedLayout(project: string, views: Iterable<FeatureView>
   };
 }
 
-function conversionFrom(view: FeatureView, schema: RowSchema): (row: Row) => Row {
+function conversionFrom(view: FeatureView, schema: RowSchema): Conversion {
   const types = schema.map(([, type]) => parseDataType(type)).filter((type) => typeof type !== 'string');
   const check = createRowCheck(types);
   const convert = createRowConversion(view.features, schema);
   return (row) => [row[0], ...convert(check(row), 1)];
-}
-
-/** @throws MillraceError STORE_FAILED if it is no list of schemas */
-function parseSchemas(text: string, hash: string, view: string): RowSchema[] {
-  try {
-    const schemas: unknown = JSON.parse(text);
-    if (Array.isArray(schemas) && schemas.every(isSchema)) return schemas;
-  } catch {
-    // Not even JSON.
-  }
-  const sentence = `In Redis, the field ${view} of ${hash} is no list of schemas. If no rows of before are needed, type: HDEL ${hash} ${view}`;
-  throw new MillraceError('STORE_FAILED', sentence);
-}
-
-function isSchema(schema: unknown): schema is RowSchema {
-  return (
-    Array.isArray(schema) &&
-    schema.every(
-      (column) =>
-        Array.isArray(column) &&
-        column.length === 2 &&
-        typeof column[0] === 'string' &&
-        typeof column[1] === 'string' &&
-        typeof parseDataType(column[1]) !== 'string',
-    )
-  );
-}
-
-/** Another server may add a schema at the same moment: what it has changed is read again. */
-async function register(
-  of: StoredView,
-  hash: string,
-  text: string | undefined,
-  redis: LayoutCommands,
-): Promise<void> {
-  const { name } = of.view;
-  const schemas = text === undefined ? [] : parseSchemas(text, hash, name);
-  const ids = schemas.map(schemaFingerprint);
-  ids.forEach((id, i) => {
-    if (!of.conversions.has(id)) of.conversions.set(id, conversionFrom(of.view, schemas[i] as RowSchema));
-  });
-  of.isRegistered = ids.includes(of.schemaId);
-  if (of.isRegistered) return;
-  const all = [...schemas, rowSchema(of.view.features)];
-  of.isRegistered = await redis.replace(hash, name, text, JSON.stringify(all));
-  if (of.isRegistered) return;
-  const latest = (await redis.readAll(hash)).get(name);
-  // Unchanged means that it may not be changed here.
-  if (latest !== text) await register(of, hash, latest, redis);
 }

@@ -12,8 +12,11 @@ import { checkEntityKeyLength } from '../entity-key.ts';
 import type { Row, RowWrite, WriteOutcome } from '../online-store.ts';
 import { parseRecent } from '../recent-rows.ts';
 import type { EntityRead, RecentRows, RemoteStore } from '../remote-store.ts';
+import { createHashCommands } from '../../redis/hash-commands.ts';
+import type { HashCommands } from '../../redis/hash-commands.ts';
 import { frameFields, HashRead } from '../../redis/hash-read.ts';
 import {
+  WRITE_TIMEOUT_MS,
   createRedisCommands,
   indexesBy,
   leftMs,
@@ -24,7 +27,7 @@ import {
 import type { RedisCommands, RedisScript, ScriptCall } from '../../redis/redis-commands.ts';
 import type { HashFields } from '../../redis/hash-read.ts';
 import type { RedisConnection } from '../../redis/redis-connection.ts';
-import type { RedisArgument, RedisCommand, RedisShard } from '../../redis/redis-shard.ts';
+import type { RedisArgument, RedisShard } from '../../redis/redis-shard.ts';
 import type { RowLayout } from './row-layout.ts';
 import { within } from '../../redis/within.ts';
 
@@ -41,18 +44,10 @@ interface ReadShape extends HashFields<Decoded> {
   readonly views: readonly FeatureView[];
 }
 
-/** A write may wait for the disk or for replicas. */
-const WRITE_TIMEOUT_MS = 5000;
 /** A list that somebody else has made larger is cut off, and is then none. */
 const RECENT_BYTES_MAX = 32 * 1024 * 1024;
 /** Rows of a schema that nobody has listed would else have the list read for each of them. */
 const PREPARE_AGAIN_MS = 1000;
-const replaceScript = `
-local now = redis.call('HGET', KEYS[1], ARGV[1])
-if (now or '') ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-return 1
-`;
 
 /** Resolves when the layout is prepared. */
 export async function openRedisStore(parts: RedisStoreParts): Promise<RemoteStore> {
@@ -68,6 +63,7 @@ class RedisStore implements RemoteStore {
   private readonly recentKey: string;
   private readonly writeScript: RedisScript;
   private readonly commands: RedisCommands;
+  private readonly hashes: HashCommands;
   private readonly writing = new Set<Promise<unknown>>();
   private preparing: Promise<void> | undefined;
   /** When the list of schemas was read last, and did not have one that rows need. */
@@ -82,6 +78,7 @@ class RedisStore implements RemoteStore {
     this.recentKey = `mr:${project}:recent`;
     this.writeScript = redisScript(layout.writeScript);
     this.commands = createRedisCommands(connection);
+    this.hashes = createHashCommands(this.commands);
   }
 
   nameOf(view: FeatureView, key: string): string {
@@ -175,18 +172,7 @@ class RedisStore implements RemoteStore {
   }
 
   private async prepareLayout(): Promise<void> {
-    await this.layout.prepare?.({
-      readAll: async (hash) => {
-        const pairs = ((await this.send(['HGETALL', hash])) as Buffer[]).map(String);
-        return new Map(pairs.flatMap((field, i) => (i % 2 === 0 ? [[field, pairs[i + 1] as string]] : [])));
-      },
-      replace: async (hash, field, before, after) => {
-        const command: RedisCommand = ['EVAL', replaceScript, 1, hash, field, before ?? '', after];
-        const [reply] = await this.commands.sendEach([hash], () => command, WRITE_TIMEOUT_MS);
-        if (reply instanceof Error && !isForbidden(reply)) throw redisFailure(reply);
-        return reply === 1;
-      },
-    });
+    await this.layout.prepare?.(this.hashes);
   }
 
   /** A command whose first argument is the name that it is about. */
@@ -257,11 +243,6 @@ function checkWrite({ view, key, row }: RowWrite): void {
   checkEntityKeyLength(view.entity, key);
   if (row.length === view.features.length + 1) return;
   throw new Error(`a row of ${view.name} has ${view.features.length} values, got ${row.length - 1}`);
-}
-
-/** Whoever may only read needs no schema of its own. */
-function isForbidden(reply: Error): boolean {
-  return /READONLY|NOPERM|The user executing the script/.test(reply.message);
 }
 
 function isOtherType(reply: unknown): boolean {

@@ -3,15 +3,8 @@
  * Feast's (feast-layout.ts). redis-store.ts joins one of them with a connection.
  */
 import type { Entity, FeatureView } from '../../project/project.ts';
+import type { HashCommands } from '../../redis/hash-commands.ts';
 import type { EntityKey, Row, RowWrite, WriteOutcome } from '../online-store.ts';
-
-/** What a layout may ask of Redis. */
-export interface LayoutCommands {
-  /** The fields of a hash. */
-  readAll(hash: string): Promise<Map<string, string>>;
-  /** Sets a field if it still is what it was; undefined = is not there. Gives whether it did. */
-  replace(hash: string, field: string, before: string | undefined, after: string): Promise<boolean>;
-}
 
 export interface RowLayout {
   /** How the characters of a hash's name become bytes: latin1 = one byte each. */
@@ -25,7 +18,7 @@ export interface RowLayout {
    * Reads what it needs to know, and adds what is missing if it may. Called at the start, and again when `decode` has
    * given undefined.
    */
-  prepare?(redis: LayoutCommands): Promise<void>;
+  prepare?(redis: HashCommands): Promise<void>;
 
   /** Name of the hash with all rows of an entity key. */
   hashOf(entity: Entity, key: EntityKey): string;
