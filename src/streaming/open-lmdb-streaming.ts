@@ -3,20 +3,15 @@ import { createEventDecoder } from '../events/decode-event.ts';
 import { createEventIds } from '../events/event-ids.ts';
 import { createEventIntake } from '../events/intake.ts';
 import type { EventIntake } from '../events/intake.ts';
-import { openLmdbEventLog } from '../events/lmdb-event-log.ts';
-import type { LmdbEventLog } from '../events/lmdb-event-log.ts';
-import { openLmdbSetAsideLog } from '../events/lmdb-set-aside-log.ts';
-import type { SetAsideLog } from '../events/set-aside-log.ts';
+import { openLmdbEventLogs } from '../events/lmdb-event-logs.ts';
+import type { LmdbEventLogs } from '../events/lmdb-event-logs.ts';
 import type { LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import { openLmdbTileStore } from './lmdb-tile-store.ts';
 import { openStreaming } from './open-streaming.ts';
 import type { Streaming, StreamingParts } from './open-streaming.ts';
 
-export interface LmdbStreaming extends Streaming {
-  readonly log: LmdbEventLog;
+export interface LmdbStreaming extends Streaming, LmdbEventLogs {
   readonly intake: EventIntake;
-  readonly deadLetters: SetAsideLog;
-  readonly corrections: SetAsideLog;
 }
 
 /** @throws MillraceError INVALID_PROJECT, STORE_FAILED */
@@ -25,15 +20,9 @@ export async function openLmdbStreaming(
   parts: Omit<StreamingParts, 'log' | 'tiles'>,
 ): Promise<LmdbStreaming> {
   const { project, clock } = parts;
-  const log = await openLmdbEventLog({
-    environment,
-    types: project.eventTypes,
-    partitionCount: project.streaming.partitions,
-    clock,
-  });
-  const deadLetters = openLmdbSetAsideLog(environment, 'dead_letters', log.codec);
-  const corrections = openLmdbSetAsideLog(environment, 'corrections', log.codec);
-  const tiles = openLmdbTileStore(environment, { deadLetters, corrections });
+  const logs = await openLmdbEventLogs(environment, project, clock);
+  const { log } = logs;
+  const tiles = openLmdbTileStore(environment, logs);
   const streaming = await openStreaming({ ...parts, log, tiles });
   const intake = createEventIntake({
     decode: createEventDecoder(project.eventTypes, project.streaming, createEventIds(clock)),
@@ -44,10 +33,8 @@ export async function openLmdbStreaming(
   });
   return {
     ...streaming,
-    log,
+    ...logs,
     intake,
-    deadLetters,
-    corrections,
     async close() {
       // First who reads the log, then the log.
       await streaming.close();
