@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { cacheCommand } from './cli/cache.ts';
 import { checkCommand } from './cli/check.ts';
 import { demoCommand } from './cli/demo.ts';
+import { eventsCommand } from './cli/events.ts';
 import { featuresCommand } from './cli/features.ts';
 import { loadCommand } from './cli/load.ts';
 import { loadTestCommand } from './cli/loadtest.ts';
@@ -25,8 +26,8 @@ async function main(): Promise<void> {
     .version(version)
     .showHelpAfterError('(--help shows the options)');
   const serving = [serveCommand(), checkCommand(), loadCommand(), featuresCommand(), cacheCommand()];
-  for (const command of [...serving, replayCommand(), loadTestCommand(), demoCommand()]) {
-    for (const each of [command, ...command.commands])
+  for (const command of [...serving, eventsCommand(), replayCommand(), loadTestCommand(), demoCommand()]) {
+    for (const each of withSubcommands(command))
       each.exitOverride().showHelpAfterError('(--help shows the options)');
     program.addCommand(command);
   }
@@ -36,6 +37,10 @@ async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = exitCodeOf(error);
   }
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 /** Prints the one sentence an operating error has, and the whole of anything that should not have happened. */

@@ -26,11 +26,14 @@ export const REDIS_VARIABLE = 'MILLRACE_REDIS_URL';
 const COMMAND_READ_TIMEOUT_MS = 5000;
 
 export function addStoreOptions(command: Command): Command {
-  addProjectOption(command).option(
+  return addRedisOptions(addDataOption(addProjectOption(command)));
+}
+
+export function addDataOption(command: Command): Command {
+  return command.option(
     '--data <dir>',
     'the data folder of the embedded store (default: .millrace in the project folder)',
   );
-  return addRedisOptions(command);
 }
 
 export function addProjectOption(command: Command): Command {

@@ -46,7 +46,19 @@ export function decodeEvents(
   eventsMax: number,
 ): DecodedEvents {
   if (format === 'ndjson') return decodeLines(body, decode, receivedMs, eventsMax);
-  const input = parseStrictJson(body);
+  return decodeEventValues(parseStrictJson(body), decode, receivedMs, eventsMax);
+}
+
+/**
+ * @param input one event or an array of them, out of JSON or of what says the same
+ * @throws MillraceError TOO_MANY_EVENTS
+ */
+export function decodeEventValues(
+  input: unknown,
+  decode: EventDecoder,
+  receivedMs: number,
+  eventsMax: number,
+): DecodedEvents {
   const inputs: readonly unknown[] = Array.isArray(input) ? input : [input];
   if (inputs.length > eventsMax) throw tooManyEvents(eventsMax);
   return inputs.map((each) => decode(each, receivedMs));

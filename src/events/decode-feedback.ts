@@ -81,6 +81,8 @@ function checkLabel(label: unknown): EventRejected | undefined {
       : invalid('label', `is longer than ${LABEL_LENGTH_MAX} characters`);
   }
   const isPlain = label === undefined || label === null || typeof label === 'boolean';
+  if (typeof label === 'bigint')
+    return invalid('label', 'is beyond 2^53, where numbers lose digits: send it as text');
   if (isPlain || (typeof label === 'number' && Number.isFinite(label))) return undefined;
   return invalid('label', 'must be a number, a text, true or false');
 }

@@ -13,10 +13,12 @@
  *   Kafka     a topic of `partitionCount` partitions; offsets are Kafka's own (they may have gaps). `append` is an
  *             idempotent producer with acks=all. Kafka knows nothing of ids, so the driver keeps the ids of `retention`
  *             in a compacted topic, or leaves duplicates to whoever applies them. `trim` is retention.ms and
- *             retention.bytes of the topic, and does nothing. `offsetAt` is offsetsForTimes.
+ *             retention.bytes of the topic, and does nothing. `offsetAt` is offsetsForTimes, `appendedAt` the timestamp of
+ *             a record.
  *   Kinesis   shards are partitions, fixed by one hash key range each. Its sequence numbers do not fit into a number,
  *             so the driver numbers the records itself: the place in a block, and the block's sequence number in a
- *             table beside. `offsetAt` is an AT_TIMESTAMP iterator; `trim` is the retention period of the stream.
+ *             table beside. `offsetAt` is an AT_TIMESTAMP iterator, `appendedAt` the arrival timestamp of a record; `trim`
+ *             is the retention period of the stream.
  */
 import type { AcceptedEvent } from './event.ts';
 
@@ -92,6 +94,9 @@ export interface EventLog {
 
   /** The offset of the first record that was appended at this time or later; `nextOffset` if there is none. */
   offsetAt(partition: number, timeMs: number): Promise<number>;
+
+  /** When the first record that is there from an offset on was appended; undefined if there is none. */
+  appendedAt(partition: number, fromOffset: number): Promise<number | undefined>;
 
   /**
    * Drops old records, and the ids of their events.

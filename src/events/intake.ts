@@ -6,8 +6,8 @@ import type { Clock } from '../clock.ts';
 import { MillraceError } from '../errors.ts';
 import type { EventDecoder, Rejection } from './decode-event.ts';
 import { EventRejected } from './decode-event.ts';
-import { decodeEvents } from './decode-events.ts';
-import type { EventsFormat } from './decode-events.ts';
+import { decodeEventValues, decodeEvents } from './decode-events.ts';
+import type { DecodedEvents, EventsFormat } from './decode-events.ts';
 import type { AcceptedEvent } from './event.ts';
 import type { EventLog, EventWrite } from './event-log.ts';
 
@@ -33,24 +33,33 @@ export interface EventIntake {
    * @throws MillraceError TOO_MANY_EVENTS, OVERLOADED, STORE_FAILED, and what is wrong with a body that is JSON
    */
   take(body: Buffer, format: EventsFormat): Promise<readonly EventOutcome[]>;
+
+  /**
+   * The same for what is parsed already. It is decoded before this returns.
+   * @param input one event or an array of them, out of JSON or of what says the same
+   * @throws MillraceError TOO_MANY_EVENTS, OVERLOADED, STORE_FAILED
+   */
+  takeValue(input: unknown): Promise<readonly EventOutcome[]>;
 }
 
 export function createEventIntake({ decode, eventsMax, log, partitionsOf, clock }: IntakeParts): EventIntake {
+  async function append(decoded: DecodedEvents): Promise<EventOutcome[]> {
+    const placed = decoded.map((event) =>
+      event instanceof EventRejected ? event : placeEvent(event, partitionsOf),
+    );
+    const appended = await log.append(
+      placed.filter((write): write is EventWrite => !(write instanceof EventRejected)),
+    );
+    let next = 0;
+    return placed.map((write): EventOutcome => {
+      if (write instanceof EventRejected) return { status: 'rejected', ...write.rejection };
+      return { status: appended[next++] === 'appended' ? 'accepted' : 'duplicate', id: write.event.id };
+    });
+  }
+
   return {
-    async take(body, format) {
-      const decoded = decodeEvents(body, format, decode, clock.nowMs(), eventsMax);
-      const placed = decoded.map((event) =>
-        event instanceof EventRejected ? event : placeEvent(event, partitionsOf),
-      );
-      const appended = await log.append(
-        placed.filter((write): write is EventWrite => !(write instanceof EventRejected)),
-      );
-      let next = 0;
-      return placed.map((write): EventOutcome => {
-        if (write instanceof EventRejected) return { status: 'rejected', ...write.rejection };
-        return { status: appended[next++] === 'appended' ? 'accepted' : 'duplicate', id: write.event.id };
-      });
-    },
+    take: async (body, format) => append(decodeEvents(body, format, decode, clock.nowMs(), eventsMax)),
+    takeValue: async (input) => append(decodeEventValues(input, decode, clock.nowMs(), eventsMax)),
   };
 }
 

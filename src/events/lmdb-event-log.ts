@@ -22,6 +22,7 @@ import { createGroupCommit } from './group-commit.ts';
 import type { GroupLimits } from './group-commit.ts';
 import type { LogDatabases, LogKind, LogState, PartitionState } from './lmdb-log-layout.ts';
 import {
+  appendedMsOf,
   chunkKey,
   findChunk,
   openLogDatabases,
@@ -156,7 +157,7 @@ function createLog(opened: OpenedLog): LmdbEventLog {
 function createReader(
   opened: OpenedLog,
   requireOpen: () => void,
-): Pick<EventLog, 'read' | 'sizes' | 'offsetAt' | 'trim'> {
+): Pick<EventLog, 'read' | 'sizes' | 'offsetAt' | 'appendedAt' | 'trim'> {
   const { environment, databases, partitionCount } = opened;
 
   function reading<T>(read: () => T): T {
@@ -185,6 +186,14 @@ function createReader(
       return reading(() => {
         const state = readState(databases, partitionCount).partitions[partition];
         return state === undefined ? 0 : searchOffset(databases, partition, state, timeMs);
+      });
+    },
+
+    async appendedAt(partition, fromOffset) {
+      checkPartition(partition, partitionCount);
+      return reading(() => {
+        const state = readState(databases, partitionCount).partitions[partition];
+        return state === undefined ? undefined : appendedMsOf(databases, partition, state, fromOffset);
       });
     },
 

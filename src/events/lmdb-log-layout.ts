@@ -171,3 +171,17 @@ export function searchOffset(
   }
   return Math.max(low, firstOffset);
 }
+
+/** When the first record from an offset on was appended; undefined if there is none. */
+export function appendedMsOf(
+  databases: LogDatabases,
+  partition: number,
+  { firstOffset, nextOffset }: PartitionState,
+  fromOffset: number,
+): number | undefined {
+  const offset = Math.max(fromOffset, firstOffset);
+  if (offset >= nextOffset) return undefined;
+  const chunk = findChunk(databases, partition, offset);
+  if (chunk === undefined) throw new Error(`offset ${offset} of partition ${partition} is missing`);
+  return chunkHeader(chunk.bytes).appendedMs;
+}

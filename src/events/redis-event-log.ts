@@ -33,7 +33,7 @@ import type {
 } from './event-log.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { GroupLimits } from './group-commit.ts';
-import { splitChunk } from './log-chunk.ts';
+import { chunkHeader, splitChunk } from './log-chunk.ts';
 import { checkPartition, decodeRecord, logLimits, packWrite } from './log-records.ts';
 import type { PackedWrite } from './log-records.ts';
 import { appendToRedis } from './redis-log-append.ts';
@@ -176,7 +176,7 @@ function checkSchemas(schemas: RedisSchemas, writes: readonly EventWrite[]): voi
 function createReader(
   opened: OpenedLog,
   requireOpen: () => void,
-): Pick<EventLog, 'read' | 'sizes' | 'offsetAt'> {
+): Pick<EventLog, 'read' | 'sizes' | 'offsetAt' | 'appendedAt'> {
   const { commands, names, partitionCount } = opened;
 
   async function run(script: RedisScript, partition: number, ...args: RedisArgument[]): Promise<unknown> {
@@ -214,6 +214,13 @@ function createReader(
     },
 
     offsetAt: async (partition, timeMs) => (await run(searchScript, partition, timeMs)) as number,
+
+    async appendedAt(partition, fromOffset) {
+      const [, , chunk] = (await run(readScript, partition, fromOffset, 1, 1)) as readonly unknown[];
+      return Buffer.isBuffer(chunk) && chunk.length >= CHUNK_HEADER_BYTES
+        ? chunkHeader(chunk).appendedMs
+        : undefined;
+    },
   };
 }
 

@@ -43,3 +43,29 @@ function writesOf(
   const id = `retry ${name} ${number} ${event.id.replace(retryId, '')}`;
   return [{ event: { ...event, id }, partitions: [partition] }];
 }
+
+/** Entries of one step: so many are in memory at once. */
+const STEP_ENTRIES = 200;
+
+/**
+ * The numbers of all entries that are there now, some at a time. Those that are added meanwhile, as when what was retried
+ * is set aside again, are not among them.
+ */
+export async function* numbersOfAll(setAside: SetAsideLog): AsyncGenerator<number[]> {
+  let left = await setAside.count();
+  for (let from = 0; left > 0;) {
+    const entries = await setAside.list(from, Math.min(left, STEP_ENTRIES));
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    left -= entries.length;
+    from = last.number + 1;
+    yield entries.map(({ number }) => number);
+  }
+}
+
+/** Numbers, each once, some at a time. */
+export async function* numbersOf(numbers: readonly number[]): AsyncGenerator<number[]> {
+  const distinct = [...new Set(numbers)];
+  for (let from = 0; from < distinct.length; from += STEP_ENTRIES)
+    yield distinct.slice(from, from + STEP_ENTRIES);
+}

@@ -7,6 +7,7 @@
  * is done belongs to the store of what is applied; this is what all stores have in common.
  */
 import type { AcceptedEvent } from './event.ts';
+import type { EventLog } from './event-log.ts';
 
 export interface SetAsideEntry {
   readonly partition: number;
@@ -41,3 +42,10 @@ export interface SetAsideLog {
 }
 
 export type SetAsideName = 'dead_letters' | 'corrections';
+
+/** The event log, and what was set aside of it. */
+export interface EventLogs {
+  readonly log: EventLog;
+  readonly deadLetters: SetAsideLog;
+  readonly corrections: SetAsideLog;
+}

@@ -2,6 +2,7 @@
 import type { MillraceError } from '../errors.ts';
 import type { Answer } from '../serving/answer.ts';
 import { jsonText } from '../project/json-text.ts';
+import type { JsonObject } from '../project/json-text.ts';
 import type { MessagePackWriter } from '../serving/message-pack-writer.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
@@ -63,6 +64,13 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     this.finish(OK);
   }
 
+  /** Answers with what a call over HTTP has for a body. */
+  reply(status: number, body: JsonObject): void {
+    if (this.isDone) return;
+    writeBody(this.socket.parts.outbox.begin(), { id: this.id, ...body }, this.isBinary);
+    this.finish(status);
+  }
+
   fail(error: unknown): void {
     if (this.isDone) return;
     const { outbox, state } = this.socket.parts;
@@ -99,7 +107,10 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
 
 /** Writes the error as the message with this id is answered. */
 export function writeError(writer: MessagePackWriter, { id, requestId, isBinary, error }: ErrorAnswer): void {
-  const body = { id, ...errorBody(error, requestId) };
+  writeBody(writer, { id, ...errorBody(error, requestId) }, isBinary);
+}
+
+function writeBody(writer: MessagePackWriter, body: JsonObject, isBinary: boolean): void {
   if (isBinary) writer.value(body);
   else writer.text(jsonText(body));
 }

@@ -8,7 +8,10 @@ import { overloaded } from '../serving/overloaded.ts';
 import type { PredictRequest } from '../serving/predict-request.ts';
 import type { ServedEndpoint } from '../serving/serving.ts';
 import { isRecord } from '../project/json-record.ts';
+import type { JsonRecord } from '../project/json-record.ts';
 import { bodyTooLarge, toKnownError } from './error-reply.ts';
+import { ACCEPTED } from './intake-call.ts';
+import type { IntakeCall, IntakeList } from './intake-call.ts';
 import type { Outbox, OutboxPiece } from './outbox.ts';
 import type { UsualMessage } from './packed-envelope.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -16,6 +19,8 @@ import { endpointNamed } from './routes.ts';
 import type { RouteContext } from './routes.ts';
 import { SENDING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
+import { askedOf } from './socket-message.ts';
+import type { AskedIntake, AskedPrediction } from './socket-message.ts';
 import { ID_LENGTH_MAX, SocketRequest, writeError } from './socket-request.ts';
 import type { MessageId } from './socket-request.ts';
 import { parseStrictJson } from '../project/strict-json.ts';
@@ -32,6 +37,14 @@ export interface SocketParts {
   readonly readText: (body: Buffer) => UsualText | undefined;
   /** By endpoint; that of '' counts requests that name no endpoint of the project. */
   readonly metrics: ReadonlyMap<string, RouteMetrics>;
+  /** One for each list. */
+  readonly intakes: ReadonlyMap<IntakeList, SocketIntake>;
+}
+
+/** Where events and feedback go. */
+export interface SocketIntake {
+  readonly call: IntakeCall;
+  readonly metrics: RouteMetrics;
 }
 
 /** With 4000 and up, the codes that RFC 6455 leaves to applications. */
@@ -67,7 +80,7 @@ export class Socket {
       if (Array.isArray(value)) this.receiveMany(value, isBinary);
       else this.receiveOne(value, isBinary);
     } catch (error) {
-      this.refuse(null, isBinary, error);
+      this.refuse(null, isBinary, error, this.metricsOf(''));
     }
   }
 
@@ -143,24 +156,37 @@ export class Socket {
   }
 
   private receiveOne(message: unknown, isBinary: boolean): void {
-    if (!isRecord(message)) {
-      const sentence = 'A message must be an object with `id`, `endpoint` and `rows`, or an array of them.';
-      return this.refuse(null, isBinary, new MillraceError('INVALID_REQUEST', sentence));
+    let knownId: MessageId = null;
+    try {
+      const { id, ...fields } = requireRecord(message);
+      knownId = requireId(id);
+      const asked = askedOf(fields);
+      if ('list' in asked) void this.take(knownId, isBinary, asked);
+      else this.startPrediction(knownId, isBinary, asked);
+    } catch (error) {
+      this.refuse(knownId, isBinary, error, this.metricsOf(''));
     }
-    const { id, endpoint, ...body } = message;
-    if (!isMessageId(id)) {
-      const sentence = `\`id\` must be a whole number, or a string of at most ${ID_LENGTH_MAX} characters.`;
-      return this.refuse(null, isBinary, new MillraceError('INVALID_REQUEST', sentence));
-    }
-    if (typeof endpoint !== 'string') {
-      const sentence = '`endpoint` must be a string that names an endpoint.';
-      return this.refuse(id, isBinary, new MillraceError('INVALID_REQUEST', sentence));
-    }
-    if (this.isRefused(id, isBinary, endpoint)) return;
-    const request = this.open(id, isBinary, endpoint);
+  }
+
+  private startPrediction(id: MessageId, isBinary: boolean, { endpoint, body }: AskedPrediction): void {
+    const metrics = this.metricsOf(endpoint);
+    if (this.isRefused(id, isBinary, metrics)) return;
+    const request = this.open(id, isBinary, metrics);
     try {
       const served = endpointNamed(this.parts.context, endpoint);
       served.predict(served.decode(body), request);
+    } catch (error) {
+      request.fail(error);
+    }
+  }
+
+  private async take(id: MessageId, isBinary: boolean, { list, input }: AskedIntake): Promise<void> {
+    const { call, metrics } = this.parts.intakes.get(list) as SocketIntake;
+    const refusal = this.refusal();
+    if (refusal !== undefined) return this.refuse(id, isBinary, refusal, metrics);
+    const request = this.open(id, isBinary, metrics);
+    try {
+      request.reply(ACCEPTED, await call(async (intake) => intake.takeValue(input)));
     } catch (error) {
       request.fail(error);
     }
@@ -171,11 +197,12 @@ export class Socket {
     const usual = this.parts.readPacked(body);
     if (usual === undefined) return false;
     const { id, endpointName, endpoint } = usual;
+    const metrics = this.metricsOf(endpointName);
     // Before the rest is read: what is refused must cost little.
-    if (this.isRefused(id, true, endpointName)) return true;
+    if (this.isRefused(id, true, metrics)) return true;
     const decoded = endpoint.readPacked(usual.rest);
     if (decoded === undefined) return false;
-    this.predict(this.open(id, true, endpointName), endpoint, decoded);
+    this.predict(this.open(id, true, metrics), endpoint, decoded);
     return true;
   }
 
@@ -184,10 +211,11 @@ export class Socket {
     const usual = this.parts.readText(body);
     if (usual === undefined) return false;
     const { id, endpointName, endpoint } = usual;
-    if (this.isRefused(id, false, endpointName)) return true;
+    const metrics = this.metricsOf(endpointName);
+    if (this.isRefused(id, false, metrics)) return true;
     const decoded = readTextRest(usual);
     if (decoded === undefined) return false;
-    this.predict(this.open(id, false, endpointName), endpoint, decoded);
+    this.predict(this.open(id, false, metrics), endpoint, decoded);
     return true;
   }
 
@@ -199,29 +227,28 @@ export class Socket {
     }
   }
 
-  private open(id: MessageId, isBinary: boolean, endpointName: string): SocketRequest {
-    return new SocketRequest(this, id, isBinary, this.metricsOf(endpointName));
+  private open(id: MessageId, isBinary: boolean, metrics: RouteMetrics): SocketRequest {
+    return new SocketRequest(this, id, isBinary, metrics);
   }
 
-  /** Whether there is no room for another request; if so, the caller has been told. */
-  private isRefused(id: MessageId, isBinary: boolean, endpointName: string): boolean {
-    const refusal = this.refusal();
-    if (refusal !== undefined) this.refuse(id, isBinary, refusal, endpointName);
+  /** Whether there is no room for another prediction; if so, the caller has been told. */
+  private isRefused(id: MessageId, isBinary: boolean, metrics: RouteMetrics): boolean {
+    const refusal = this.refusal() ?? this.parts.context.serving?.refusal();
+    if (refusal !== undefined) this.refuse(id, isBinary, refusal, metrics);
     return refusal !== undefined;
   }
 
+  /** Why no request is taken now. */
   private refusal(): MillraceError | undefined {
-    const { context, state } = this.parts;
+    const { state } = this.parts;
     if (this.requests.length >= state.limits.wsInFlightMax) return overloaded();
     if (state.answering.size >= state.limits.inFlightMax) return overloaded();
-    if (!state.takesMessages) return new MillraceError('NOT_READY', 'The server is stopping.');
-    return context.serving?.refusal();
+    return state.takesMessages ? undefined : new MillraceError('NOT_READY', 'The server is stopping.');
   }
 
   /** Answers at once, with nothing kept of the request. */
-  private refuse(id: MessageId, isBinary: boolean, error: unknown, endpointName: string = ''): void {
+  private refuse(id: MessageId, isBinary: boolean, error: unknown, metrics: RouteMetrics): void {
     const { outbox, state } = this.parts;
-    const metrics = this.metricsOf(endpointName);
     const requestId = state.nextRequestId();
     const known = toKnownError(error, state.log, requestId, metrics.route);
     state.open++;
@@ -283,6 +310,18 @@ export class Socket {
   }
 }
 
-function isMessageId(id: unknown): id is string | number {
-  return typeof id === 'string' ? id.length <= ID_LENGTH_MAX : Number.isSafeInteger(id);
+/** @throws MillraceError INVALID_REQUEST */
+function requireRecord(message: unknown): JsonRecord {
+  if (isRecord(message)) return message;
+  const sentence =
+    'A message must be an object with an `id` and one of `endpoint`, `events` and `feedback`, or an array of such.';
+  throw new MillraceError('INVALID_REQUEST', sentence);
+}
+
+/** @throws MillraceError INVALID_REQUEST */
+function requireId(id: unknown): string | number {
+  const isId = typeof id === 'string' ? id.length <= ID_LENGTH_MAX : Number.isSafeInteger(id);
+  if (isId) return id as string | number;
+  const sentence = `\`id\` must be a whole number, or a string of at most ${ID_LENGTH_MAX} characters.`;
+  throw new MillraceError('INVALID_REQUEST', sentence);
 }

@@ -6,10 +6,11 @@ import uWS from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
-import { createEventCounts, eventsHandler, intakeRoutes } from './events-route.ts';
-import type { IntakeRoute } from './events-route.ts';
+import { eventsHandler } from './events-route.ts';
 import { Exchange } from './exchange.ts';
 import type { RouteHandler } from './exchange.ts';
+import { createIntakeCall, intakeRoutes } from './intake-call.ts';
+import type { IntakeRoute } from './intake-call.ts';
 import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { plainRoutes, predictHandler, predictRoute } from './routes.ts';
@@ -172,12 +173,13 @@ function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, handl
 /** Its body may be of other types, and compressed. */
 function bindIntake(app: TemplatedApp, context: RouteContext, route: IntakeRoute): void {
   const metrics = createRouteMetrics(context.metrics, route.name, '');
-  const count = createEventCounts(context, route);
+  const call = createIntakeCall(context, route);
   app.post(route.path, (res, req) => {
-    const handler = eventsHandler(context, route, count, {
+    const headers = {
       contentType: req.getHeader('content-type'),
       contentEncoding: req.getHeader('content-encoding'),
-    });
+    };
+    const handler = eventsHandler(call, headers, context.state.limits.bodyBytesMax);
     new Exchange(res, context.state, metrics, false).receive(handler, req.getHeader('content-length'));
   });
   bindOtherMethods(app, context, route, metrics);

@@ -7,6 +7,8 @@ import type { Counter } from '../telemetry/metrics.ts';
 
 import { Exchange } from './exchange.ts';
 import { Outbox } from './outbox.ts';
+import { createIntakeCall, intakeRoutes } from './intake-call.ts';
+import type { IntakeList } from './intake-call.ts';
 import { PackedEnvelopeReader } from './packed-envelope.ts';
 import { TextEnvelopeReader } from './text-envelope.ts';
 import { createRouteMetrics } from './route-metrics.ts';
@@ -14,7 +16,7 @@ import type { RouteMetrics } from './route-metrics.ts';
 import { servingOf } from './routes.ts';
 import type { RouteContext } from './routes.ts';
 import { Socket, closeCodes } from './socket.ts';
-import type { SocketParts } from './socket.ts';
+import type { SocketIntake, SocketParts } from './socket.ts';
 
 export const webSocketRoute = { path: '/v1/ws', name: 'ws' } as const;
 
@@ -32,6 +34,10 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
   const { state, metrics } = context;
   const sockets = new Set<Socket>();
   const names = ['', ...context.endpointNames];
+  const intakes = intakeRoutes.map((route): [IntakeList, SocketIntake] => {
+    const routeMetrics = createRouteMetrics(metrics, `${webSocketRoute.name}-${route.name}`, '');
+    return [route.list, { call: createIntakeCall(context, route), metrics: routeMetrics }];
+  });
   const parts = {
     context,
     state,
@@ -39,6 +45,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     readPacked: packedReader(context),
     readText: textReader(context),
     metrics: new Map(names.map((name) => [name, createRouteMetrics(metrics, webSocketRoute.name, name)])),
+    intakes: new Map(intakes),
   };
   metrics.gauge('millrace_ws_sockets', 'Open WebSockets.', () => [{ labels: {}, value: sockets.size }]);
   const messagesIn = (encoding: string): Counter =>

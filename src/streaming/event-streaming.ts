@@ -1,29 +1,22 @@
 /** Features from events with all that belongs to them: the intake, the log, the tiles, and what was set aside. */
 import { createEventDecoder } from '../events/decode-event.ts';
 import { createEventIds } from '../events/event-ids.ts';
-import type { EventLog } from '../events/event-log.ts';
 import { createEventIntake } from '../events/intake.ts';
 import type { EventIntake } from '../events/intake.ts';
-import type { SetAsideLog } from '../events/set-aside-log.ts';
+import type { EventLogs } from '../events/set-aside-log.ts';
 import { openStreaming } from './open-streaming.ts';
 import type { Streaming, StreamingParts } from './open-streaming.ts';
 import type { TileStore } from './tile-store.ts';
 
 /** Where events and tiles are kept: one of the drivers. */
-export interface EventStores {
-  readonly log: EventLog;
+export interface EventStores extends EventLogs {
   readonly tiles: TileStore;
-  readonly deadLetters: SetAsideLog;
-  readonly corrections: SetAsideLog;
   /** Waits for what is being written. */
   close(): Promise<void>;
 }
 
-export interface EventStreaming extends Streaming {
-  readonly log: EventLog;
+export interface EventStreaming extends Streaming, EventLogs {
   readonly intake: EventIntake;
-  readonly deadLetters: SetAsideLog;
-  readonly corrections: SetAsideLog;
 }
 
 /**

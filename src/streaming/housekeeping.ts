@@ -8,6 +8,7 @@ import type { EventLog } from '../events/event-log.ts';
 import type { FeatureView, StreamingSettings } from '../project/project.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { allPositions, createAppliedGauges } from './applied-gauges.ts';
 import type { StreamRouting } from './stream-routing.ts';
 import type { TilePlan } from './tile-plan.ts';
 import { tileStartOf } from './tile.ts';
@@ -32,33 +33,15 @@ export interface Housekeeping {
 }
 
 const TIDY_MS = 60_000;
-const COUNT_MS = 1000;
+const LOOK_MS = 1000;
 const SWEEP_TILES = 2000;
 /** Of one minute; the next one goes on where it ended. A store behind a network would else be busy with nothing but this. */
 const SWEEP_STEPS_MAX = 100;
 
 export function startHousekeeping(parts: HousekeepingParts): Housekeeping {
-  const { log, metrics, logger } = parts;
+  const { logger } = parts;
   let isClosed = false;
-  let unapplied = 0;
-  let bytes = 0;
-  metrics.gauge(
-    'millrace_events_unapplied',
-    'Events in the log that are in no feature yet.',
-    () => [{ labels: {}, value: unapplied }],
-    'max',
-  );
-  metrics.gauge(
-    'millrace_event_log_bytes',
-    'Size of the events in the log.',
-    () => [{ labels: {}, value: bytes }],
-    'max',
-  );
-  const count = async (): Promise<void> => {
-    const [sizes, positions] = [await log.sizes(), await allPositions(parts)];
-    unapplied = sizes.reduce((sum, { nextOffset }, p) => sum + nextOffset - (positions[p]?.offset ?? 0), 0);
-    bytes = sizes.reduce((sum, size) => sum + size.bytes, 0);
-  };
+  const gauges = createAppliedGauges(parts);
   const tidy = async (): Promise<void> => {
     await trim(parts);
     await sweep(parts, () => isClosed);
@@ -69,8 +52,11 @@ export function startHousekeeping(parts: HousekeepingParts): Housekeeping {
       if (!isClosed) logger.error({ err: error }, `${what}; it is tried again`);
     });
   };
+  const look = (): void => inTurn(gauges.look, 'it could not be counted what is not applied');
+  // A server that starts with much to apply says so at once.
+  look();
   const timers = [
-    setInterval(() => inTurn(count, 'it could not be counted what is not applied'), COUNT_MS),
+    setInterval(look, LOOK_MS),
     setInterval(() => inTurn(tidy, 'old events and tiles could not be dropped'), TIDY_MS),
   ];
   for (const timer of timers) timer.unref();
@@ -82,12 +68,6 @@ export function startHousekeeping(parts: HousekeepingParts): Housekeeping {
       await working;
     },
   };
-}
-
-async function allPositions({ log, tiles }: HousekeepingParts): Promise<Position[]> {
-  return Promise.all(
-    Array.from({ length: log.partitionCount }, async (_, partition) => tiles.position(partition)),
-  );
 }
 
 async function trim(parts: HousekeepingParts): Promise<void> {

@@ -277,6 +277,9 @@ function describeTimes(current: () => [EventLog, LogPlace]): void {
     const found = [0, 1000, 1001, 3000, 3001, 4000, 4001].map(async (timeMs) => log.offsetAt(0, timeMs));
     expect(await Promise.all(found)).toEqual([0, 0, 2, 2, 5, 5, 6]);
     expect(await log.offsetAt(1, 0)).toBe(0);
+    const times = [0, 1, 2, 3, 4, 5, 6].map(async (offset) => log.appendedAt(0, offset));
+    expect(await Promise.all(times)).toEqual([1000, 1000, 3000, 3000, 3000, 4000, undefined]);
+    expect(await log.appendedAt(1, 0)).toBeUndefined();
   });
 
   it('drops what is older than asked for, with its ids, and keeps the rest', async () => {
@@ -290,6 +293,7 @@ function describeTimes(current: () => [EventLog, LogPlace]): void {
     expect(await log.append(to(0, 'a', 'c'))).toEqual(['appended', 'duplicate']);
     expect(await idsOf(log, 0)).toEqual(['c', 'a']);
     expect(await log.offsetAt(0, 0)).toBe(2);
+    expect(await log.appendedAt(0, 0)).toBe(2000);
   });
 
   it('drops the oldest of all partitions until the rest fits, but nothing that must be kept', async () => {

@@ -1,5 +1,5 @@
 /** Events over HTTP, and the features that they become. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -29,6 +29,9 @@ feature_views:
     features:
       purchases_24h: { count: true, window: 24h }
 `;
+
+/** Gauges are looked up once a second. */
+const SOON = { timeout: 5000 };
 
 let dir: string;
 let server: Server;
@@ -138,4 +141,40 @@ describe('POST /v1/events', () => {
     for (const outcome of ['accepted', 'duplicate', 'rejected'])
       expect(metrics).toContain(`millrace_events_total{outcome="${outcome}"} 1`);
   });
+
+  it('tells in the metrics how fresh the features are, and what is not in them', async () => {
+    const nowMs = Date.now();
+    const sent = [
+      { ...purchase('now', 1, 1), time: nowMs },
+      { ...purchase('too late', 1, 1), time: nowMs - 2 * 3_600_000 },
+    ];
+    for (const event of sent) expect((await post(JSON.stringify(event))).status).toBe(202);
+    const page = async (): Promise<string> => (await fetch(`${server.url}/metrics`)).text();
+    // The view of a user, and that of all, may be in two partitions: what counts is how often it was applied.
+    const applied = /^millrace_applied_events_total\{outcome="applied"\} [12]$/m;
+    await expect.poll(page, SOON).toMatch(applied);
+    await expect.poll(page, SOON).toMatch(/^millrace_applied_events_total\{outcome="too_late"\} [12]$/m);
+    await expect
+      .poll(page, SOON)
+      .toMatch(new RegExp(`^millrace_event_watermark_seconds\\{partition="\\d"\\} ${nowMs / 1000}$`, 'm'));
+    const metrics = await page();
+    for (const line of [
+      'millrace_applied_events_total{outcome="dead_letter"} 0',
+      'millrace_apply_failures_total 0',
+      'millrace_events_unapplied 0',
+      'millrace_apply_lag_seconds 0',
+    ])
+      expect(metrics.split('\n')).toContain(line);
+    expect(metrics).toMatch(/^millrace_event_log_bytes [1-9]\d+$/m);
+  });
+});
+
+it('documents every metric of events', async () => {
+  const page = await readFile('docs/operations.md', 'utf8');
+  const sources = ['server/intake-call', 'streaming/applied-gauges', 'streaming/applier-counts'].map(
+    async (file) => readFile(`src/${file}.ts`, 'utf8'),
+  );
+  const names = (await Promise.all(sources)).flatMap((text) => text.match(/millrace_\w+/g) ?? []);
+  expect(names.length).toBe(8);
+  expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
 });

@@ -42,6 +42,11 @@ describe('feedback', () => {
     ],
     ['a list', { request_id: 'r', label: [1] }, 'label: must be a number, a text, true or false'],
     ['a long label', { request_id: 'r', label: 'x'.repeat(1025) }, 'label: is longer than 1024 characters'],
+    [
+      'a label of MessagePack that is too large',
+      { request_id: 'r', label: 2n ** 60n },
+      'label: is beyond 2^53, where numbers lose digits: send it as text',
+    ],
     ['a reward that is text', { request_id: 'r', reward: 'much' }, 'reward: must be a number, not a string'],
     [
       'an empty id',

@@ -6,7 +6,7 @@ import { openLmdbEventLog } from '../../src/events/lmdb-event-log.ts';
 import type { LmdbEventLog } from '../../src/events/lmdb-event-log.ts';
 import { openLmdbSetAsideLog } from '../../src/events/lmdb-set-aside-log.ts';
 import type { LmdbSetAsideLog } from '../../src/events/lmdb-set-aside-log.ts';
-import { retrySetAside } from '../../src/events/retry-set-aside.ts';
+import { numbersOf, numbersOfAll, retrySetAside } from '../../src/events/retry-set-aside.ts';
 import type { SetAsideEntry } from '../../src/events/set-aside-log.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
@@ -95,4 +95,25 @@ it('keeps the id short when an entry comes back, and what cannot be read where i
   const { records } = await log.read(0, 0, ALL);
   expect(records.map(({ event }) => event?.id)).toEqual(['retry dead_letters 1 a']);
   expect((await letters.list(0, 9)).map(({ number }) => number)).toEqual([2]);
+});
+
+it('gives the numbers that are there some at a time, and none of those that come while it does', async () => {
+  const entry = { partition: 0, offset: 0, reason: '', atMs: 1, bytes: Buffer.from([0xc1]) };
+  const add = async (count: number): Promise<void> =>
+    environment.transaction(() => letters.add(Array.from({ length: count }, () => entry)));
+  await add(450);
+  await letters.remove([1, 300]);
+  const steps: number[][] = [];
+  for await (const step of numbersOfAll(letters)) {
+    steps.push(step);
+    await add(step.length);
+    await letters.remove(step);
+  }
+  const there = Array.from({ length: 450 }, (_, i) => i + 1).filter((n) => n !== 1 && n !== 300);
+  expect(steps.flat()).toEqual(there);
+  expect(steps.length).toBeGreaterThan(1);
+  expect(await letters.count()).toBe(448);
+  const asked: number[] = [];
+  for await (const step of numbersOf([7, 3, ...there, 7])) asked.push(...step);
+  expect(asked).toEqual([7, 3, ...there.filter((n) => n !== 3 && n !== 7)]);
 });

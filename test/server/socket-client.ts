@@ -12,8 +12,10 @@ export interface SocketReply {
   readonly error?: string;
   readonly request_id: string;
   readonly retry_after_ms?: number;
-  readonly details?: readonly { readonly path: string }[];
+  readonly details?: readonly { readonly path: string; readonly message: string }[];
   readonly predictions?: readonly unknown[];
+  readonly events?: readonly unknown[];
+  readonly feedback?: readonly unknown[];
 }
 
 export interface SocketClient {

@@ -39,9 +39,10 @@ const flight = fc.oneof(
   })),
   oddValue,
 );
+const anyId = fc.oneof({ weight: 5, arbitrary: fc.nat() }, oddValue);
 const request = fc.record(
   {
-    id: fc.oneof({ weight: 5, arbitrary: fc.nat() }, oddValue),
+    id: anyId,
     endpoint: fc.oneof(
       { weight: 5, arbitrary: fc.constantFrom<unknown>('flight-delay', 'flight-delay-baseline') },
       oddValue,
@@ -53,6 +54,30 @@ const request = fc.record(
   },
   { requiredKeys: ['id', 'endpoint', 'rows'] },
 );
+const departure = { type: 'departure', id: 'x', fields: { ...goodFlight, delay: 5 } };
+const outcome = { request_id: 'x', row: 0, click: true, id: 'x' };
+/** One of the fields of a sound event is odd. */
+function oddOf(sound: object): fc.Arbitrary<unknown> {
+  const odd = fc
+    .tuple(fc.constantFrom(...Object.keys(sound), 'time'), oddValue)
+    .map(([name, value]) => ({ ...sound, [name]: value }));
+  return fc.oneof(fc.constant(sound), odd, oddValue);
+}
+const event = fc.oneof(
+  oddOf(departure),
+  oddOf(departure.fields).map((fields) => ({ ...departure, id: 'y', fields })),
+);
+const listOf = (each: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
+  fc.oneof({ weight: 5, arbitrary: fc.array(each, { maxLength: 5 }) }, each);
+const [anyEvents, anyFeedback] = [listOf(event), listOf(oddOf(outcome))];
+const intake = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ id: anyId, events: anyEvents }) },
+  { weight: 4, arbitrary: fc.record({ id: anyId, feedback: anyFeedback }) },
+  fc.record(
+    { id: anyId, events: anyEvents, feedback: anyFeedback, endpoint: oddValue, ['__proto__']: oddValue },
+    { requiredKeys: ['id'] },
+  ),
+);
 const mutation = fc.record({
   kind: fc.constantFrom('flip', 'cut', 'double', 'insert'),
   at: fc.nat(),
@@ -60,7 +85,12 @@ const mutation = fc.record({
 });
 const message = fc
   .tuple(
-    fc.oneof({ weight: 6, arbitrary: request }, fc.array(request, { minLength: 1 }), oddValue),
+    fc.oneof(
+      { weight: 6, arbitrary: request },
+      { weight: 3, arbitrary: intake },
+      fc.array(fc.oneof(request, intake), { minLength: 1 }),
+      oddValue,
+    ),
     fc.boolean(),
     fc.oneof({ weight: 1, arbitrary: fc.constant([]) }, fc.array(mutation, { maxLength: 3 })),
   )
@@ -82,7 +112,8 @@ function mutate(body: Buffer, { kind, at, byte }: { kind: string; at: number; by
 }
 
 /**
- * Sends a message, and sound requests of both models behind it: their answers come after all answers to the message.
+ * Sends a message, and sound requests to both models and both logs behind it: their answers come after all answers to the
+ * message.
  * Resolves with the codes of those, or with undefined if the socket was closed.
  */
 async function answersTo(
@@ -90,13 +121,16 @@ async function answersTo(
   body: Buffer,
   isBinary: boolean,
 ): Promise<string[] | undefined> {
-  const markers = ['flight-delay', 'flight-delay-baseline'];
+  const markers = [
+    { endpoint: 'flight-delay', rows: [goodFlight] },
+    { endpoint: 'flight-delay-baseline', rows: [goodFlight] },
+    { events: departure },
+    { feedback: outcome },
+  ];
   client.replies.splice(0);
   client.socket.send(body, { binary: isBinary });
-  for (const endpoint of markers) {
-    client.send(JSON.stringify({ id: `behind ${endpoint}`, endpoint, rows: [goodFlight] }));
-  }
-  const isBehind = ({ id }: SocketReply): boolean => String(id).startsWith('behind');
+  for (const marker of markers) client.send(JSON.stringify({ id: 'behind', ...marker }));
+  const isBehind = ({ id }: SocketReply): boolean => id === 'behind';
   try {
     while (client.replies.filter(isBehind).length < markers.length) {
       await client.received(client.replies.length + 1);
@@ -104,7 +138,9 @@ async function answersTo(
   } catch {
     return undefined;
   }
-  return client.replies.filter((reply) => !isBehind(reply)).map(({ code }) => code ?? 'OK');
+  return client.replies
+    .filter((reply) => !isBehind(reply))
+    .map(({ code, events, feedback }) => code ?? ((events ?? feedback) === undefined ? 'OK' : 'TAKEN'));
 }
 
 /** The one message that needs no answer, in either encoding. */
@@ -135,6 +171,7 @@ it(`answers ${MESSAGES} mutated messages or closes their socket (seed ${seed})`,
   // The mutations must reach past the decoders, not only bounce off them.
   for (const code of [
     'OK',
+    'TAKEN',
     'INVALID_REQUEST',
     'MALFORMED_JSON',
     'MALFORMED_MESSAGE_PACK',

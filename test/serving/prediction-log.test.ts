@@ -1,6 +1,4 @@
 /** The prediction log behind the plans of the demo, with answers that are taken in this process. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +15,7 @@ import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { demoProject, goodFlight } from '../e2e/demo-server.ts';
 import { predictionsOf, readJoined, readJoinedIn } from '../events/read-joined.ts';
+import { holdLock } from '../lmdb/hold-lock.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -85,27 +84,13 @@ async function open(log: Partial<PredictionLogSettings>, limits: Partial<QueueLi
   };
 }
 
-/** Takes the write lock of the environment in another process; the function that is returned kills that one. */
-async function holdLock(path: string): Promise<() => Promise<void>> {
-  const child = spawn('node', ['--import', 'tsx', 'test/serving/lock-holder.ts', path], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const release = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'close');
-  };
-  cleanups.push(release);
-  await once(child.stdout, 'data');
-  return release;
-}
-
 const ids = (count: number): string[] => Array.from({ length: count }, (_, i) => `request-${i}`);
 
 it('answers at once while the log stalls, counts what it cannot keep, and writes the rest later', async () => {
   const bytesMax = 20_000;
   const opened = await open({}, { bytesMax });
   const release = await holdLock(opened.path);
+  cleanups.push(release);
   const all = ids(2000);
   for (const id of all) await opened.predict(id);
   await expect.poll(async () => (await opened.counts())['full']).toBeGreaterThan(0);

@@ -3,10 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
-import type { LmdbEventLog } from '../../src/events/lmdb-event-log.ts';
-import { openLmdbEventLog } from '../../src/events/lmdb-event-log.ts';
-import { openLmdbSetAsideLog } from '../../src/events/lmdb-set-aside-log.ts';
-import type { SetAsideLog } from '../../src/events/set-aside-log.ts';
+import { openLmdbEventLogs } from '../../src/events/lmdb-event-logs.ts';
+import type { LmdbEventLogs } from '../../src/events/lmdb-event-logs.ts';
 import { openLmdbStore } from '../../src/features/lmdb-store.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
@@ -19,11 +17,8 @@ import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import type { Metrics } from '../../src/telemetry/metrics.ts';
 
-export interface Instance extends Streaming {
-  readonly log: LmdbEventLog;
+export interface Instance extends Streaming, LmdbEventLogs {
   readonly tiles: TileStore;
-  readonly deadLetters: SetAsideLog;
-  readonly corrections: SetAsideLog;
   readonly metrics: Metrics;
 }
 
@@ -41,17 +36,14 @@ export async function createStreamingPlace(): Promise<StreamingPlace> {
   return {
     environment,
     async open(project, around = (tiles) => tiles) {
-      const { eventTypes: types, streaming } = project;
-      const { partitions: partitionCount } = streaming;
-      const log = await openLmdbEventLog({ environment, types, partitionCount, clock: systemClock });
-      const deadLetters = openLmdbSetAsideLog(environment, 'dead_letters', log.codec);
-      const corrections = openLmdbSetAsideLog(environment, 'corrections', log.codec);
-      const tiles = around(openLmdbTileStore(environment, { deadLetters, corrections }));
+      const logs = await openLmdbEventLogs(environment, project, systemClock);
+      const { log } = logs;
+      const tiles = around(openLmdbTileStore(environment, logs));
       const store = await openLmdbStore({ environment, views: [] });
       const metrics = createMetrics();
       const logger = createLog('silent');
       const made = await openStreaming({ project, store, log, tiles, metrics, clock: systemClock, logger });
-      const instance = { ...made, log, tiles, deadLetters, corrections, metrics };
+      const instance = { ...made, ...logs, tiles, metrics };
       opened.push(instance);
       return instance;
     },

@@ -20,7 +20,6 @@ import {
   createRedisCommands,
   indexesBy,
   leftMs,
-  redisFailure,
   redisScript,
   successes,
 } from '../../redis/redis-commands.ts';

@@ -1,0 +1,94 @@
+/**
+ * What a call that sends events comes to, over HTTP and WebSocket alike: `events` go into the event log, `feedback` into
+ * the prediction log. The outcome of each is counted; a call of which nothing is taken is an error.
+ */
+import type { EventIntake, EventOutcome } from '../events/intake.ts';
+import { MillraceError } from '../errors.ts';
+import type { ErrorDetail } from '../errors.ts';
+import type { JsonObject, JsonValue } from '../project/json-text.ts';
+import type { Counter } from '../telemetry/metrics.ts';
+import { servingOf } from './routes.ts';
+import type { Route, RouteContext } from './routes.ts';
+
+/** What is sent, and what the answer calls the list of outcomes. */
+export type IntakeList = 'events' | 'feedback';
+
+export interface IntakeRoute extends Route {
+  readonly list: IntakeList;
+  readonly counter: { readonly name: string; readonly help: string };
+  readonly intakeOf: (context: RouteContext) => EventIntake | undefined;
+  /** Why there is no intake. */
+  readonly absent: string;
+}
+
+export const intakeRoutes: readonly IntakeRoute[] = [
+  {
+    method: 'post',
+    path: '/v1/events',
+    name: 'events',
+    list: 'events',
+    counter: { name: 'millrace_events_total', help: 'Events that were sent, by what became of them.' },
+    intakeOf: ({ intake }) => intake,
+    absent: 'The project has no event types: declare them under `events`.',
+  },
+  {
+    method: 'post',
+    path: '/v1/feedback',
+    name: 'feedback',
+    list: 'feedback',
+    counter: { name: 'millrace_feedback_total', help: 'Feedback that was sent, by what became of it.' },
+    intakeOf: ({ feedback }) => feedback,
+    absent: 'No endpoint of the project logs its predictions: give one a `log`.',
+  },
+];
+
+/** The status of a call of which something was taken. */
+export const ACCEPTED = 202;
+
+/**
+ * @param give hands what was sent to the intake; called at once
+ * @returns the body of the answer, when all that was accepted is durable
+ * @throws MillraceError NOT_READY, UNKNOWN_ROUTE, what the intake throws, and what is wrong if all was rejected
+ */
+export type IntakeCall = (
+  give: (intake: EventIntake) => Promise<readonly EventOutcome[]>,
+) => Promise<JsonObject>;
+
+const DETAILS_MAX = 20;
+
+export function createIntakeCall(context: RouteContext, route: IntakeRoute): IntakeCall {
+  const { name, help } = route.counter;
+  const count = (outcome: EventOutcome['status']): Counter =>
+    context.metrics.counter(name, help, { outcome });
+  const counts = { accepted: count('accepted'), duplicate: count('duplicate'), rejected: count('rejected') };
+  return async (give) => {
+    const outcomes = await give(requireIntake(context, route));
+    for (const { status } of outcomes) counts[status].add(1);
+    if (outcomes.length > 0 && outcomes.every(({ status }) => status === 'rejected'))
+      throw allRejected(outcomes, route.list);
+    return { [route.list]: outcomes as unknown as JsonValue };
+  };
+}
+
+/** @throws MillraceError NOT_READY, UNKNOWN_ROUTE */
+function requireIntake(context: RouteContext, { intakeOf, absent }: IntakeRoute): EventIntake {
+  servingOf(context);
+  const intake = intakeOf(context);
+  if (intake !== undefined) return intake;
+  throw new MillraceError('UNKNOWN_ROUTE', absent);
+}
+
+function allRejected(outcomes: readonly EventOutcome[], list: IntakeList): MillraceError {
+  const details = outcomes.slice(0, DETAILS_MAX).flatMap((outcome, i): ErrorDetail[] => {
+    if (outcome.status !== 'rejected') return [];
+    const path = outcome.path === '' ? `${list}[${i}]` : `${list}[${i}].${outcome.path}`;
+    return [{ path, message: outcome.message }];
+  });
+  const [first] = outcomes;
+  const code = outcomes.length === 1 && first?.status === 'rejected' ? first.code : 'INVALID_REQUEST';
+  return new MillraceError(
+    code,
+    list === 'events' ? 'No event of the call was accepted.' : 'No feedback of the call was accepted.',
+    { details },
+  );
+}
