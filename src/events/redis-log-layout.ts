@@ -62,15 +62,14 @@ export async function checkFormat(
   let text = (await hashes.readAll(log)).get('format');
   if (text === undefined) {
     const made = JSON.stringify({ version: VERSION, partitions: partitionCount });
-    if (await hashes.replace(log, 'format', undefined, made)) return;
-    // Another server was faster, or nothing may be written here.
-    text = (await hashes.readAll(log)).get('format');
+    const written = await hashes.replace(log, 'format', undefined, made);
+    if (written === 'done') return;
+    if (written === 'forbidden') {
+      const sentence = `Redis holds no events of this project yet (${log}), and may not be written to.`;
+      throw new MillraceError('STORE_FAILED', sentence);
+    }
+    text = (await hashes.readAll(log)).get('format') ?? '';
   }
-  if (text === undefined)
-    throw new MillraceError(
-      'STORE_FAILED',
-      `Redis holds no events of this project yet (${log}), and may not be written to.`,
-    );
   const format = parseFormat(text);
   if (format?.version !== VERSION) {
     const sentence = `In Redis, the field format of ${log} is of another version of Millrace, or damaged: ${text}`;

@@ -92,7 +92,7 @@ async function runEach(
 
 /** Oldest first, for as long as it is known which one that is. */
 function dueDrops(heads: readonly Head[], { appendedBeforeMs, bytesMax, keepFrom }: TrimLimits): Drop[] {
-  let bytes = heads.reduce((sum, head) => sum + head.bytes, 0);
+  let bytes = heads.reduce((sum, head) => (head.chunks.length === 0 ? sum : sum + head.bytes), 0);
   const drops = new Map<number, Drop>();
   const places = heads.map(() => 0);
   const next = ({ partition, chunks }: Head): Chunk | undefined => {
@@ -118,6 +118,7 @@ function dueDrops(heads: readonly Head[], { appendedBeforeMs, bytesMax, keepFrom
     // What follows was not looked at, and may be the oldest.
     if (place === chunks.length && toOffset < nextOffset) break;
   }
+  // The state of an emptied stream is put right.
   for (const { partition, firstOffset, nextOffset, chunks } of heads)
     if (chunks.length === 0 && firstOffset < nextOffset)
       drops.set(partition, { partition, firstOffset, toOffset: nextOffset });

@@ -56,11 +56,9 @@ export function createRedisSchemas(
     ids.forEach((id, i) => of.known.set(id, schemas[i] as RowSchema));
     of.isListed = ids.includes(of.id);
     if (of.isListed) return;
-    of.isListed = await redis.replace(hash, name, text, JSON.stringify([...schemas, of.current]));
-    if (of.isListed) return;
-    const latest = (await redis.readAll(hash)).get(name);
-    // Unchanged means that it may not be changed here.
-    if (latest !== text) await list(name, of, latest, redis);
+    const added = await redis.replace(hash, name, text, JSON.stringify([...schemas, of.current]));
+    of.isListed = added === 'done';
+    if (added === 'changed meanwhile') await list(name, of, (await redis.readAll(hash)).get(name), redis);
   }
 
   return {

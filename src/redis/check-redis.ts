@@ -22,18 +22,23 @@ const CLOCK_AHEAD_MS_MAX = 2000;
  * @throws MillraceError STARTUP_FAILED
  */
 export function checkRedis({ info, clockAheadMs, isClusterAddress }: RedisFacts): string[] {
-  const facts = new Map(
-    info.split(/\r?\n/).flatMap((line): [string, string][] => {
-      const at = line.indexOf(':');
-      return at === -1 ? [] : [[line.slice(0, at), line.slice(at + 1)]];
-    }),
-  );
+  const facts = factsIn(info);
   const version = facts.get('redis_version') ?? '0';
   if (Number.parseInt(version, 10) < MAJOR_VERSION_MIN)
     throw refusal(`it is version ${version}; caches are told of changes from version 6 on`);
   if (facts.get('cluster_enabled') === '1' && !isClusterAddress)
     throw refusal('it is a node of a cluster; write redis+cluster://host:port');
   return [...persistence(facts), ...memory(facts), ...clock(clockAheadMs), ...role(facts)];
+}
+
+/** The reply of INFO by name. */
+export function factsIn(info: string): ReadonlyMap<string, string> {
+  return new Map(
+    info.split(/\r?\n/).flatMap((line): [string, string][] => {
+      const at = line.indexOf(':');
+      return at === -1 ? [] : [[line.slice(0, at), line.slice(at + 1)]];
+    }),
+  );
 }
 
 function refusal(reason: string): MillraceError {

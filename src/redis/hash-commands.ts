@@ -10,12 +10,14 @@ export interface HashCommands {
    */
   readAll(hash: string): Promise<Map<string, string>>;
   /**
-   * Sets a field if it still is what it was; undefined = is not there. Gives whether it did; whoever may only read gets
-   * false.
+   * Sets a field if it still is what it was; undefined = is not there.
    * @throws MillraceError STORE_FAILED
    */
-  replace(hash: string, field: string, before: string | undefined, after: string): Promise<boolean>;
+  replace(hash: string, field: string, before: string | undefined, after: string): Promise<Replacement>;
 }
+
+/** `forbidden`: the server is a replica, or the user may only read. */
+export type Replacement = 'done' | 'changed meanwhile' | 'forbidden';
 
 const replaceScript = `
 local now = redis.call('HGET', KEYS[1], ARGV[1])
@@ -35,13 +37,13 @@ export function createHashCommands(commands: RedisCommands): HashCommands {
     async replace(hash, field, before, after) {
       const command: RedisCommand = ['EVAL', replaceScript, 1, hash, field, before ?? '', after];
       const [reply] = await commands.sendEach([hash], () => command, WRITE_TIMEOUT_MS);
-      if (reply instanceof Error && !isForbidden(reply)) throw redisFailure(reply);
-      return reply === 1;
+      if (!(reply instanceof Error)) return reply === 1 ? 'done' : 'changed meanwhile';
+      if (isForbidden(reply)) return 'forbidden';
+      throw redisFailure(reply);
     },
   };
 }
 
-/** Whoever may only read adds nothing. */
 function isForbidden(reply: Error): boolean {
   return /READONLY|NOPERM|The user executing the script/.test(reply.message);
 }
