@@ -9,7 +9,7 @@ import type { SetAsideKind } from './events/set-aside-kinds.ts';
 import { setAsideJson, setAsideTable } from './events/set-aside-table.ts';
 import { dropEntries, retryEntries } from './events/set-aside-work.ts';
 import type { WorkOptions } from './events/set-aside-work.ts';
-import { addDataOption, addProjectOption } from './store-options.ts';
+import { addDataOption, addProjectOption, addRedisOption } from './store-options.ts';
 
 /** At once in memory. */
 const LINES_AT_ONCE = 200;
@@ -44,7 +44,8 @@ function kindCommand(kind: SetAsideKind): Command {
       .option('--all', 'all that are there')
       .option('--json', 'print the result as JSON');
   const command = new Command(kind.command).description(kind.description);
-  for (const each of [list, retry, drop]) command.addCommand(addDataOption(addProjectOption(each)));
+  for (const each of [list, retry, drop])
+    command.addCommand(addRedisOption(addDataOption(addProjectOption(each))));
   return command;
 }
 

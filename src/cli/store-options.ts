@@ -41,19 +41,21 @@ export function addProjectOption(command: Command): Command {
 }
 
 export function addRedisOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option(
-        '--redis <url>',
-        'keep features in Redis instead: redis://host:6379, redis+unix:///path.sock, redis+cluster://a:7001,b:7002, redis+sentinel://a,b/name; rediss with TLS',
-      ).env(REDIS_VARIABLE),
-    )
-    .addOption(
-      new Option(
-        '--redis-layout <layout>',
-        'how rows lie in Redis: as Millrace or as Feast writes them (default: feast if the project file has a section of that name, else millrace)',
-      ).choices(redisLayouts),
-    );
+  return addRedisOption(command).addOption(
+    new Option(
+      '--redis-layout <layout>',
+      'how rows lie in Redis: as Millrace or as Feast writes them (default: feast if the project file has a section of that name, else millrace)',
+    ).choices(redisLayouts),
+  );
+}
+
+export function addRedisOption(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--redis <url>',
+      'keep features and events in Redis instead: redis://host:6379, redis+unix:///path.sock, redis+cluster://a:7001,b:7002, redis+sentinel://a,b/name; rediss with TLS',
+    ).env(REDIS_VARIABLE),
+  );
 }
 
 /** @throws MillraceError STARTUP_FAILED for a layout without a Redis */

@@ -18,8 +18,8 @@ export interface ConnectionOptions {
   /** Of the names whose changes are to be told; none begins with another. */
   readonly prefixes: readonly string[];
   readonly readTimeoutMs: number;
-  /** What its metrics are called. */
-  readonly metricPrefix: 'millrace_redis' | 'millrace_event_redis';
+  /** What goes through it. */
+  readonly carries: keyof typeof metricNames;
   readonly metrics: Metrics;
   readonly log: Log;
   /**
@@ -32,9 +32,25 @@ export interface ConnectionOptions {
 
 const CHECK_TIMEOUT_MS = 5000;
 
+const metricNames = {
+  features: {
+    roundTrips: 'millrace_redis_round_trips_total',
+    shards: 'millrace_redis_shards',
+    breakerOpen: 'millrace_redis_breaker_open',
+    coherent: 'millrace_redis_coherent',
+  },
+  events: {
+    roundTrips: 'millrace_event_redis_round_trips_total',
+    shards: 'millrace_event_redis_shards',
+    breakerOpen: 'millrace_event_redis_breaker_open',
+    coherent: 'millrace_event_redis_coherent',
+  },
+} as const;
+
 /** @throws MillraceError STARTUP_FAILED if it cannot be reached, or not be used */
 export async function openRedisConnection(options: ConnectionOptions): Promise<RedisConnection> {
-  const { url, keyPattern, encoding, prefixes, readTimeoutMs, metricPrefix, metrics, log } = options;
+  const { url, keyPattern, encoding, prefixes, readTimeoutMs, metrics, log } = options;
+  const names = metricNames[options.carries];
   const address = parseRedisAddress(url);
   const user = { name: address.username, keyPattern, isOfCluster: address.kind === 'cluster' };
   const connection = await connectToRedis({
@@ -43,14 +59,10 @@ export async function openRedisConnection(options: ConnectionOptions): Promise<R
     encoding,
     prefixes: prefixes.map((prefix) => Buffer.from(prefix, encoding)),
     readTimeoutMs,
-    roundTrips: metrics.counter(
-      `${metricPrefix}_round_trips_total`,
-      'Pipelines that were sent to Redis.',
-      {},
-    ),
+    roundTrips: metrics.counter(names.roundTrips, 'Pipelines that were sent to Redis.', {}),
     log,
   });
-  describeConnection(connection, metricPrefix, metrics);
+  describeConnection(connection, names, metrics);
   try {
     for (const warning of await checkAll(connection, user, options.check))
       log.warn({ redis: address.label }, warning);
@@ -84,19 +96,19 @@ async function checkAll(
 
 function describeConnection(
   connection: RedisConnection,
-  prefix: ConnectionOptions['metricPrefix'],
+  names: (typeof metricNames)[keyof typeof metricNames],
   metrics: Metrics,
 ): void {
   const total = (count: (shard: RedisShard) => number): number =>
     [...connection.shards()].reduce((sum, shard) => sum + count(shard), 0);
-  metrics.gauge(`${prefix}_shards`, 'Redis servers, by whether they answer.', () => [
+  metrics.gauge(names.shards, 'Redis servers, by whether they answer.', () => [
     { labels: { state: 'away' }, value: total(({ isAway }) => Number(isAway)) },
     { labels: { state: 'answers' }, value: total(({ isAway }) => Number(!isAway)) },
   ]);
-  metrics.gauge(`${prefix}_breaker_open`, 'Redis servers that hang and are not asked.', () => [
+  metrics.gauge(names.breakerOpen, 'Redis servers that hang and are not asked.', () => [
     { labels: {}, value: total(({ isBreakerOpen }) => Number(isBreakerOpen)) },
   ]);
-  metrics.gauge(`${prefix}_coherent`, 'Redis servers whose changes are told.', () => [
+  metrics.gauge(names.coherent, 'Redis servers whose changes are told.', () => [
     { labels: {}, value: total(({ epoch }) => Number(epoch !== 0)) },
   ]);
 }

@@ -17,6 +17,7 @@ import type { Serving } from '../serving/serving.ts';
 import { createLog } from '../telemetry/log.ts';
 import { openEventStreaming } from '../streaming/event-streaming.ts';
 import { openLmdbEvents } from '../streaming/open-lmdb-events.ts';
+import { openRedisEvents } from '../streaming/open-redis-events.ts';
 import type { EventStreaming } from '../streaming/event-streaming.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -68,10 +69,6 @@ export interface CloseOptions {
    */
   readonly lingers?: boolean;
 }
-
-/** Until they are in Redis too. */
-const LOCAL_EVENTS =
-  'events, and the features that are computed from them, are kept in the data folder of this machine, not in Redis';
 
 const LOCAL_PREDICTIONS =
   'predictions are logged in the data folder of this machine, not in Redis: feedback must reach this machine, too';
@@ -173,20 +170,21 @@ async function openParts(held: Opened, { project, options, metrics, log }: PartS
   const { dataDir, redis, clock = systemClock } = options;
   const hasEvents = project.eventTypes.size > 0;
   const hasPredictions = logsPredictions(project);
-  if (redis === undefined || hasEvents || hasPredictions)
+  if (redis === undefined || hasPredictions)
     opened.environment = await openLmdbEnvironment({ path: dataDir });
   const { environment } = opened;
   const place = { dataDir, environment: redis === undefined ? environment : undefined, redis };
   const store = await openStore(project, place, { metrics, log, isWarmed: true });
   opened.store = store;
-  if (hasEvents && redis !== undefined) log.warn({}, LOCAL_EVENTS);
   if (hasPredictions && redis !== undefined) log.warn({}, LOCAL_PREDICTIONS);
   const shared = { project, metrics, clock, logger: log };
-  if (hasEvents && environment !== undefined)
-    opened.streaming = await openEventStreaming(await openLmdbEvents(environment, shared), {
-      ...shared,
-      store,
-    });
+  if (hasEvents) {
+    const stores =
+      redis === undefined
+        ? await openLmdbEvents(environment as LmdbEnvironment, shared)
+        : await openRedisEvents(redis.url, shared);
+    opened.streaming = await openEventStreaming(stores, { ...shared, store });
+  }
   if (hasPredictions && environment !== undefined)
     opened.predictions = await openPredictionLog(environment, shared);
   const source = opened.streaming?.source ?? store;

@@ -32,13 +32,13 @@ it('works as docs/redis.md says', async () => {
 
 it('names every metric, and every key of the settings', async () => {
   const page = await readFile(new URL('../../docs/redis.md', import.meta.url), 'utf8');
-  const sources = ['cached-store.ts', 'redis/open-redis.ts'].map(async (file) =>
-    readFile(new URL(`../../src/features/${file}`, import.meta.url), 'utf8'),
+  const sources = ['features/cached-store.ts', 'redis/open-connection.ts'].map(async (file) =>
+    readFile(new URL(`../../src/${file}`, import.meta.url), 'utf8'),
   );
   const metrics = (await Promise.all(sources)).flatMap(
-    (text) => text.match(/millrace_(cache|redis)_\w+/g) ?? [],
+    (text) => text.match(/millrace_(cache|redis|event_redis)_\w+/g) ?? [],
   );
-  expect(metrics.length).toBeGreaterThan(8);
+  expect(metrics.length).toBeGreaterThan(12);
   expect(metrics.filter((name) => !page.includes(name))).toEqual([]);
   for (const key of ['entries_max', 'ttl', 'stale_max', 'read_timeout'])
     expect(page).toContain(`cache.${key}`);

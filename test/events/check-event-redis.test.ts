@@ -35,7 +35,7 @@ async function warningsOf(url: string): Promise<string[]> {
     encoding: 'utf8',
     prefixes: [`mr:${PROJECT}:applied:`],
     readTimeoutMs: 2000,
-    metricPrefix: 'millrace_event_redis',
+    carries: 'events',
     metrics: createMetrics(),
     log,
     check: async (shard, user, info) => checkEventRedis(shard, PROJECT, user, info),

@@ -20,7 +20,7 @@ export async function connectForEvents(url: string, project: string): Promise<Re
     encoding: 'utf8',
     prefixes: [`mr:${project}:applied:`],
     readTimeoutMs: 2000,
-    metricPrefix: 'millrace_event_redis',
+    carries: 'events',
     metrics: createMetrics(),
     log: createLog('silent'),
     check: async () => [],

@@ -42,7 +42,7 @@ async function openTiles(url: string, project: string): Promise<OpenedTiles & { 
     encoding: 'utf8',
     prefixes: [tileNames(project).appliedPrefix],
     readTimeoutMs: 2000,
-    metricPrefix: 'millrace_event_redis',
+    carries: 'events',
     metrics: createMetrics(),
     log: createLog('silent'),
     check: async () => [],

@@ -34,7 +34,7 @@ export async function openRedis(
     encoding: layout.encoding,
     prefixes: layout.prefixes,
     readTimeoutMs,
-    metricPrefix: 'millrace_redis',
+    carries: 'features',
     metrics,
     log,
     check: async (shard, user, info) => checkRights(shard, layout, user, !info.includes('role:slave')),
