@@ -1,25 +1,57 @@
-/** The long crash test of features from events: 300,000 events, 40 kills. Exits with 1 if a single cell is wrong. */
+/**
+ * `npm run crashes`: the long crash test of features from events. Several processes append and apply at one place and are
+ * killed at random moments; then every window is compared with a scan over all events. Exits with 1 if a single event or
+ * feature is wrong.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { scriptOptions } from '../bench/script-options.ts';
 import { createProgress } from '../src/cli/progress.ts';
-import { BATCH_EVENTS } from '../test/streaming/crash-events.ts';
-import { runCrashes } from '../test/streaming/crash-run.ts';
+import { compareWith } from '../test/streaming/crash-comparison.ts';
+import { crashEvents } from '../test/streaming/crash-events.ts';
+import { appendAndKill } from '../test/streaming/crash-run.ts';
 
-const [events = 300_000, kills = 40] = process.argv.slice(2).map(Number);
-const path = mkdtempSync(join(tmpdir(), 'millrace-crashes-'));
+const EXIT_USAGE = 2;
+const WRONG_SHOWN = 20;
+
+const usage = `npm run crashes -- [--events 300000] [--kills 40] [--processes 3]`;
+const options = scriptOptions(usage, {
+  events: { type: 'string', default: '300000' },
+  kills: { type: 'string', default: '40' },
+  processes: { type: 'string', default: '3' },
+});
+
+function wholeNumber(name: keyof typeof options, least: number): number {
+  const text = options[name];
+  const number = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (number >= least && Number.isSafeInteger(number)) return number;
+  console.error(`--${name} takes a whole number, at least ${least}, not "${text}"\n${usage}`);
+  process.exit(EXIT_USAGE);
+}
+
+const events = wholeNumber('events', 1);
+const run = { events, kills: wholeNumber('kills', 0), processes: wholeNumber('processes', 1) };
+const address = mkdtempSync(join(tmpdir(), 'millrace-crashes-'));
 const progress = createProgress('crashes');
 const startMs = performance.now();
-const result = await runCrashes({
-  path,
-  events,
-  kills,
-  processes: 3,
-  onProgress: (batches, killed) => progress.update(batches * BATCH_EVENTS, events, `${killed} killed`),
-});
-progress.stop();
-rmSync(path, { recursive: true });
-const seconds = Math.round((performance.now() - startMs) / 1000);
-process.stdout.write(`${JSON.stringify({ events, seconds, ...result })}\n`);
-const { missing, twice, setAside, wrong } = result;
-process.exitCode = missing + twice + setAside + wrong.length === 0 ? 0 : 1;
+try {
+  const kills = await appendAndKill({
+    ...run,
+    address,
+    onProgress: (done, total, killed) => progress.update(done, total, `${killed} processes killed`),
+  });
+  progress.stop();
+  const { wrong, ...found } = await compareWith(crashEvents(events), address);
+  const seconds = Math.round((performance.now() - startMs) / 1000);
+  console.log(JSON.stringify({ events, seconds, kills, ...found, wrong: wrong.length }));
+  for (const cell of wrong.slice(0, WRONG_SHOWN)) console.error(cell);
+  const faults = found.missing + found.twice + found.setAside + wrong.length;
+  process.exitCode = faults === 0 ? 0 : 1;
+} catch (error) {
+  progress.stop();
+  console.error(`The run failed: ${(error as Error).message}`);
+  process.exitCode = 1;
+} finally {
+  rmSync(address, { recursive: true });
+}

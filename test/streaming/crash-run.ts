@@ -1,139 +1,186 @@
-/** Processes that append and apply on one folder, and are killed at random moments; then everything is compared. */
+/**
+ * Processes that append and apply at one place, are killed at random moments, and are replaced. A batch that was not
+ * acknowledged is sent again, as a client does. What becomes of it is compared in crash-comparison.ts.
+ *
+ * A run ends, one way or the other: a process that ends by itself, prints what it should not, or a minute and a half in
+ * which nothing becomes durable, fail it.
+ */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { systemClock } from '../../src/clock.ts';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
-import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
-import { openEventStreaming } from '../../src/streaming/event-streaming.ts';
-import { openLmdbEvents } from '../../src/streaming/open-lmdb-events.ts';
-import type { EventStreaming } from '../../src/streaming/event-streaming.ts';
-import { createLog } from '../../src/telemetry/log.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { BATCH_EVENTS, crashEvent, wrongCells } from './crash-events.ts';
-import { airports, flightProject, flightViews } from './flight-stream.ts';
+import { batchCount } from './crash-events.ts';
+import { openPlace } from './open-place.ts';
 
 export interface CrashRun {
-  readonly path: string;
+  /** Of a place, see open-place.ts. */
+  readonly address: string;
   readonly events: number;
   readonly kills: number;
   readonly processes: number;
-  onProgress?(batches: number, kills: number): void;
+  /** Kills what the place is kept in, and starts it again; every other time that a process is due to be killed. */
+  killPlace?(): Promise<void>;
+  onProgress?(done: number, total: number, kills: number): void;
 }
 
-export interface CrashResult {
-  readonly kills: number;
-  /** Records of acknowledged events that are not in the log. */
-  readonly missing: number;
-  readonly twice: number;
-  readonly setAside: number;
-  readonly cells: number;
-  readonly wrong: readonly string[];
+/** Every so many times all processes are killed at once. */
+const ALL_AT_ONCE = 4;
+const KILL_DELAY_MS_MAX = 200;
+const STALL_MS = 90_000;
+
+/** @returns how many processes were killed; all that were are dead */
+export async function appendAndKill(run: CrashRun): Promise<number> {
+  // As the first worker of a server does: it makes the place before others open it.
+  await (await openPlace(run.address)).close();
+  return new CrashingProcesses(run).run();
 }
 
-export async function runCrashes(run: CrashRun): Promise<CrashResult> {
-  // As the first worker of a server does: it makes the folder before others open it.
-  await (await openFolder(run.path)).close();
-  const kills = await appendAndKill(run);
-  return { kills, ...(await compare(run)) };
+interface Worker {
+  readonly child: ChildProcess;
+  readonly closed: Promise<void>;
+  /** The one that it was given, and has not acknowledged. */
+  batch: number | undefined;
+  isKilled: boolean;
+  /** What it printed that is no acknowledgement: the errors of the product. */
+  printed: string;
 }
 
-/** @returns how many processes were killed */
-async function appendAndKill(run: CrashRun): Promise<number> {
-  const { path, events, kills, processes } = run;
-  const total = events / BATCH_EVENTS;
-  const again: number[] = [];
-  const children = new Set<ChildProcess>();
-  let next = 0;
-  let durable = 0;
-  let killed = 0;
-  return new Promise((resolve) => {
-    const end = (): void => {
-      for (const child of children) child.kill('SIGKILL');
-      resolve(killed);
-    };
-    const begin = (): void => {
-      const child = spawn('node', ['--import', 'tsx', 'test/streaming/crash-worker.ts', path], {
-        stdio: ['pipe', 'pipe', 'inherit'],
-      });
-      children.add(child);
-      let batch: number | undefined;
-      const give = (): void => {
-        batch = again.pop() ?? (next < total ? next++ : undefined);
-        if (batch !== undefined) child.stdin.write(`${batch}\n`);
-      };
-      child.stdin.on('error', () => undefined);
-      give();
-      createInterface({ input: child.stdout }).on('line', () => {
-        batch = undefined;
-        run.onProgress?.(++durable, killed);
-        const isDue = killed < kills && durable > ((killed + 1) * total) / (kills + 1);
-        // A moment later: in the middle of whatever it does then.
-        if (isDue && !child.killed) setTimeout(() => child.kill('SIGKILL'), Math.random() * 30);
-        if (isDue) killed++;
-        if (durable === total) end();
-        else give();
-      });
-      child.on('close', () => {
-        children.delete(child);
-        // It may be in the log or not: it is sent again.
-        if (batch !== undefined) again.push(batch);
-        if (durable < total) begin();
-      });
-    };
-    for (let i = 0; i < processes; i++) begin();
-  });
-}
+class CrashingProcesses {
+  private readonly options: CrashRun;
+  private readonly total: number;
+  private readonly workers = new Set<Worker>();
+  /** Batches of processes that were killed. */
+  private readonly again: number[] = [];
+  private next = 0;
+  private durable = 0;
+  private durableAtMs = performance.now();
+  private dueKills = 0;
+  private dueTimes = 0;
+  private killed = 0;
+  private isOver = false;
+  private readonly ended: Promise<void>;
+  private succeed: () => void = () => undefined;
+  private fail: (error: Error) => void = () => undefined;
 
-async function compare({ path, events }: CrashRun): Promise<Omit<CrashResult, 'kills'>> {
-  const streaming = await openFolder(path);
-  await streaming.settle();
-  const ids = await idsInLog(streaming);
-  const all = Array.from({ length: events }, (_, n) => crashEvent(n));
-  const asOfMs = all.reduce((latest, { timeMs }) => Math.max(latest, timeMs), -Infinity);
-  const wrong: string[] = [];
-  let cells = 0;
-  for (const view of Object.values(flightViews)) {
-    const keyAt = view.stream?.keyFields[0]?.index;
-    for (const key of keyAt === undefined ? [''] : airports) {
-      const own = keyAt === undefined ? all : all.filter(({ values }) => values[keyAt] === key);
-      const row = streaming.source.get(view, key, asOfMs, false) ?? null;
-      wrong.push(...wrongCells(view, own, asOfMs, row).map((cell) => `${key} ${cell}`));
-      cells += view.features.length - 1;
+  constructor(options: CrashRun) {
+    this.options = options;
+    this.total = batchCount(options.events);
+    this.ended = new Promise((resolve, reject) => {
+      this.succeed = resolve;
+      this.fail = reject;
+    });
+  }
+
+  async run(): Promise<number> {
+    const watch = setInterval(() => this.lookForStall(), 1000);
+    for (let i = 0; i < this.options.processes; i++) this.begin();
+    try {
+      await this.ended;
+    } finally {
+      this.isOver = true;
+      clearInterval(watch);
+      for (const { child } of this.workers) child.kill('SIGKILL');
+      await Promise.all([...this.workers].map(async ({ closed }) => closed));
+    }
+    return this.killed;
+  }
+
+  private begin(): void {
+    const { address, events, killPlace } = this.options;
+    const placeIs = killPlace === undefined ? 'steady' : 'dying';
+    const args = ['--import', 'tsx', 'test/streaming/crash-worker.ts', address, String(events), placeIs];
+    const child = spawn(process.execPath, args, { stdio: 'pipe' });
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    const worker: Worker = { child, closed, batch: undefined, isKilled: false, printed: '' };
+    this.workers.add(worker);
+    // It may have been killed before it read.
+    child.stdin.on('error', () => undefined);
+    child.stderr.on('data', (text: Buffer) => (worker.printed += text.toString()));
+    createInterface({ input: child.stdout }).on('line', (line) => this.hear(worker, line));
+    child.on('error', (error) => this.fail(error));
+    child.on('close', (code, signal) => this.replace(worker, `${code ?? signal}`));
+  }
+
+  private hear(worker: Worker, line: string): void {
+    if (line !== 'ready' && line !== String(worker.batch)) {
+      worker.printed += `${line}\n`;
+      return;
+    }
+    if (worker.batch !== undefined) this.count();
+    worker.batch = this.again.pop() ?? (this.next < this.total ? this.next++ : undefined);
+    if (worker.batch !== undefined) worker.child.stdin?.write(`${worker.batch}\n`);
+    this.endWhenDone();
+  }
+
+  private count(): void {
+    this.durable++;
+    this.durableAtMs = performance.now();
+    const { kills } = this.options;
+    this.options.onProgress?.(this.durable, this.total, this.killed);
+    while (this.dueKills < kills && this.durable > ((this.dueKills + 1) * this.total) / (kills + 1)) {
+      const atOnce = ++this.dueTimes % ALL_AT_ONCE === 0 ? this.options.processes : 1;
+      const count = Math.min(atOnce, kills - this.dueKills);
+      this.dueKills += count;
+      const delayMs = Math.random() * KILL_DELAY_MS_MAX;
+      if (this.options.killPlace !== undefined && this.dueTimes % 2 === 1) {
+        setTimeout(() => void this.killPlace(count), delayMs);
+        continue;
+      }
+      for (let i = 0; i < count; i++) setTimeout(() => this.killOne(), delayMs);
     }
   }
-  const setAside = (await streaming.deadLetters.count()) + (await streaming.corrections.count());
-  await streaming.close();
-  const missing = all.filter(({ id }) => !ids.has(id)).length;
-  const twice = [...ids.values()].filter((count) => count > 1).length;
-  return { missing, twice, setAside, cells, wrong };
-}
 
-async function openFolder(path: string): Promise<EventStreaming> {
-  const environment = await openLmdbEnvironment({ path });
-  const store = await openLmdbStore({ environment, views: [] });
-  const logger = createLog('error');
-  const parts = { project: flightProject, store, metrics: createMetrics(), clock: systemClock, logger };
-  const streaming = await openEventStreaming(await openLmdbEvents(environment, parts), parts);
-  return {
-    ...streaming,
-    async close() {
-      await streaming.close();
-      await environment.close();
-    },
-  };
-}
-
-/** How often each event is in the log, copies for other partitions not counted. */
-async function idsInLog({ log }: EventStreaming): Promise<Map<string, number>> {
-  const ids = new Map<string, number>();
-  for (const [partition, { firstOffset, nextOffset }] of (await log.sizes()).entries()) {
-    for (let from = firstOffset; from < nextOffset;) {
-      const read = await log.read(partition, from, { recordsMax: 10_000, bytesMax: 1e9 });
-      for (const { event, isCopy } of read.records)
-        if (event !== undefined && !isCopy) ids.set(event.id, (ids.get(event.id) ?? 0) + 1);
-      from = read.nextOffset;
+  private async killPlace(kills: number): Promise<void> {
+    try {
+      await this.options.killPlace?.();
+      this.killed += kills;
+      this.endWhenDone();
+    } catch (error) {
+      this.fail(error as Error);
     }
   }
-  return ids;
+
+  /** Whatever it does just then: start, append, apply, or nothing. */
+  private killOne(): void {
+    if (this.isOver) return;
+    const living = [...this.workers].filter(({ isKilled }) => !isKilled);
+    const worker = living[Math.floor(Math.random() * living.length)];
+    if (worker === undefined) {
+      setTimeout(() => this.killOne(), 1);
+      return;
+    }
+    worker.isKilled = true;
+    worker.child.kill('SIGKILL');
+  }
+
+  private replace(worker: Worker, how: string): void {
+    this.workers.delete(worker);
+    if (this.isOver) return;
+    const { isKilled, printed, batch } = worker;
+    if (!isKilled || how !== 'SIGKILL' || printed !== '') {
+      this.fail(new Error(`a process ended with ${how}, and printed: ${printed}`));
+      return;
+    }
+    this.killed++;
+    // It may be in the log or not.
+    if (batch !== undefined) this.again.push(batch);
+    this.endWhenDone();
+    this.begin();
+  }
+
+  private endWhenDone(): void {
+    if (this.durable < this.total || this.killed < this.options.kills) return;
+    const printed = [...this.workers].map((worker) => worker.printed).join('');
+    if (printed === '') this.succeed();
+    else this.fail(new Error(`a process printed: ${printed}`));
+  }
+
+  private lookForStall(): void {
+    if (performance.now() - this.durableAtMs < STALL_MS) return;
+    const doing = [...this.workers].map(
+      ({ child, batch, isKilled, printed }) =>
+        `${child.pid} has batch ${batch ?? 'none'}${isKilled ? ', is killed' : ''}, printed: ${printed}`,
+    );
+    const sentence = `no batch became durable in ${STALL_MS} ms; ${this.durable} of ${this.total} are`;
+    this.fail(new Error([sentence, ...doing].join('\n')));
+  }
 }

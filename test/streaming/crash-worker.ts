@@ -1,34 +1,40 @@
 /**
- * A process of its own for crash tests, so that it can be killed: appends the batches whose numbers it reads, one a
- * line, applies what is in the log beside others that do the same, and prints the number of each batch that is durable.
+ * A process of its own for crash tests, so that it can be killed. It opens a place and says `ready`; then it appends the
+ * batches whose numbers it reads, one a line, and prints the number of each that is durable. Beside others that do the
+ * same, it applies what is in the log. Where the place itself is killed, it sends a batch again until it is durable.
+ *
+ *   crash-worker.ts ADDRESS EVENTS [dying]
  */
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { systemClock } from '../../src/clock.ts';
-import { openLmdbStore } from '../../src/features/lmdb-store.ts';
-import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
-import { openEventStreaming } from '../../src/streaming/event-streaming.ts';
-import { openLmdbEvents } from '../../src/streaming/open-lmdb-events.ts';
-import { createLog } from '../../src/telemetry/log.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MillraceError } from '../../src/errors.ts';
 import { batchOf } from './crash-events.ts';
 import { flightProject, writeOf } from './flight-stream.ts';
+import { openPlace } from './open-place.ts';
 
-const [path = ''] = process.argv.slice(2);
-const environment = await openLmdbEnvironment({ path });
-const store = await openLmdbStore({ environment, views: [] });
-const { log, routing } = await openEventStreaming(
-  await openLmdbEvents(environment, { project: flightProject, clock: systemClock }),
-  {
-    project: flightProject,
-    store,
-    metrics: createMetrics(),
-    clock: systemClock,
-    logger: createLog('error'),
-  },
-);
+const RETRY_MS = 20;
+
+const [address = '', events = '', placeIs = 'steady'] = process.argv.slice(2);
+const isDying = placeIs === 'dying';
+const { log, routing } = await openPlace(address, flightProject, isDying ? 'silent' : 'error');
+
+async function append(batch: number): Promise<void> {
+  const writes = batchOf(batch, Number(events)).map((event) => writeOf(event, routing));
+  for (;;) {
+    try {
+      await log.append(writes);
+      return;
+    } catch (error) {
+      if (!isDying || !(error instanceof MillraceError)) throw error;
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+// Synchronous: what is acknowledged has left the process before it can be killed.
+writeSync(1, 'ready\n');
 for await (const line of createInterface({ input: process.stdin })) {
-  await log.append(batchOf(Number(line)).map((event) => writeOf(event, routing)));
-  // Synchronous: what is acknowledged has left the process before it can be killed.
+  await append(Number(line));
   writeSync(1, `${line}\n`);
 }
