@@ -17,14 +17,12 @@ const RETRY_MS = 20;
 
 const [address = '', events = '', placeIs = 'steady'] = process.argv.slice(2);
 const isDying = placeIs === 'dying';
-const { log, routing } = await openPlace(address, flightProject, isDying ? 'silent' : 'error');
 
-async function append(batch: number): Promise<void> {
-  const writes = batchOf(batch, Number(events)).map((event) => writeOf(event, routing));
+/** A place that dies comes back. */
+async function insist<T>(action: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      await log.append(writes);
-      return;
+      return await action();
     } catch (error) {
       if (!isDying || !(error instanceof MillraceError)) throw error;
       await sleep(RETRY_MS);
@@ -32,9 +30,12 @@ async function append(batch: number): Promise<void> {
   }
 }
 
+const level = isDying ? 'silent' : 'error';
+const { log, routing } = await insist(async () => openPlace(address, flightProject, level));
 // Synchronous: what is acknowledged has left the process before it can be killed.
 writeSync(1, 'ready\n');
 for await (const line of createInterface({ input: process.stdin })) {
-  await append(Number(line));
+  const writes = batchOf(Number(line), Number(events)).map((event) => writeOf(event, routing));
+  await insist(async () => log.append(writes));
   writeSync(1, `${line}\n`);
 }
