@@ -3,11 +3,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { RedisOptions } from '../../src/features/redis/open-redis.ts';
 import { loadProject } from '../../src/project/read-project.ts';
 import { createServer } from '../../src/server/server.ts';
 import type { Server } from '../../src/server/server.ts';
 import { createLog } from '../../src/telemetry/log.ts';
+import { startRedis } from '../redis/redis-server.ts';
+import type { RedisServer } from '../redis/redis-server.ts';
 
 const project = `project: shop
 entities:
@@ -33,12 +36,19 @@ feature_views:
 /** Gauges are looked up once a second. */
 const SOON = { timeout: 5000 };
 
+let redisServer: RedisServer;
+beforeAll(async () => {
+  redisServer = await startRedis();
+});
+afterAll(async () => redisServer.stop());
+
 let dir: string;
 let server: Server;
+let redis: RedisOptions | undefined;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'millrace-events-'));
   await writeFile(join(dir, 'millrace.yaml'), project);
-  server = await open();
+  await redisServer.command('FLUSHALL');
 });
 afterEach(async () => {
   await server.close();
@@ -47,7 +57,7 @@ afterEach(async () => {
 
 async function open(): Promise<Server> {
   const log = createLog('silent');
-  return createServer(await loadProject(dir), { dataDir: join(dir, 'data'), port: 0, log });
+  return createServer(await loadProject(dir), { dataDir: join(dir, 'data'), redis, port: 0, log });
 }
 
 interface Reply {
@@ -55,10 +65,14 @@ interface Reply {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-async function post(body: string | Buffer, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {
+async function post(
+  body: string | Buffer,
+  headers: Readonly<Record<string, string>> = {},
+  to = server,
+): Promise<Reply> {
   const type = { 'content-type': 'application/json', ...headers };
   const content = typeof body === 'string' ? body : new Uint8Array(body);
-  const reply = await fetch(`${server.url}/v1/events`, { method: 'POST', headers: type, body: content });
+  const reply = await fetch(`${to.url}/v1/events`, { method: 'POST', headers: type, body: content });
   return { status: reply.status, json: (await reply.json()) as Reply['json'] };
 }
 
@@ -68,9 +82,9 @@ const purchase = (id: string, user: number, price: number): object => ({
   fields: { user_id: user, item: `item ${id}`, price },
 });
 
-async function features(user: number): Promise<unknown[]> {
+async function features(user: number, of = server): Promise<unknown[]> {
   const names = ['activity:purchases_1h', 'activity:spent_24h', 'activity:last_item', 'totals:purchases_24h'];
-  const reply = await fetch(`${server.url}/get-online-features`, {
+  const reply = await fetch(`${of.url}/get-online-features`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ features: names, entities: { user_id: [user] } }),
@@ -79,7 +93,15 @@ async function features(user: number): Promise<unknown[]> {
   return results.slice(1).map(({ values }) => values[0]);
 }
 
-describe('POST /v1/events', () => {
+describe.each([
+  ['LMDB', false],
+  ['Redis', true],
+])('POST /v1/events, with all of it in %s', (_store, isInRedis) => {
+  beforeEach(async () => {
+    redis = isInRedis ? { url: redisServer.url } : undefined;
+    server = await open();
+  });
+
   it('answers with an outcome for each event, and the next read has them', async () => {
     expect(await features(1)).toEqual([null, null, null, null]);
     const body = [
@@ -167,6 +189,24 @@ describe('POST /v1/events', () => {
       expect(metrics.split('\n')).toContain(line);
     expect(metrics).toMatch(/^millrace_event_log_bytes [1-9]\d+$/m);
   });
+});
+
+it('is in the features of another server that shares the Redis', async () => {
+  redis = { url: redisServer.url };
+  server = await open();
+  const other = await createServer(await loadProject(dir), {
+    dataDir: join(dir, 'other'),
+    redis,
+    port: 0,
+    log: createLog('silent'),
+  });
+  for (let count = 1; count <= 20; count++) {
+    const to = count % 2 === 0 ? server : other;
+    expect((await post(JSON.stringify(purchase(`${count}`, 1, 1)), {}, to)).status).toBe(202);
+    const expected = [count, count, `item ${count}`, count];
+    for (const each of [server, other]) await expect.poll(() => features(1, each)).toEqual(expected);
+  }
+  await other.close();
 });
 
 it('documents every metric of events', async () => {
