@@ -11,17 +11,18 @@ import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../src/clock.ts';
 import type { AcceptedEvent } from '../src/events/event.ts';
 import type { EventLog } from '../src/events/event-log.ts';
-import { openLmdbEventLog } from '../src/events/lmdb-event-log.ts';
-import { openLmdbStore } from '../src/features/lmdb-store.ts';
+import type { OnlineStore, Row } from '../src/features/online-store.ts';
 import { openLmdbEnvironment } from '../src/lmdb/lmdb-environment.ts';
-import type { LmdbEnvironment } from '../src/lmdb/lmdb-environment.ts';
 import type { Project } from '../src/project/project.ts';
 import { openEventStreaming } from '../src/streaming/event-streaming.ts';
 import { openLmdbEvents } from '../src/streaming/open-lmdb-events.ts';
-import type { EventStreaming } from '../src/streaming/event-streaming.ts';
+import type { EventStores, EventStreaming } from '../src/streaming/event-streaming.ts';
+import { openRedisEvents } from '../src/streaming/open-redis-events.ts';
+import type { StreamingParts } from '../src/streaming/open-streaming.ts';
 import { createStreamRouting } from '../src/streaming/stream-routing.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
+import { startRedis } from '../test/redis/redis-server.ts';
 import { projectOf } from '../test/features/sample-project.ts';
 import { eventOf, streamingView } from '../test/streaming/sample-view.ts';
 
@@ -57,25 +58,43 @@ async function append(log: EventLog, events: readonly AcceptedEvent[]): Promise<
   await log.append(events.map((event) => ({ event, partitions: routing.partitionsOf(event) })));
 }
 
-async function openStreams(environment: LmdbEnvironment): Promise<EventStreaming> {
-  const store = await openLmdbStore({ environment, views: [] });
-  const parts = { metrics: createMetrics(), clock: systemClock, logger: createLog('silent') };
-  return openEventStreaming(await openLmdbEvents(environment, { project, ...parts }), {
-    project,
-    store,
-    ...parts,
-  });
-}
+export type Place = 'LMDB' | 'Redis';
 
-async function withEnvironment<T>(use: (environment: LmdbEnvironment) => Promise<T>): Promise<T> {
+/** Opens streams at a place of its own; each call of `open` what another start of a server would. */
+async function withPlace<T>(place: Place, use: (open: () => Promise<EventStores>) => Promise<T>): Promise<T> {
+  if (place === 'Redis') {
+    const server = await startRedis(['--appendonly', 'yes']);
+    try {
+      return await use(async () => openRedisEvents(server.url, { project, ...shared() }));
+    } finally {
+      await server.stop();
+    }
+  }
   const path = await mkdtemp(join(tmpdir(), 'millrace-bench-apply-'));
   const environment = await openLmdbEnvironment({ path });
   try {
-    return await use(environment);
+    return await use(async () => openLmdbEvents(environment, { project, ...shared() }));
   } finally {
     await environment.close();
     await rm(path, { recursive: true });
   }
+}
+
+function shared(): Pick<StreamingParts, 'metrics' | 'clock' | 'logger'> {
+  return { metrics: createMetrics(), clock: systemClock, logger: createLog('silent') };
+}
+
+/** The views have streams only: nothing else is asked for. */
+const noRows: OnlineStore = {
+  get: () => null,
+  staleMs: () => 0,
+  read: async (keys) => keys.map(() => null),
+  write: async () => [],
+  close: async () => undefined,
+};
+
+async function openStreams(open: () => Promise<EventStores>): Promise<EventStreaming> {
+  return openEventStreaming(await open(), { project, store: noRows, ...shared() });
 }
 
 export interface ApplyResult {
@@ -85,21 +104,19 @@ export interface ApplyResult {
 }
 
 /** Applies so many events from the beginning of a log. */
-export async function benchApply(events: number): Promise<ApplyResult> {
-  return withEnvironment(async (environment) => {
-    const { eventTypes: types, streaming } = project;
-    const partitionCount = streaming.partitions;
-    const log = await openLmdbEventLog({ environment, types, partitionCount, clock: systemClock });
+export async function benchApply(place: Place, events: number): Promise<ApplyResult> {
+  return withPlace(place, async (open) => {
+    const stores = await open();
     const next = createEvents();
     for (let sent = 0; sent < events; sent += 1000)
       await append(
-        log,
+        stores.log,
         Array.from({ length: 1000 }, (_, i) => next(`e${(sent + i * 7919) % ENTITIES}`)),
       );
-    await log.close();
+    await stores.close();
     const startedMs = performance.now();
     const startedCpu = process.cpuUsage();
-    const streams = await openStreams(environment);
+    const streams = await openStreams(open);
     await streams.settle();
     const seconds = (performance.now() - startedMs) / 1000;
     const { user, system } = process.cpuUsage(startedCpu);
@@ -109,9 +126,13 @@ export async function benchApply(events: number): Promise<ApplyResult> {
 }
 
 /** Milliseconds from an acknowledged event until its row has it, ascending, while events come at this rate. */
-export async function benchFreshness(eventsPerSecond: number, seconds: number): Promise<number[]> {
-  return withEnvironment(async (environment) => {
-    const streams = await openStreams(environment);
+export async function benchFreshness(
+  place: Place,
+  eventsPerSecond: number,
+  seconds: number,
+): Promise<number[]> {
+  return withPlace(place, async (open) => {
+    const streams = await openStreams(open);
     const next = createEvents();
     const delaysMs: Promise<number>[] = [];
     const calls = Math.round((eventsPerSecond * seconds) / EVENTS_PER_CALL);
@@ -133,6 +154,10 @@ export async function benchFreshness(eventsPerSecond: number, seconds: number): 
 
 async function untilSeen({ source }: EventStreaming, key: string): Promise<number> {
   const acknowledgedMs = performance.now();
-  while ((source.get(view, key, Date.now(), false) ?? null) === null) await turn();
+  const read = async (): Promise<Row | null> => {
+    const row = source.get(view, key, Date.now(), false);
+    return row === undefined ? ((await source.read([{ view, key }], Date.now(), false))[0] ?? null) : row;
+  };
+  while ((await read()) === null) await turn();
   return performance.now() - acknowledgedMs;
 }
