@@ -26,11 +26,6 @@ import type {
 
 /** Of the binding, with the page size that it uses. */
 const KEY_BYTES_MAX = 1978;
-/**
- * A full batch, which there is only while an applier catches up, holds up the event loop for about 5 ms. With 256 records
- * half as many events a second were applied.
- */
-const BATCH_RECORDS_MAX = 1024;
 // Behind all keys: each begins with a digit.
 const END_KEY = ':';
 // Larger than the range of ECMAScript's Date, so that a start before 1970 sorts before one after it.
@@ -67,7 +62,8 @@ export function openLmdbTileStore(
   }
 
   return {
-    batchRecordsMax: BATCH_RECORDS_MAX,
+    // Nobody but this process waits for it.
+    batchEntitiesMax: Infinity,
     async position(partition) {
       environment.refresh();
       return readPosition(applied, partition);

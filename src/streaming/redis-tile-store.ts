@@ -50,7 +50,7 @@ export interface RedisTileStoreParts {
 }
 
 const WRITE_TIMEOUT_MS = 5000;
-const BATCH_RECORDS_MAX = 256;
+const BATCH_ENTITIES_MAX = 256;
 
 /** @throws MillraceError STORE_FAILED */
 export async function openRedisTileStore(parts: RedisTileStoreParts): Promise<TileStore> {
@@ -60,7 +60,7 @@ export async function openRedisTileStore(parts: RedisTileStoreParts): Promise<Ti
 }
 
 class RedisTileStore implements TileStore {
-  readonly batchRecordsMax = BATCH_RECORDS_MAX;
+  readonly batchEntitiesMax = BATCH_ENTITIES_MAX;
   private readonly parts: RedisTileStoreParts;
   private readonly names: TileNames;
   private readonly partitions: readonly number[];

@@ -68,8 +68,8 @@ export interface AppliedBatch {
 }
 
 export interface TileStore {
-  /** Most events that a batch should hold: a large one holds up what else the store does. */
-  readonly batchRecordsMax: number;
+  /** Of how many entities a batch should change tiles at most, about: a large one holds up what else the store does. */
+  readonly batchEntitiesMax: number;
 
   /**
    * How far a partition is applied. What others have changed until then is told by the next `takeChanged`, or its epoch

@@ -79,6 +79,26 @@ describe('an event that makes an aggregate throw', () => {
   });
 });
 
+describe('a store that takes tiles of few entities at once', () => {
+  it('gets smaller batches, down to one event, and none with more entities than a last event adds', async () => {
+    const sizes: number[] = [];
+    const instance = await place.open(flightProject, (tiles) => ({
+      ...tiles,
+      batchEntitiesMax: 3,
+      async commit(batch) {
+        sizes.push(new Set(batch.tiles.map(({ entity }) => tiledName(entity))).size);
+        return tiles.commit(batch);
+      },
+    }));
+    const events = flights(500);
+    await append(instance, events);
+    await instance.settle();
+    await expectRows(instance, expectedRows(events));
+    // An event is about three entities at most.
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(3 - 1 + 3);
+  });
+});
+
 describe('what cannot be read', () => {
   it('is set aside if it is a record of the log', async () => {
     const instance = await place.open(flightProject);
