@@ -67,7 +67,8 @@ export function createIdIndex(databases: LogDatabases, tailMin: number): IdIndex
       if (place !== undefined) return isThere(place, state);
       const places = blocks.find(bucket, high);
       return (
-        places !== undefined && places.some((each) => isThere(each, state) && idAt(databases, each) === id)
+        places !== undefined &&
+        places.some((each) => isThere(each, state) && idAt(databases, each, state) === id)
       );
     },
 
@@ -161,6 +162,7 @@ function finishRound(state: LogState): void {
   }
 }
 
-function idAt(databases: LogDatabases, place: Place): string | undefined {
-  return recordId(databases, partitionAt(place), offsetOf(place));
+function idAt(databases: LogDatabases, place: Place, { partitions }: LogState): string | undefined {
+  const partition = partitionAt(place);
+  return recordId(databases, partition, offsetOf(place), partitions[partition]?.nextOffset ?? 0);
 }

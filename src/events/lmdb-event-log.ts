@@ -24,14 +24,14 @@ import type { LogDatabases, LogKind, LogState, PartitionState } from './lmdb-log
 import {
   appendedMsOf,
   chunkKey,
-  findChunk,
   openLogDatabases,
   putState,
+  readChunk,
   readState,
   searchOffset,
 } from './lmdb-log-layout.ts';
 import { trimStep } from './lmdb-log-trim.ts';
-import { chunkLimits, chunksOf, packChunk, splitChunk } from './log-chunk.ts';
+import { chunkLimits, chunksOf, packChunk } from './log-chunk.ts';
 import { checkPartition, decodeRecord, logLimits, packWrite } from './log-records.ts';
 import type { PackedWrite } from './log-records.ts';
 
@@ -284,10 +284,9 @@ function readRecords(
   let left = bytesMax;
   let count = 0;
   while (offset < nextOffset && count < recordsMax && left > 0) {
-    const chunk = findChunk(databases, partition, offset);
-    if (chunk === undefined) throw new Error(`offset ${offset} of partition ${partition} is missing`);
-    const split = splitChunk(chunk.bytes).records;
-    for (let i = offset - chunk.firstOffset; i < split.length && count < recordsMax && left > 0; i++) {
+    const chunk = readChunk(databases, partition, offset, nextOffset);
+    const split = chunk.records.slice(offset - chunk.firstOffset);
+    for (let i = 0; i < split.length && count < recordsMax && left > 0; i++) {
       const record = decodeRecord(codec, offset, split[i]);
       if (record !== undefined) records.push(record);
       left -= split[i]?.length ?? 0;

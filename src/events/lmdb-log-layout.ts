@@ -9,11 +9,12 @@
  * The prediction log lies in databases of its own, likewise: `predictions`, `prediction_ids` and so on.
  *
  * Offsets are dense, and chunks are dropped whole: so the first chunk of a partition has the key of its first offset,
- * and the next one that of this offset plus the number of records.
+ * and the next one that of this offset plus the number of records. Keys are believed where a chunk says something else:
+ * its bytes are damaged then, and no other records may be lost with it.
  */
 import type { LmdbDatabase, LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import { idOfRecord } from './event-codec.ts';
-import { chunkHeader, splitChunk } from './log-chunk.ts';
+import { chunkTimeMs, splitChunk } from './log-chunk.ts';
 
 export interface LogDatabases {
   readonly chunks: LmdbDatabase<Buffer>;
@@ -69,24 +70,56 @@ function partitionKey(partition: number): Buffer {
   return key;
 }
 
-export interface FoundChunk {
+interface FoundChunk {
   readonly firstOffset: number;
   readonly bytes: Buffer;
 }
 
-/** The chunk that holds an offset which is in the log. */
-export function findChunk(
-  { chunks }: LogDatabases,
-  partition: number,
-  offset: number,
-): FoundChunk | undefined {
+const NO_BYTES = Buffer.alloc(0);
+
+/** The chunk that holds an offset which is in the log; an empty one in its place if it is lost. */
+function findChunk({ chunks }: LogDatabases, partition: number, offset: number): FoundChunk {
   const key = chunkKey(partition, offset);
   // Whoever reads on from where a read ended is at the beginning of a chunk.
   const exact = chunks.get(key);
   if (exact !== undefined) return { firstOffset: offset, bytes: exact };
   const range = { start: key, end: partitionKey(partition), reverse: true, limit: 1 };
   const [found] = chunks.range(range);
-  return found && { firstOffset: found.key.readUIntBE(2, OFFSET_BYTES), bytes: found.value };
+  if (found === undefined) return { firstOffset: offset, bytes: NO_BYTES };
+  return { firstOffset: found.key.readUIntBE(2, OFFSET_BYTES), bytes: found.value };
+}
+
+/** Where the chunk that begins at an offset ends, by where the next one begins. */
+export function chunkEnd(
+  { chunks }: LogDatabases,
+  partition: number,
+  firstOffset: number,
+  nextOffset: number,
+): number {
+  const [start, end] = [chunkKey(partition, firstOffset + 1), chunkKey(partition, nextOffset)];
+  const [next] = chunks.range({ start, end, limit: 1 });
+  return next === undefined ? nextOffset : next.key.readUIntBE(2, OFFSET_BYTES);
+}
+
+export interface ReadChunk {
+  readonly firstOffset: number;
+  /** As many as there are offsets; undefined = it cannot be told which bytes are its. */
+  readonly records: readonly (Buffer | undefined)[];
+}
+
+/** The chunk that holds an offset. `nextOffset` is that of the partition. */
+export function readChunk(
+  databases: LogDatabases,
+  partition: number,
+  offset: number,
+  nextOffset: number,
+): ReadChunk {
+  const { firstOffset, bytes } = findChunk(databases, partition, offset);
+  const { records, isWhole } = splitChunk(bytes);
+  if (isWhole && firstOffset + records.length > offset) return { firstOffset, records };
+  const count = chunkEnd(databases, partition, firstOffset, nextOffset) - firstOffset;
+  const found = splitChunk(bytes, count).records;
+  return { firstOffset, records: Array.from({ length: count }, (_, i) => found[i]) };
 }
 
 /** The state as of the view of the data that reads have now. */
@@ -125,19 +158,17 @@ export function putState({ log }: LogDatabases, { partitions, flushed }: LogStat
   log.put('state', bytes);
 }
 
-/** The ids of the events, copies not counted, from an offset up to but without another. */
+/** The ids of the events, copies not counted, from an offset up to the end of the partition. */
 export function chunkIds(
   databases: LogDatabases,
   partition: number,
   fromOffset: number,
-  toOffset: number,
+  nextOffset: number,
 ): { readonly id: string; readonly offset: number }[] {
   const found: { readonly id: string; readonly offset: number }[] = [];
-  for (let offset = fromOffset; offset < toOffset;) {
-    const chunk = findChunk(databases, partition, offset);
-    if (chunk === undefined) throw new Error(`offset ${offset} of partition ${partition} is missing`);
-    const { records } = splitChunk(chunk.bytes);
-    for (let i = offset - chunk.firstOffset; i < records.length; i++, offset++) {
+  for (let offset = fromOffset; offset < nextOffset;) {
+    const { firstOffset, records } = readChunk(databases, partition, offset, nextOffset);
+    for (let i = offset - firstOffset; i < records.length; i++, offset++) {
       const record = records[i];
       const id = record === undefined ? undefined : idOfRecord(record);
       if (id !== undefined) found.push({ id, offset });
@@ -147,9 +178,14 @@ export function chunkIds(
 }
 
 /** The id of the event at an offset that is in the log; undefined for a copy, and for what cannot be read. */
-export function recordId(databases: LogDatabases, partition: number, offset: number): string | undefined {
-  const chunk = findChunk(databases, partition, offset);
-  const record = chunk && splitChunk(chunk.bytes).records[offset - chunk.firstOffset];
+export function recordId(
+  databases: LogDatabases,
+  partition: number,
+  offset: number,
+  nextOffset: number,
+): string | undefined {
+  const { firstOffset, records } = readChunk(databases, partition, offset, nextOffset);
+  const record = records[offset - firstOffset];
   return record && idOfRecord(record);
 }
 
@@ -164,9 +200,8 @@ export function searchOffset(
   let high = nextOffset;
   while (low < high) {
     const chunk = findChunk(databases, partition, Math.floor((low + high) / 2));
-    if (chunk === undefined) throw new Error(`chunk of offset ${low} in partition ${partition} is missing`);
-    const { appendedMs, count } = chunkHeader(chunk.bytes);
-    if (appendedMs < timeMs) low = chunk.firstOffset + count;
+    if ((chunkTimeMs(chunk.bytes) ?? -Infinity) < timeMs)
+      low = chunkEnd(databases, partition, chunk.firstOffset, nextOffset);
     else high = chunk.firstOffset;
   }
   return Math.max(low, firstOffset);
@@ -181,7 +216,5 @@ export function appendedMsOf(
 ): number | undefined {
   const offset = Math.max(fromOffset, firstOffset);
   if (offset >= nextOffset) return undefined;
-  const chunk = findChunk(databases, partition, offset);
-  if (chunk === undefined) throw new Error(`offset ${offset} of partition ${partition} is missing`);
-  return chunkHeader(chunk.bytes).appendedMs;
+  return chunkTimeMs(findChunk(databases, partition, offset).bytes);
 }

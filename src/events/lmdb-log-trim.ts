@@ -4,8 +4,8 @@
  */
 import type { TrimLimits } from './event-log.ts';
 import type { LogDatabases, LogState, PartitionState } from './lmdb-log-layout.ts';
-import { chunkKey, putState, readState } from './lmdb-log-layout.ts';
-import { chunkHeader } from './log-chunk.ts';
+import { chunkEnd, chunkKey, putState, readState } from './lmdb-log-layout.ts';
+import { chunkTimeMs } from './log-chunk.ts';
 
 /** Dropping a chunk costs the same however many records it has, but not less than 10 us. */
 const STEP_RECORDS_MAX = 1000;
@@ -68,18 +68,18 @@ function dueChunks(
 
 /** The first chunk of a partition, if it may be dropped at all. */
 function headOf(
-  { chunks }: LogDatabases,
+  databases: LogDatabases,
   partition: number,
   { firstOffset, nextOffset }: PartitionState,
   { keepFrom }: TrimLimits,
 ): Head | undefined {
   if (firstOffset === nextOffset) return undefined;
-  const bytes = chunks.getBinaryFast(chunkKey(partition, firstOffset));
-  if (bytes === undefined)
-    throw new Error(`the first chunk of partition ${partition}, at offset ${firstOffset}, is missing`);
-  const { appendedMs, count } = chunkHeader(bytes);
-  if (firstOffset + count > (keepFrom?.[partition] ?? Infinity)) return undefined;
-  return { partition, appendedMs, count, bytes: bytes.length };
+  const bytes = databases.chunks.getBinaryFast(chunkKey(partition, firstOffset));
+  const appendedMs = (bytes && chunkTimeMs(bytes)) ?? -Infinity;
+  const length = bytes?.length ?? 0;
+  const end = chunkEnd(databases, partition, firstOffset, nextOffset);
+  if (end > (keepFrom?.[partition] ?? Infinity)) return undefined;
+  return { partition, appendedMs, count: end - firstOffset, bytes: length };
 }
 
 function oldest(heads: readonly (Head | undefined)[]): Head | undefined {

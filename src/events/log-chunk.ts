@@ -7,12 +7,6 @@
  * Cost: one copy of the bytes to write them, none to split them.
  */
 
-export interface Chunk {
-  readonly appendedMs: number;
-  /** Undefined = what says where it ends is damaged. */
-  readonly records: readonly (Buffer | undefined)[];
-}
-
 /** Most of one chunk; a single record may be larger. */
 export interface ChunkLimits {
   readonly recordsMax: number;
@@ -35,23 +29,37 @@ export function packChunk(appendedMs: number, records: readonly Buffer[]): Buffe
   return chunk;
 }
 
-/** Only what the header says, so that the bytes may be a view that is valid for a moment. */
-export function chunkHeader(chunk: Buffer): { readonly appendedMs: number; readonly count: number } {
-  return { appendedMs: chunk.readDoubleBE(0), count: chunk.readUInt32BE(8) };
+/** When it was appended; undefined where it does not say so. The bytes may be a view that is valid for a moment. */
+export function chunkTimeMs(chunk: Buffer): number | undefined {
+  const timeMs = chunk.length < HEADER_BYTES ? NaN : chunk.readDoubleBE(0);
+  return Number.isFinite(timeMs) ? timeMs : undefined;
 }
 
-/** @throws RangeError if there is not even a header */
-export function splitChunk(chunk: Buffer): Chunk {
-  const { appendedMs, count } = chunkHeader(chunk);
-  const records: (Buffer | undefined)[] = [];
+/** How many records it says that it has. */
+export function chunkCount(chunk: Buffer): number {
+  return chunk.length < HEADER_BYTES ? 0 : chunk.readUInt32BE(8);
+}
+
+export interface SplitChunk {
+  /** Those that can be told apart. */
+  readonly records: readonly Buffer[];
+  /** That all of them are there, and nothing else. Else what says how many there are, or how long, is damaged. */
+  readonly isWhole: boolean;
+}
+
+/** @param known how many records there are; default: what the header says */
+export function splitChunk(chunk: Buffer, known?: number): SplitChunk {
+  const records: Buffer[] = [];
+  const count = known ?? chunkCount(chunk);
   let at = HEADER_BYTES;
-  for (let i = 0; i < count; i++) {
+  while (records.length < count && at + LENGTH_BYTES <= chunk.length) {
     const from = at + LENGTH_BYTES;
-    const to = from <= chunk.length ? from + chunk.readUInt32BE(at) : Infinity;
-    records.push(to <= chunk.length ? chunk.subarray(from, to) : undefined);
+    const to = from + chunk.readUInt32BE(at);
+    if (to > chunk.length) break;
+    records.push(chunk.subarray(from, to));
     at = to;
   }
-  return { appendedMs, records };
+  return { records, isWhole: records.length === count && at === chunk.length };
 }
 
 /** What goes into one chunk each, in order. */

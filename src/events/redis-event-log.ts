@@ -33,13 +33,13 @@ import type {
 } from './event-log.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { GroupLimits } from './group-commit.ts';
-import { chunkHeader, splitChunk } from './log-chunk.ts';
+import { chunkCount, chunkTimeMs, splitChunk } from './log-chunk.ts';
 import { checkPartition, decodeRecord, logLimits, packWrite } from './log-records.ts';
 import type { PackedWrite } from './log-records.ts';
 import { appendToRedis } from './redis-log-append.ts';
 import { checkFormat, logNames, scriptCall } from './redis-log-layout.ts';
 import type { LogNames } from './redis-log-layout.ts';
-import { readScript, searchScript } from './redis-log-scripts.ts';
+import { STEP_RECORDS_MAX, readScript, searchScript } from './redis-log-scripts.ts';
 import { trimRedisLog } from './redis-log-trim.ts';
 
 export interface RedisEventLogOptions {
@@ -217,9 +217,7 @@ function createReader(
 
     async appendedAt(partition, fromOffset) {
       const [, , chunk] = (await run(readScript, partition, fromOffset, 1, 1)) as readonly unknown[];
-      return Buffer.isBuffer(chunk) && chunk.length >= CHUNK_HEADER_BYTES
-        ? chunkHeader(chunk).appendedMs
-        : undefined;
+      return Buffer.isBuffer(chunk) ? chunkTimeMs(chunk) : undefined;
     },
   };
 }
@@ -274,9 +272,10 @@ function takeRecords(
   return { records, nextOffset: endOffset };
 }
 
-/** What has not even a header counts as one record, which cannot be read. */
+/** As many as the chunk says, by which the scripts count offsets; those that are not there cannot be read. */
 function recordsIn(chunk: Buffer): readonly (Buffer | undefined)[] {
-  return chunk.length < CHUNK_HEADER_BYTES ? [undefined] : splitChunk(chunk).records;
+  const { records, isWhole } = splitChunk(chunk);
+  if (isWhole) return records;
+  const length = Math.min(Math.max(1, chunkCount(chunk)), STEP_RECORDS_MAX);
+  return Array.from({ length }, (_, i) => records[i]);
 }
-
-const CHUNK_HEADER_BYTES = 12;

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ID_BUCKETS } from '../../src/events/id-blocks.ts';
 import { hashId } from '../../src/events/id-hash.ts';
@@ -123,6 +124,63 @@ describe('a record that cannot be read', () => {
       true,
     ]);
     expect(cut.nextOffset).toBe(3);
+    await log.close();
+  });
+});
+
+describe('a chunk of records of which any bytes are damaged', () => {
+  /** Of the chunk that begins at an offset; undefined = it is lost. */
+  async function damage(offset: number, change: (chunk: Buffer) => Buffer | undefined): Promise<void> {
+    const chunks = environment.byteKeys('events');
+    const key = Buffer.alloc(8);
+    key.writeUIntBE(offset, 2, 6);
+    await environment.transaction(() => {
+      const changed = change(Buffer.from(chunks?.get(key) as Buffer));
+      if (changed === undefined) chunks?.remove(key);
+      else chunks?.put(key, changed);
+    });
+  }
+
+  it.each([0, 1, 2, 4, 5, 4e9])('still gives its records where it says that it has %i', async (count) => {
+    const log = await openLog();
+    await append(log, 'a', 'b', 'c');
+    await append(log, 'd', 'e');
+    await damage(0, (chunk) => {
+      chunk.writeUInt32BE(count, 8);
+      return chunk;
+    });
+    const { records } = await log.read(0, 0, ALL);
+    expect(records.map(({ event }) => event?.id)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    await log.close();
+  });
+
+  it('holds up nothing behind it: reading, new events and their ids, dropping', async () => {
+    const changes = fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 12 });
+    const damages = fc.record({ changes, length: fc.nat(400), isLost: fc.boolean() });
+    const log = await openLog();
+    await fc.assert(
+      fc.asyncProperty(damages, async ({ changes: bytes, length, isLost }) => {
+        const first = (await log.sizes())[0]?.nextOffset ?? 0;
+        await append(log, 'a', 'b', 'c');
+        await append(log, 'd', 'e');
+        await damage(first, (chunk) => {
+          for (const [at, value] of bytes) chunk[at % chunk.length] = value;
+          return isLost ? undefined : chunk.subarray(0, length);
+        });
+        const { records, nextOffset } = await log.read(0, first, ALL);
+        expect(nextOffset).toBe(first + 5);
+        const behind = records.filter(({ offset }) => offset >= first + 3);
+        expect(behind.map(({ event }) => event?.id)).toEqual(['d', 'e']);
+        // A process that starts now reads the ids from the records.
+        const other = await openLog();
+        expect(await append(other, 'd', 'f')).toEqual(['duplicate', 'appended']);
+        await other.appendedAt(0, first);
+        expect(await other.trim({ appendedBeforeMs: 2000, bytesMax: 0 })).toBe(6);
+        expect((await other.sizes())[0]).toMatchObject({ firstOffset: first + 6, nextOffset: first + 6 });
+        await other.close();
+      }),
+      { numRuns: 100 },
+    );
     await log.close();
   });
 });

@@ -100,13 +100,16 @@ describe('a store that takes tiles of few entities at once', () => {
 });
 
 describe('what cannot be read', () => {
-  it('is set aside if it is a record of the log', async () => {
+  it('is set aside if it is a record of the log, and all others are applied', async () => {
     const instance = await place.open(flightProject);
     await instance.close();
-    await append(instance, flights(50));
+    const events = flights(50);
+    await append(instance, events);
     const chunks = place.environment.byteKeys('events');
     const [chunk] = chunks?.range({ start: Buffer.alloc(2), end: Buffer.alloc(8, 255), limit: 1 }) ?? [];
     if (chunk === undefined) throw new Error('nothing was appended');
+    const partition = chunk.key.readUInt16BE(0);
+    const [record] = (await instance.log.read(partition, 0, { recordsMax: 1, bytesMax: 1 })).records;
     const length = chunk.value.readUInt32BE(12);
     chunk.value.fill(0xc1, 16, 16 + length);
     await place.environment.transaction(() => chunks?.put(chunk.key, chunk.value));
@@ -114,9 +117,18 @@ describe('what cannot be read', () => {
     await next.settle();
     const [letter, ...others] = await next.deadLetters.list(0, 10);
     expect(others).toEqual([]);
-    expect(letter).toMatchObject({ partition: chunk.key.readUInt16BE(0), offset: 0, event: undefined });
+    expect(letter).toMatchObject({ partition, offset: 0, event: undefined });
     expect(letter?.reason).not.toBe('');
     expect(letter?.bytes.toString('hex')).toBe('c1'.repeat(length));
+    // It is missing where it was read from that partition; in the others there are copies of it, or it is one.
+    const isHere = ({ view, key }: { readonly view: string; readonly key: string }): boolean =>
+      next.routing.partitionOf(viewNamed(view), key) === partition;
+    const rest = events.filter(({ id }) => id !== record?.event?.id);
+    expect(rest).toHaveLength(events.length - 1);
+    await expectRows(next, [
+      ...expectedRows(rest).filter(isHere),
+      ...expectedRows(events).filter((row) => !isHere(row)),
+    ]);
   });
 
   it('keeps no other entity from its events if it is a tile', async () => {
