@@ -50,7 +50,7 @@ export interface ApplierParts {
 const BATCH_BYTES_MAX = 1024 * 1024;
 /** What another process accepted, and did not live to apply. */
 const LOOK_EVERY_MS = 1000;
-const TOO_LATE = 'it is older than the latest event of its partition by more than streaming.allowed_lateness';
+const TOO_LATE = 'older than the latest event of its partition by over streaming.allowed_lateness';
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 5000;
 
