@@ -33,6 +33,9 @@ interface DemoOptions {
 /** The demo project, which is installed beside the program. */
 const demoDir: string = fileURLToPath(new URL('../../models', import.meta.url));
 
+/** On a slow machine, who starts a demo would rather wait than see it end at the first answer that is late. */
+const TIMEOUT_MS = 10_000;
+
 export function demoCommand(): Command {
   return new Command('demo')
     .description(
@@ -75,7 +78,8 @@ async function demo(options: DemoOptions): Promise<void> {
 
 async function startServer(project: Project, dataDir: string, { host, port }: DemoOptions): Promise<Server> {
   await loadAirports(project, dataDir);
-  return createServer(project, { dataDir, host, port, log: createLog('warn') });
+  const limits = { ...project.limits, timeoutMs: TIMEOUT_MS };
+  return createServer({ ...project, limits }, { dataDir, host, port, log: createLog('warn') });
 }
 
 async function showDemo(
@@ -141,15 +145,16 @@ async function replayHeldOut(
 }
 
 function resultTable(results: readonly EndpointResult[], flightCount: number, seconds: number): string {
-  const head = ['endpoint', 'model', 'held-out AUC', 'p50 ms', 'p99 ms'];
+  const head = ['endpoint', 'model', 'outcomes', 'held-out AUC', 'p50 ms', 'p99 ms'];
   const rows = results.map((result) => [
     result.endpoint,
     result.model,
+    result.outcomes,
     result.auc.toFixed(4),
     result.p50Ms.toFixed(2),
     result.p99Ms.toFixed(2),
   ]);
-  const title = `\nReplayed ${flightCount} flights that no model has seen in ${seconds.toFixed(0)} s, each predicted before its own event was sent:\n`;
+  const title = `\nReplayed ${flightCount} flights that no model has seen in ${seconds.toFixed(0)} s, each predicted before its own event was sent,\nand its outcome then reported as feedback:\n`;
   return `${title}${formatTable([head, ...rows], '  ')}`;
 }
 

@@ -55,7 +55,7 @@ const READ_LIMITS = { recordsMax: 1024, bytesMax: 1024 * 1024 };
 const ONE_RECORD = { ...READ_LIMITS, recordsMax: 1 };
 /** What another process accepted, and did not live to apply. */
 const LOOK_EVERY_MS = 1000;
-const TOO_LATE = 'it is older than the latest event of its partition by more than streaming.allowed_lateness';
+const TOO_LATE = 'older than the latest event of its partition by over streaming.allowed_lateness';
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 5000;
 

@@ -52,7 +52,7 @@ export function startHousekeeping(parts: HousekeepingParts): Housekeeping {
       if (!isClosed) logger.error({ err: error }, `${what}; it is tried again`);
     });
   };
-  const look = (): void => inTurn(gauges.look, 'it could not be counted what is not applied');
+  const look = (): void => inTurn(async () => gauges.look(), 'it could not be counted what is not applied');
   // A server that starts with much to apply says so at once.
   look();
   const timers = [

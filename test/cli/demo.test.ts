@@ -2,6 +2,8 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { auc } from '../../src/stats/auc.ts';
+import { predictionsOf, readJoinedIn } from '../events/read-joined.ts';
 import { run, start } from './process.ts';
 
 let scratch: string;
@@ -15,7 +17,7 @@ afterAll(async () => {
 });
 
 const aucOf = (stdout: string, model: string): number =>
-  Number(new RegExp(`${model} +(0\\.\\d+)`).exec(stdout)?.[1]);
+  Number(new RegExp(`${model} +6000 +(0\\.\\d+)`).exec(stdout)?.[1]);
 
 interface Report {
   readonly versions: Readonly<Record<string, { readonly held_out_auc: number }>>;
@@ -32,12 +34,25 @@ describe('millrace demo', () => {
       expect(Math.abs(aucOf(stdout, `flight-delay@${version}`) - trained)).toBeLessThan(0.002);
     }
     expect(aucOf(stdout, 'flight-delay@2')).toBeGreaterThan(0.66);
+    // Whoever reads the log finds what the demo has printed: each prediction, with what came of it.
+    const logged = predictionsOf(await readJoinedIn(join(scratch, 'data')));
+    for (const version of ['1', '2']) {
+      const own = logged.filter((prediction) => prediction.version === version).flatMap(({ rows }) => rows);
+      expect(own.length).toBe(6000);
+      expect(new Set(own.map(({ feedback }) => feedback.length))).toEqual(new Set([1]));
+      const scores = own.map(({ outputs }) => Number(outputs['delayed']));
+      const joined = auc(
+        scores,
+        own.map(({ feedback }) => feedback[0]?.label === true),
+      );
+      expect(joined.toFixed(4)).toBe(aucOf(stdout, `flight-delay@${version}`).toFixed(4));
+    }
     const again = await run(demo);
     expect(again.code).toBe(1);
     expect(again.stderr).toBe(
       'millrace: The data folder has the events of an earlier demo, which would tell the future. Name an empty one with --data, or none.\n',
     );
-  }, 120_000);
+  }, 300_000);
 
   it('serves on until SIGINT, ends with 0, and leaves no folder behind', async () => {
     const env = { TMPDIR: scratch };

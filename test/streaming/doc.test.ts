@@ -1,71 +1,45 @@
-/** The example of docs/streaming.md is run as it stands there. */
-import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+/** docs/streaming.md is run as it stands there: its project is served, its events come in, and its questions are asked. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openLmdbStore } from '../../src/features/lmdb-store.ts';
 import type { Row } from '../../src/features/online-store.ts';
+import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
+import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import { aggregateNames } from '../../src/project/project.ts';
+import type { FeatureView, Project } from '../../src/project/project.ts';
 import type { Value } from '../../src/project/value.ts';
-import { createEntityTiles } from '../../src/streaming/entity-tiles.ts';
-import type { EntityTiles } from '../../src/streaming/entity-tiles.ts';
+import { openLmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
+import type { LmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
 import { tileMsOf } from '../../src/streaming/tile.ts';
-import { durationMs, eventOf, planOf, streamingView } from './sample-view.ts';
-import type { FeatureGiven } from './sample-view.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { readFiles } from '../project/project-folder.ts';
+import { durationMs } from './sample-view.ts';
 
-const page = readFileSync(new URL('../../docs/streaming.md', import.meta.url), 'utf8');
+const page = await readFile(new URL('../../docs/streaming.md', import.meta.url), 'utf8');
+/** In the order of the page. */
+const blocks = [...page.matchAll(/^```(\w+)\n(.*?)^```/gms)].map(([, language = '', text = '']) => ({
+  language,
+  text,
+}));
 
-interface Example {
-  readonly event_types: Readonly<Record<string, { readonly fields: Readonly<Record<string, string>> }>>;
-  readonly feature_views: Readonly<
-    Record<
-      string,
-      {
-        readonly stream: { readonly event: string; readonly where: string };
-        readonly features: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>;
-      }
-    >
-  >;
-}
+let dir: string;
+let environment: LmdbEnvironment;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'millrace-doc-'));
+  environment = await openLmdbEnvironment({ path: dir });
+});
+afterAll(async () => {
+  await environment.close();
+  await rm(dir, { recursive: true });
+});
 
-function blocks(language: string): string[] {
-  return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(
-    ([, text = '']) => text,
-  );
-}
-
-/** Features by name, those of n and k one by one. */
-function featuresOf(features: Example['feature_views'][string]['features']): Map<string, FeatureGiven> {
-  const given = new Map<string, FeatureGiven>();
-  for (const [featureName, spec] of Object.entries(features)) {
-    const name = aggregateNames.find((each) => each in spec);
-    if (name === undefined) throw new Error(`${featureName} has no aggregate`);
-    const count = Number(spec['n'] ?? spec['k'] ?? 1);
-    const field = spec[name] === true ? {} : { field: String(spec[name]) };
-    const where = spec['where'] === undefined ? {} : { where: String(spec['where']) };
-    for (let rank = 1; rank <= count; rank++) {
-      const one = { name, windowMs: durationMs(String(spec['window'])), count, rank, ...field, ...where };
-      given.set(count === 1 ? featureName : `${featureName}_${rank}`, one);
-    }
-  }
-  return given;
-}
-
-function runExample(): { tiles: EntityTiles; names: readonly string[] } {
-  const example = parse(blocks('yaml')[0] ?? '') as Example;
-  const [view] = Object.values(example.feature_views);
-  if (view === undefined) throw new Error('the page has no view');
-  const event = eventOf(example.event_types[view.stream.event]?.fields ?? {});
-  const features = featuresOf(view.features);
-  const tiles = createEntityTiles(planOf(streamingView(event, [...features.values()], view.stream.where)));
-  const lines = (blocks('json')[0] ?? '').trim().split('\n');
-  lines.forEach((line, offset) => {
-    const { time, ...fields } = JSON.parse(line) as Record<string, Value>;
-    tiles.apply(
-      event.fields.map(({ name }) => fields[name] ?? null),
-      Date.parse(String(time)),
-      offset,
-    );
-  });
-  return { tiles, names: [...features.keys()] };
+async function serve(project: Project, clock: { nowMs: () => number }): Promise<LmdbStreaming> {
+  const store = await openLmdbStore({ environment, views: [] });
+  const parts = { metrics: createMetrics(), clock, logger: createLog('silent') };
+  return openLmdbStreaming(environment, { project, store, ...parts });
 }
 
 function headOf(row: Row | null): string {
@@ -73,24 +47,50 @@ function headOf(row: Row | null): string {
   return `event time ${new Date(row[0]).toISOString().replace('.000', '')}`;
 }
 
-function linesOf(row: Row | null, names: readonly string[]): string[] {
+function linesOf(row: Row | null, { features }: FeatureView): string[] {
   if (row === null) return [];
   const shown = (value: Value | undefined): string => (value === null ? 'missing' : JSON.stringify(value));
-  return names.map((name, i) => `${name} = ${shown(row[i + 1])}`);
+  return features.map(({ name }, i) => `${name} = ${shown(row[i + 1])}`);
 }
 
-const reads = blocks('text');
+/** What the row of JFK is, written as on the page. */
+async function answerTo(question: string, streaming: LmdbStreaming, view: FeatureView): Promise<string> {
+  const [, kind = '', asOf = ''] = /^(live|historical) as of ([^,]+),/.exec(question) ?? [];
+  const [row = null] = await streaming.source.read(
+    [{ view, key: 'JFK' }],
+    Date.parse(asOf),
+    kind === 'historical',
+  );
+  return [`${kind} as of ${asOf}, ${headOf(row)}`, ...linesOf(row, view), ''].join('\n');
+}
 
 describe('docs/streaming.md', () => {
-  it('shows a live row, a historical one, an old one, and none', () => {
-    expect(reads).toHaveLength(4);
-  });
-
-  it.each(reads)('says what is read: %s', (text) => {
-    const [, kind = '', asOf = ''] = /^(live|historical) as of ([^,]+),/.exec(text) ?? [];
-    const { tiles, names } = runExample();
-    const row = tiles.read(Date.parse(asOf), kind === 'historical');
-    expect(text.trim()).toBe([`${kind} as of ${asOf}, ${headOf(row)}`, ...linesOf(row, names)].join('\n'));
+  it('says what is read, before and after each event of the page', async () => {
+    const [projectFile, ...steps] = blocks;
+    expect(projectFile?.language).toBe('yaml');
+    const { project, mistakes } = await readFiles({ 'millrace.yaml': projectFile?.text ?? '' });
+    expect(mistakes).toEqual([]);
+    const [view] = project.featureViews.values();
+    let nowMs = 0;
+    const streaming = await serve(project, { nowMs: () => nowMs });
+    const statuses: string[] = [];
+    const answers: string[] = [];
+    for (const { language, text } of steps) {
+      if (language === 'json') {
+        const times = [...text.matchAll(/"time": "([^"]+)"/g)].map(([, time = '']) => Date.parse(time));
+        nowMs = Math.max(nowMs, ...times);
+        // One event may be written over several lines; several are one a line.
+        const format = text.startsWith('{\n') ? 'json' : 'ndjson';
+        const outcomes = await streaming.intake.take(Buffer.from(text), format);
+        statuses.push(...outcomes.map(({ status }) => status));
+        await streaming.settle();
+      } else answers.push(await answerTo(text, streaming, view as FeatureView));
+    }
+    expect(statuses).toEqual(Array.from({ length: 7 }, () => 'accepted'));
+    expect(answers).toEqual(steps.filter(({ language }) => language !== 'json').map(({ text }) => text));
+    expect(answers.length).toBe(5);
+    expect([await streaming.deadLetters.count(), await streaming.corrections.count()]).toEqual([0, 0]);
+    await streaming.close();
   });
 
   it('has a row for every aggregate', () => {
@@ -99,11 +99,12 @@ describe('docs/streaming.md', () => {
   });
 
   it.each([
-    ['59m', '1m'],
-    ['1h', '5m'],
-    ['12h', '1h'],
-    ['12d', '1d'],
-  ])('has the tile of a window of %s', (window, tile) => {
+    ['59m', 'below 1h', '1m', '1 minute'],
+    ['1h', '1h to 12h', '5m', '5 minutes'],
+    ['12h', '12h to 12d', '1h', '1 hour'],
+    ['12d', '12d or more', '1d', '1 day'],
+  ])('has the tile of a window of %s', (window, windows, tile, tileText) => {
     expect(tileMsOf(durationMs(window))).toBe(durationMs(tile));
+    expect(page).toMatch(new RegExp(`^\\| ${windows} +\\| ${tileText} +\\|$`, 'm'));
   });
 });

@@ -1,7 +1,8 @@
 /**
  * Replays flights against a running server as they happened: each held-out flight is predicted by all endpoints, as of
  * its time, and only then its own event is sent. So the features of a flight are made of those before it, as they would
- * have been, and never of itself.
+ * have been, and never of itself. Behind it goes feedback: what came of each prediction, by its request id. What
+ * a model is worth is computed from the predictions whose outcome the server has taken.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { MillraceError } from '../../errors.ts';
@@ -14,6 +15,8 @@ import type { Flight } from './flights.ts';
 export interface EndpointResult {
   readonly endpoint: string;
   readonly model: string;
+  /** Predictions whose outcome is known. */
+  readonly outcomes: number;
   readonly auc: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -29,17 +32,33 @@ export interface ReplayOptions {
 }
 
 interface Prediction {
+  readonly request_id: string;
   readonly model: string;
   readonly version: string;
   readonly predictions: readonly { readonly delayed: number }[];
 }
 
-interface Outcomes {
+interface EventsAnswer {
   readonly events: readonly { readonly status: string }[];
 }
 
+interface FeedbackAnswer {
+  readonly feedback: readonly { readonly status: string }[];
+}
+
+/** A prediction whose outcome the server has not been told yet. */
+interface Untold {
+  readonly scorer: Scorer;
+  readonly endpoint: string;
+  readonly flight: Flight;
+  readonly requestId: string;
+  readonly score: number;
+}
+
 const EVENTS_PER_CALL = 500;
+const FEEDBACK_PER_CALL = 100;
 const PROGRESS_FLIGHTS = 200;
+const MINUTE_MS = 60_000;
 
 /**
  * Flights that are long over, as events.
@@ -53,7 +72,7 @@ export async function sendPast(
 ): Promise<void> {
   for (let from = 0; from < flights.length && !isStopped(); from += EVENTS_PER_CALL) {
     const some = flights.slice(from, from + EVENTS_PER_CALL);
-    const { events } = (await caller.post('/v1/events', some.map(departure))) as Outcomes;
+    const { events } = (await caller.post('/v1/events', some.map(departure))) as EventsAnswer;
     if (events.some(({ status }) => status === 'duplicate')) throw seenBefore();
     onProgress(from + some.length);
   }
@@ -66,15 +85,18 @@ export async function replay(
 ): Promise<EndpointResult[]> {
   const scorers = options.endpoints.map((endpoint) => new Scorer(endpoint));
   const results = (): EndpointResult[] => scorers.map((scorer) => scorer.result());
+  const untold: Untold[] = [];
   const startedMs = performance.now();
   for (const [i, flight] of flights.entries()) {
     if (options.isStopped()) break;
-    await Promise.all(scorers.map(async (scorer) => scorer.ask(caller, flight)));
+    untold.push(...(await Promise.all(scorers.map(async (scorer) => scorer.ask(caller, flight)))));
     await caller.post('/v1/events', departure(flight));
+    if (untold.length >= FEEDBACK_PER_CALL) await tellOutcomes(caller, untold.splice(0));
     const count = i + 1;
     if (count % PROGRESS_FLIGHTS === 0) options.onProgress(count, results());
     await keepPace(startedMs, count, options.flightsPerSecond);
   }
+  if (!options.isStopped()) await tellOutcomes(caller, untold);
   return results();
 }
 
@@ -86,6 +108,24 @@ function seenBefore(): MillraceError {
 
 function departure({ fields, delayMinutes }: Flight): object {
   return { type: 'departure', id: fields.flight_id, fields: { ...fields, delay: delayMinutes } };
+}
+
+async function tellOutcomes(caller: Caller, untold: readonly Untold[]): Promise<void> {
+  const outcomes = untold.map(({ requestId, endpoint, flight }) => {
+    const { fields, delayMinutes } = flight;
+    const time = new Date(Date.parse(fields.scheduled) + delayMinutes * MINUTE_MS).toISOString();
+    return {
+      request_id: requestId,
+      row: 0,
+      label: isLate(flight),
+      time,
+      id: `${fields.flight_id} ${endpoint}`,
+    };
+  });
+  const { feedback } = (await caller.post('/v1/feedback', outcomes)) as FeedbackAnswer;
+  untold.forEach(({ scorer, score, flight }, i) => {
+    if (feedback[i]?.status === 'accepted') scorer.join(score, isLate(flight));
+  });
 }
 
 async function keepPace(startedMs: number, count: number, perSecond: number): Promise<void> {
@@ -106,14 +146,20 @@ class Scorer {
     this.endpoint = endpoint;
   }
 
-  async ask(caller: Caller, flight: Flight): Promise<void> {
+  async ask(caller: Caller, flight: Flight): Promise<Untold> {
+    const { endpoint } = this;
     const sentMs = performance.now();
     const body = { as_of: flight.fields.scheduled, rows: [flight.fields] };
-    const answer = (await caller.post(`/v1/endpoints/${this.endpoint}/predict`, body)) as Prediction;
+    const answer = (await caller.post(`/v1/endpoints/${endpoint}/predict`, body)) as Prediction;
     this.latenciesMs.push(performance.now() - sentMs);
-    this.scores.push(answer.predictions[0]?.delayed ?? Number.NaN);
-    this.outcomes.push(isLate(flight));
     this.model = `${answer.model}@${answer.version}`;
+    const score = answer.predictions[0]?.delayed ?? Number.NaN;
+    return { scorer: this, endpoint, flight, requestId: answer.request_id, score };
+  }
+
+  join(score: number, outcome: boolean): void {
+    this.scores.push(score);
+    this.outcomes.push(outcome);
   }
 
   result(): EndpointResult {
@@ -121,6 +167,7 @@ class Scorer {
     return {
       endpoint: this.endpoint,
       model: this.model,
+      outcomes: this.outcomes.length,
       auc: auc(this.scores, this.outcomes),
       p50Ms: quantileOfSorted(sorted, 0.5),
       p99Ms: quantileOfSorted(sorted, 0.99),
