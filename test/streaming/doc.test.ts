@@ -10,8 +10,9 @@ import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import { aggregateNames } from '../../src/project/project.ts';
 import type { FeatureView, Project } from '../../src/project/project.ts';
 import type { Value } from '../../src/project/value.ts';
-import { openLmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
-import type { LmdbStreaming } from '../../src/streaming/open-lmdb-streaming.ts';
+import { openEventStreaming } from '../../src/streaming/event-streaming.ts';
+import type { EventStreaming } from '../../src/streaming/event-streaming.ts';
+import { openLmdbEvents } from '../../src/streaming/open-lmdb-events.ts';
 import { tileMsOf } from '../../src/streaming/tile.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
@@ -36,10 +37,10 @@ afterAll(async () => {
   await rm(dir, { recursive: true });
 });
 
-async function serve(project: Project, clock: { nowMs: () => number }): Promise<LmdbStreaming> {
+async function serve(project: Project, clock: { nowMs: () => number }): Promise<EventStreaming> {
   const store = await openLmdbStore({ environment, views: [] });
-  const parts = { metrics: createMetrics(), clock, logger: createLog('silent') };
-  return openLmdbStreaming(environment, { project, store, ...parts });
+  const parts = { project, metrics: createMetrics(), clock, logger: createLog('silent') };
+  return openEventStreaming(await openLmdbEvents(environment, parts), { ...parts, store });
 }
 
 function headOf(row: Row | null): string {
@@ -54,7 +55,7 @@ function linesOf(row: Row | null, { features }: FeatureView): string[] {
 }
 
 /** What the row of JFK is, written as on the page. */
-async function answerTo(question: string, streaming: LmdbStreaming, view: FeatureView): Promise<string> {
+async function answerTo(question: string, streaming: EventStreaming, view: FeatureView): Promise<string> {
   const [, kind = '', asOf = ''] = /^(live|historical) as of ([^,]+),/.exec(question) ?? [];
   const [row = null] = await streaming.source.read(
     [{ view, key: 'JFK' }],
