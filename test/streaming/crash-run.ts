@@ -85,8 +85,8 @@ class CrashingProcesses {
   }
 
   private begin(): void {
-    const { address, events, killPlace } = this.options;
-    const placeIs = killPlace === undefined ? 'steady' : 'dying';
+    const { address, events } = this.options;
+    const placeIs = this.options.killPlace === undefined ? 'steady' : 'dying';
     const args = ['--import', 'tsx', 'test/streaming/crash-worker.ts', address, String(events), placeIs];
     const child = spawn(process.execPath, args, { stdio: 'pipe' });
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));

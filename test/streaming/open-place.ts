@@ -35,15 +35,15 @@ export async function openPlace(
 ): Promise<EventStreaming> {
   const metrics = createMetrics();
   const parts = { project, metrics, clock: systemClock, logger: createLog(level) };
-  const { store, events, close } = address.startsWith('redis')
+  const stores = address.startsWith('redis')
     ? await openRedisStores(address, parts)
     : await openLmdbStores(address, parts);
-  const streaming = await openEventStreaming(events, { ...parts, store });
+  const streaming = await openEventStreaming(stores.events, { ...parts, store: stores.store });
   return {
     ...streaming,
     async close() {
       await streaming.close();
-      await close();
+      await stores.close();
       metrics.close();
     },
   };
