@@ -46,7 +46,7 @@ async function untilAcknowledged(writers: readonly Writer[], more: number): Prom
 }
 
 /** Every acknowledged event is there once, with its copy, and those of a producer are in their order. */
-async function checkLog(log: RedisEventLog, acknowledged: readonly string[]): Promise<void> {
+async function expectAll(log: RedisEventLog, acknowledged: readonly string[]): Promise<void> {
   const originals = new Set<string>();
   const copies = new Set<string>();
   for (let partition = 0; partition < PARTITIONS; partition++) {
@@ -80,7 +80,7 @@ it('has every acknowledged event once, in order, however often Redis is killed w
   await Promise.all(writers.map(async (writer) => writer.kill()));
   const log = await openLogAt(server.url, 'crash');
   const acknowledged = writers.flatMap((writer) => writer.acknowledged);
-  await checkLog(log, acknowledged);
+  await expectAll(log, acknowledged);
   const again = acknowledged.slice(-1000).map((id) => {
     const partition = Number(id.split('/')[1]) % PARTITIONS;
     return { event: clickEvent(id), partitions: [partition] };
@@ -251,7 +251,7 @@ describe('a cluster', () => {
     }
     await Promise.all(writers.map(async (writer) => writer.kill()));
     const log = await openLogAt(cluster.url, 'halves');
-    await checkLog(
+    await expectAll(
       log,
       writers.flatMap(({ acknowledged }) => acknowledged),
     );
