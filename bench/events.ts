@@ -2,8 +2,10 @@
  * `npm run bench:events`: the event log. Durable appends of accepted events in batches of 100 (ids, partitions, one
  * commit a batch), and intake of the same events from JSON, against bare lmdb that puts the same bytes, one value an
  * event, in the same batches. The log holds 300,000 events before, so that its index of ids is at work. Medians of
- * interleaved rounds, because the time of a sync varies from one second to the next. Then decoding and reading alone,
- * and how fast and how soon events get into features (bench/apply.ts). Takes about two minutes; on a file system in memory (TMPDIR) it shows what the work costs without the disk.
+ * interleaved rounds, because the time of a sync varies from one second to the next. Then decoding and reading alone; the
+ * log in Redis, with a redis-server of its own (bench/redis-events.ts); and how fast and how soon events get into features
+ * (bench/apply.ts). Takes about three minutes; on a file system in memory (TMPDIR) it shows what the work costs without
+ * the disk.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
@@ -25,6 +27,7 @@ import { eventTypeOf } from '../test/events/sample-events.ts';
 import { benchApply, benchFreshness } from './apply.ts';
 import type { ApplyResult } from './apply.ts';
 import { median } from './median.ts';
+import { benchRedisEvents, readRate } from './redis-events.ts';
 import { scriptOptions } from './script-options.ts';
 
 const BATCH = 100;
@@ -136,21 +139,6 @@ async function fill(log: EventLog): Promise<void> {
     await append(log, bodies().flatMap(decoded));
 }
 
-/** Events per second that come out of the log, decoded, in reads of 1,000. */
-async function readRate(log: EventLog): Promise<number> {
-  const startedMs = performance.now();
-  let events = 0;
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    for (let offset = 0; ;) {
-      const { records, nextOffset } = await log.read(partition, offset, { recordsMax: 1000, bytesMax: 1e7 });
-      if (records.length === 0) break;
-      events += records.length;
-      offset = nextOffset;
-    }
-  }
-  return (events / (performance.now() - startedMs)) * 1000;
-}
-
 function decodeRate(): number {
   const sent = bodies();
   const startedMs = performance.now();
@@ -182,18 +170,45 @@ for (const callers of [1, CALLERS]) {
 }
 add('decoding of JSON events alone', median(Array.from({ length: rounds }, decodeRate)));
 const readRates: number[] = [];
-for (let round = 0; round < rounds; round++) readRates.push(await readRate(log));
+for (let round = 0; round < rounds; round++) readRates.push(await readRate(log, PARTITIONS));
 add('reading of the log', median(readRates));
 await log.close();
 await environment.close();
 await bare.root.close();
 await rm(dir, { recursive: true });
+const redis = await benchRedisEvents({
+  type,
+  partitions: PARTITIONS,
+  rounds,
+  callers: [1, CALLERS],
+  batches: () => bodies().map(decoded),
+  append,
+  rate,
+});
+const costs: string[][] = [];
+for (const { callers, bare: added, log: appended } of redis.results) {
+  const at = `${callers} caller${callers === 1 ? '' : 's'}`;
+  add(`bare ioredis, an XADD an event, ${at}`, added.perSecond);
+  add(
+    `appends to the log in Redis, ${at} (target 0.7)`,
+    appended.perSecond,
+    appended.perSecond / added.perSecond,
+  );
+  for (const [what, { ownUs, redisUs }] of Object.entries({ 'bare ioredis': added, 'the log': appended }))
+    costs.push([`${what}, ${at}`, ownUs.toFixed(1), redisUs.toFixed(1)]);
+}
+add('reading of the log in Redis', redis.readsPerSecond);
 const [cpu] = cpus();
 const date = new Date().toISOString().slice(0, 10);
 console.log(
   `${date}, ${cpus().length} x ${cpu?.model ?? 'CPU'}, Node ${process.version}, batches of ${BATCH}\n`,
 );
 console.log(markdownTable(['what', 'events/s', 'ratio'], rows, 2));
+console.log(`\nCPU time of an event with Redis, in us:\n`);
+console.log(markdownTable(['what', 'this process', 'redis-server'], costs, 2));
+console.log(
+  `\nMemory of Redis: ${redis.memoryBytes.toFixed(0)} bytes for an event whose record has ${redis.recordBytes.toFixed(0)}.`,
+);
 for (const [place, target] of [
   ['LMDB', 100_000],
   ['Redis', 60_000],

@@ -36,7 +36,7 @@ export function chunkTimeMs(chunk: Buffer): number | undefined {
 }
 
 /** How many records it says that it has. */
-export function chunkCount(chunk: Buffer): number {
+function chunkCount(chunk: Buffer): number {
   return chunk.length < HEADER_BYTES ? 0 : chunk.readUInt32BE(8);
 }
 

@@ -33,13 +33,13 @@ import type {
 } from './event-log.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { GroupLimits } from './group-commit.ts';
-import { chunkCount, chunkTimeMs, splitChunk } from './log-chunk.ts';
+import { chunkTimeMs, splitChunk } from './log-chunk.ts';
 import { checkPartition, decodeRecord, logLimits, packWrite } from './log-records.ts';
 import type { PackedWrite } from './log-records.ts';
 import { appendToRedis } from './redis-log-append.ts';
 import { checkFormat, logNames, scriptCall } from './redis-log-layout.ts';
 import type { LogNames } from './redis-log-layout.ts';
-import { STEP_RECORDS_MAX, readScript, searchScript } from './redis-log-scripts.ts';
+import { STEP_RECORDS_MAX, endScript, readScript, searchScript } from './redis-log-scripts.ts';
 import { trimRedisLog } from './redis-log-trim.ts';
 
 export interface RedisEventLogOptions {
@@ -192,9 +192,17 @@ function createReader(
       const { recordsMax, bytesMax } = limits;
       const reply = await run(readScript, partition, fromOffset, recordsMax, bytesMax);
       const [endOffset, ...entries] = reply as readonly [number, ...(number | Buffer)[]];
-      const chunks: StoredChunk[] = [];
-      for (let i = 0; i + 1 < entries.length; i += 2)
-        chunks.push({ firstOffset: entries[i] as number, bytes: entries[i + 1] as Buffer });
+      const chunks: ReadChunk[] = [];
+      for (let i = 0; i + 1 < entries.length; i += 2) {
+        const [firstOffset, bytes] = [entries[i] as number, entries[i + 1] as Buffer];
+        const { records, isWhole } = splitChunk(bytes);
+        if (isWhole) chunks.push({ firstOffset, records });
+        else {
+          const end = (await run(endScript, partition, firstOffset)) as number;
+          chunks.push(damagedChunk(firstOffset, bytes, end));
+          return decodeChunks(opened, { fromOffset, endOffset: end, chunks }, limits);
+        }
+      }
       return decodeChunks(opened, { fromOffset, endOffset, chunks }, limits);
     },
 
@@ -222,16 +230,27 @@ function createReader(
   };
 }
 
-interface StoredChunk {
+interface ReadChunk {
   readonly firstOffset: number;
-  readonly bytes: Buffer;
+  /** Undefined = it cannot be told which bytes are its. */
+  readonly records: readonly (Buffer | undefined)[];
+}
+
+/**
+ * One whose bytes do not fit together, by where it ends at the most: what is told apart of it, and what must have been
+ * there beside. The scripts have believed it, so what they gave behind it is of no use.
+ */
+function damagedChunk(firstOffset: number, bytes: Buffer, endOffset: number): ReadChunk {
+  const count = Math.min(endOffset - firstOffset, STEP_RECORDS_MAX);
+  const { records } = splitChunk(bytes, count);
+  return { firstOffset, records: Array.from({ length: count }, (_, i) => records[i]) };
 }
 
 interface StoredRead {
   readonly fromOffset: number;
   /** Where the last chunk ends, or where a gap behind it does. */
   readonly endOffset: number;
-  readonly chunks: readonly StoredChunk[];
+  readonly chunks: readonly ReadChunk[];
 }
 
 /** Another server may have added a schema: then the list is read again, once. */
@@ -258,8 +277,7 @@ function takeRecords(
   const records: LogRecord[] = [];
   let left = bytesMax;
   let count = 0;
-  for (const { firstOffset, bytes } of chunks) {
-    const split = recordsIn(bytes);
+  for (const { firstOffset, records: split } of chunks) {
     for (let i = Math.max(0, fromOffset - firstOffset); i < split.length; i++) {
       const offset = firstOffset + i;
       if (count === recordsMax || left <= 0) return { records, nextOffset: offset };
@@ -270,12 +288,4 @@ function takeRecords(
     }
   }
   return { records, nextOffset: endOffset };
-}
-
-/** As many as the chunk says, by which the scripts count offsets; those that are not there cannot be read. */
-function recordsIn(chunk: Buffer): readonly (Buffer | undefined)[] {
-  const { records, isWhole } = splitChunk(chunk);
-  if (isWhole) return records;
-  const length = Math.min(Math.max(1, chunkCount(chunk)), STEP_RECORDS_MAX);
-  return Array.from({ length }, (_, i) => records[i]);
 }

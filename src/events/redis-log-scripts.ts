@@ -9,32 +9,54 @@ import type { RedisScript } from '../redis/redis-commands.ts';
 export const STEP_RECORDS_MAX = 512;
 const STEP_BYTES_MAX = 1024 * 1024;
 
-/** Entries as chunks. Those at or behind `next` do not count: see the layout. */
+/**
+ * Entries as chunks. Those at or behind `next` do not count: see the layout. What a chunk says of its records may be
+ * damaged, and must not take others with it: it is believed if the bytes are as it says. Else it ends where the next one
+ * begins.
+ */
 const chunks = `
-local function parts(entry)
-  local chunk, count = entry[2][2], 1
-  if #chunk >= 12 then count = math.max(1, (struct.unpack('>I4', chunk, 9))) end
-  return tonumber(string.match(entry[1], '^%d+')) - 1, count, chunk
+local function first_of(entry)
+  return tonumber(string.match(entry[1], '^%d+')) - 1
 end
 local function last_from(first)
   return redis.call('XREVRANGE', KEYS[1], first + 1, '-', 'COUNT', 1)[1]
 end
+-- Where the next chunk begins.
+local function begin_behind(offset, next)
+  local entry = redis.call('XRANGE', KEYS[1], offset + 2, '+', 'COUNT', 1)[1]
+  return math.min(entry and first_of(entry) or next, next)
+end
+local function is_whole(chunk, count)
+  local at = 13
+  for _ = 1, count do
+    if at + 3 > #chunk then return false end
+    at = at + 4 + struct.unpack('>I4', chunk, at)
+  end
+  return at == #chunk + 1
+end
+local function parts(entry, next, believe)
+  local first, chunk, count = first_of(entry), entry[2][2], 1
+  if #chunk >= 12 then count = math.max(1, (struct.unpack('>I4', chunk, 9))) end
+  if believe or is_whole(chunk, count) then return first, math.min(count, next - first), chunk end
+  return first, begin_behind(first, next) - first, chunk
+end
 -- First offset, number of records and bytes of the chunk that has an offset, or else of the first one behind it.
-local function chunk_at(offset, next)
-  local found = last_from(offset)
-  if found then
-    local first, count, chunk = parts(found)
+local function chunk_at(offset, next, believe)
+  local entry = last_from(offset)
+  if entry then
+    local first, count, chunk = parts(entry, next, believe)
+    -- Behind its end there may be a gap, or more records than it says.
+    if first + count <= offset and believe then first, count, chunk = parts(entry, next, false) end
     if first + count > offset then return first, count, chunk end
   end
-  local behind = redis.call('XRANGE', KEYS[1], offset + 2, '+', 'COUNT', 1)[1]
-  if not behind then return nil end
-  local first = parts(behind)
-  if first >= next then return nil end
-  return parts(last_from(first))
+  local first = begin_behind(offset, next)
+  if first < next then return parts(last_from(first), next, believe) end
+  return nil
 end
 local function appended_ms(chunk)
-  if #chunk < 12 then return 0 end
-  return (struct.unpack('>d', chunk))
+  local time = #chunk >= 12 and struct.unpack('>d', chunk) or -math.huge
+  if time > -math.huge and time < math.huge then return time end
+  return -1e300
 end
 local function state(...)
   local values = redis.call('HMGET', KEYS[3], ...)
@@ -85,13 +107,14 @@ return { state[1] and 0 or 1, unpack(doubles) }
 
 /**
  * ARGV: the offset to read from, the most records, about the most bytes. Returns where the chunks end, then for each its
- * first offset and its bytes. The first and the last one may have records that were not asked for.
+ * first offset and its bytes. The first and the last one may have records that were not asked for. What a chunk says is
+ * believed: who gets them sees whether it is true.
  */
 export const readScript: RedisScript = redisScript(`${chunks}
 local at, records, bytes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local next, reply = state('next'), { 0 }
 while at < next and records > 0 and bytes > 0 do
-  local first, count, chunk = chunk_at(at, next)
+  local first, count, chunk = chunk_at(at, next, true)
   if not first then
     at = next
   else
@@ -104,6 +127,11 @@ while at < next and records > 0 and bytes > 0 do
 end
 reply[1] = at
 return reply
+`);
+
+/** ARGV: a first offset. Returns where the chunk ends at the most. */
+export const endScript: RedisScript = redisScript(`${chunks}
+return begin_behind(tonumber(ARGV[1]), (state('next')))
 `);
 
 /** ARGV: a time in ms. Returns the offset of the first record that was appended then or later. */
@@ -159,10 +187,9 @@ local function id_of(record)
   if tag == 0xda then return string.sub(record, at + 3, at + 2 + byte(at + 1) * 256 + byte(at + 2)) end
   return nil
 end
-local function add_ids(chunk, count, ids)
+local function add_ids(chunk, ids)
   local at = 13
-  for _ = 1, count do
-    if at + 3 > #chunk then return end
+  while at + 3 <= #chunk do
     local to = at + 4 + struct.unpack('>I4', chunk, at)
     ids[#ids + 1] = id_of(string.sub(chunk, at + 4, to - 1))
     at = to
@@ -174,7 +201,7 @@ if at ~= tonumber(ARGV[1]) then return 0 end
 while at < to do
   local first, count, chunk = chunk_at(at, next)
   if not first or first >= to then break end
-  add_ids(chunk, count, ids)
+  add_ids(chunk, ids)
   bytes = bytes - #chunk
   dropped = dropped + count
   at = first + count

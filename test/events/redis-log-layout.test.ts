@@ -1,5 +1,7 @@
 /** How the event log lies in Redis: what is in a script call, which ids are kept, and keys that somebody has changed. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { LogRecord } from '../../src/events/event-log.ts';
+import type { RedisEventLog } from '../../src/events/redis-event-log.ts';
 import { startRedis } from '../redis/redis-server.ts';
 import type { RedisServer } from '../redis/redis-server.ts';
 import { ALL, EVERYTHING_IS_DUE, all, append, idsFrom, readIds, redisLogs, to } from './redis-log-place.ts';
@@ -190,31 +192,71 @@ describe('a stream that somebody has changed', () => {
     expect(await readIds(log)).toEqual(['b']);
   });
 
+  /** Puts another chunk in the place of the first one. Of it, `second` is where its second record begins. */
+  async function damage(script: string): Promise<void> {
+    const text = `
+      local entries = redis.call('XRANGE', KEYS[1], '-', '+')
+      local chunk = entries[1][2][2]
+      local second = 13 + 4 + struct.unpack('>I4', chunk, 13)
+      redis.call('DEL', KEYS[1])
+      redis.call('XADD', KEYS[1], entries[1][1], 'chunk', ${script})
+      for i = 2, #entries do redis.call('XADD', KEYS[1], entries[i][1], unpack(entries[i][2])) end`;
+    await server.command('EVAL', text, '1', keyOf('events'));
+  }
+
   it('gives a record that cannot be read with its bytes and the reason, and those around it as they are', async () => {
     const log = await openNew();
     await append(log, 'a', 'b', 'c');
-    const damage = async (script: string): Promise<unknown> => {
-      const text = `
-        local entry = redis.call('XRANGE', KEYS[1], '-', '+')[1]
-        local chunk = entry[2][2]
-        redis.call('DEL', KEYS[1])
-        redis.call('XADD', KEYS[1], entry[1], 'chunk', ${script})`;
-      return server.command('EVAL', text, '1', keyOf('events'));
-    };
-    const length = "struct.unpack('>I4', chunk, 13)";
-    await damage(`chunk:sub(1, 20 + ${length}) .. string.rep('\\193', 4) .. chunk:sub(25 + ${length})`);
+    await append(log, 'd', 'e');
+    await damage("chunk:sub(1, second + 3) .. string.rep('\\193', 4) .. chunk:sub(second + 8)");
     const { records, nextOffset } = await log.read(0, 0, ALL);
-    expect(records.map(({ event }) => event?.id)).toEqual(['a', undefined, 'c']);
+    expect(records.map(({ event }) => event?.id)).toEqual(['a', undefined, 'c', 'd', 'e']);
     expect([records[1]?.problem, records[1]?.bytes[0]]).toEqual([expect.any(String), 0xc1]);
-    expect(nextOffset).toBe(3);
-    await damage('chunk:sub(1, -6)');
-    const cut = (await log.read(0, 0, ALL)).records;
-    expect(cut.map(({ problem }) => problem === 'the record is cut off')).toEqual([false, false, true]);
-    await damage("'x'");
-    expect(await log.read(0, 0, ALL)).toMatchObject({
-      records: [{ offset: 0, problem: 'the record is cut off' }],
-      nextOffset: 3,
-    });
-    expect(await log.trim(EVERYTHING_IS_DUE)).toBe(1);
+    expect(nextOffset).toBe(5);
+  });
+
+  const isCut = ({ problem }: LogRecord): boolean => problem === 'the record is cut off';
+  async function readAll(log: RedisEventLog, recordsMax: number): Promise<LogRecord[]> {
+    const records: LogRecord[] = [];
+    for (let from = 0; from < 5;) {
+      const read = await log.read(0, from, { recordsMax, bytesMax: 1e9 });
+      records.push(...read.records);
+      from = read.nextOffset;
+    }
+    return records;
+  }
+
+  it.each([
+    ['is cut off', 'chunk:sub(1, -6)', ['a', 'b', undefined]],
+    ['has nothing', "''", [undefined, undefined, undefined]],
+    ['has a header alone', 'chunk:sub(1, 12)', [undefined, undefined, undefined]],
+    [
+      'has the length of a record wrong',
+      "chunk:sub(1, second - 1) .. '\\255' .. chunk:sub(second + 1)",
+      ['a', undefined, undefined],
+    ],
+    ['has less records than it says', "chunk:sub(1, 11) .. '\\5' .. chunk:sub(13)", ['a', 'b', 'c']],
+    ['has far less records than it says', "chunk:sub(1, 8) .. '\\255' .. chunk:sub(10)", ['a', 'b', 'c']],
+    ['has more records than it says', "chunk:sub(1, 11) .. '\\1' .. chunk:sub(13)", ['a', 'b', 'c']],
+    ['has records, and says that it has none', "chunk:sub(1, 11) .. '\\0' .. chunk:sub(13)", ['a', 'b', 'c']],
+    ['says no time', "string.rep('\\255', 8) .. chunk:sub(9)", ['a', 'b', 'c']],
+  ])('takes no others with it where its first chunk %s', async (_, script, ids) => {
+    const log = await openNew();
+    await append(log, 'a', 'b', 'c');
+    await append(log, 'd', 'e');
+    await damage(script);
+    for (const recordsMax of [1, 2, 100]) {
+      const records = await readAll(log, recordsMax);
+      expect(records.map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4]);
+      expect(records.map(({ event }) => event?.id)).toEqual([...ids, 'd', 'e']);
+      expect(records.filter(isCut)).toHaveLength(ids.filter((id) => id === undefined).length);
+    }
+    expect(await log.offsetAt(0, 1000)).toBeLessThanOrEqual(3);
+    expect(await log.offsetAt(0, 1001)).toBe(5);
+    expect(await log.trim({ ...EVERYTHING_IS_DUE, keepFrom: [3, 0, 0, 0] })).toBe(3);
+    expect(await readIds(log)).toEqual(['d', 'e']);
+    expect(await log.trim(EVERYTHING_IS_DUE)).toBe(2);
+    expect((await log.sizes())[0]).toEqual({ firstOffset: 5, nextOffset: 5, bytes: 0 });
+    expect(await append(log, 'a', 'b', 'c', 'd')).toEqual(all('appended', 4));
   });
 });

@@ -73,9 +73,9 @@ export interface RedisLogs {
   /** Of the project that is current. */
   readonly project: string;
   /** A log of this project. */
-  open(options?: Partial<RedisEventLogOptions>): Promise<RedisEventLog>;
+  readonly open: (options?: Partial<RedisEventLogOptions>) => Promise<RedisEventLog>;
   /** A log of a project that has none yet. */
-  openNew(options?: Partial<RedisEventLogOptions>): Promise<RedisEventLog>;
+  readonly openNew: (options?: Partial<RedisEventLogOptions>) => Promise<RedisEventLog>;
   closeAll(): Promise<void>;
 }
 

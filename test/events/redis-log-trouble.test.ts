@@ -140,10 +140,10 @@ describe('a Redis that takes nothing for now', () => {
     expect(await readIds(log)).not.toHaveLength(0);
     await server.command('CONFIG', 'SET', 'maxmemory', '0');
     await log.append(large);
-    for (const partition of [0, 1])
-      expect((await readIds(log, partition)).filter((id) => id !== 'a').toSorted()).toEqual(
-        idsFrom(0, 20).toSorted(),
-      );
+    for (const partition of [0, 1]) {
+      const ids = (await readIds(log, partition)).filter((id) => id !== 'a');
+      expect([ids.length, new Set(ids)]).toEqual([20, new Set(idsFrom(0, 20))]);
+    }
     expect(await log.append(large)).toEqual(all('duplicate', 20));
   });
 

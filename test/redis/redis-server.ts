@@ -75,10 +75,13 @@ export interface RedisCluster {
   stop(): Promise<void>;
 }
 
-/** Three masters; with replicas, one of each. */
-export async function startCluster(replicas = 0): Promise<RedisCluster> {
+/**
+ * Three masters; with replicas, one of each.
+ * @param options more ones of redis-server
+ */
+export async function startCluster(replicas = 0, options: readonly string[] = []): Promise<RedisCluster> {
   const count = 3 * (1 + replicas);
-  const clustered = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'];
+  const clustered = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', ...options];
   const nodes = await Promise.all(Array.from({ length: count }, async () => startRedis(clustered)));
   const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
   const create = [
