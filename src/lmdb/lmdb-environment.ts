@@ -14,7 +14,7 @@
  */
 import type { Database, DatabaseOptions, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
-import { lmdbFailure, prepareLmdbFolder } from './lmdb-files.ts';
+import { lmdbFailure, openFailure, prepareLmdbFolder } from './lmdb-files.ts';
 
 export interface LmdbOptions {
   /** The data folder; made if it is missing. */
@@ -93,7 +93,7 @@ export async function openLmdbEnvironment(options: LmdbOptions): Promise<LmdbEnv
   try {
     return createEnvironment(path, readOnly, openRoot(path, readOnly));
   } catch (error) {
-    throw lmdbFailure(path, error);
+    throw openFailure(path, error);
   }
 }
 

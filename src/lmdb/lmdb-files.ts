@@ -73,6 +73,16 @@ export function lmdbFailure(path: string, cause: unknown): MillraceError {
   return new MillraceError('STORE_FAILED', sentence, { cause });
 }
 
+/**
+ * The error of opening an environment. Who closes it last destroys the locks in its lock file; who opens it in that very
+ * moment is left with locks that are none, of which LMDB says EINVAL. The next one makes new ones.
+ */
+export function openFailure(path: string, cause: unknown): MillraceError {
+  if (errorNumber(cause) !== errno.EINVAL) return lmdbFailure(path, cause);
+  const sentence = `The store in ${path} was closed by another process in the moment in which it was opened: start again.`;
+  return new MillraceError('STORE_FAILED', sentence, { cause });
+}
+
 const { errno } = osConstants;
 
 const sentences: readonly { readonly numbers: readonly number[]; sentence(path: string): string }[] = [

@@ -260,6 +260,24 @@ describe('the environment of the LMDB store', () => {
     chmodSync(path, 0o700);
   });
 
+  it('says what to do when another process closes it in the moment in which it is opened', async ({
+    skip,
+  }) => {
+    skip(
+      process.platform !== 'linux' || process.arch !== 'x64',
+      'where the locks are is known of glibc on x64',
+    );
+    const store = await open(path);
+    // As closing does, by a process of its own: this one would lose its hold on the file.
+    const destroy = `for (const at of [40, 80, 120]) fs.writeSync(file, Buffer.alloc(4, 255), 0, 4, at);`;
+    const lockFile = join(path, 'lock.mdb');
+    await run('node', ['-e', `const file = fs.openSync('${lockFile}', 'r+'); ${destroy}`]);
+    const { stdout } = await run('node', [...writerArgs, 'open', path]);
+    expect(JSON.parse(stdout)).toEqual(failure('opened: start again.'));
+    await store.close();
+    expect((await run('node', [...writerArgs, 'open', path])).stdout).toBe('opened');
+  });
+
   it('refuses a write when the disk is full, keeps what it has, and goes on once there is room', async () => {
     // 4 MB, in units of 512 bytes.
     const command = `ulimit -f 8192; exec node ${writerArgs.join(' ')} fill ${path}`;
