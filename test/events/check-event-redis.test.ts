@@ -86,7 +86,7 @@ it('warns of what is lost without an append-only file', async () => {
 it('warns of a replica, which has the log but takes no events', async () => {
   const replica = await startRedis(['--appendonly', 'yes', '--replicaof', '127.0.0.1', String(server.port)]);
   const log = await openLogAt(server.url, PROJECT);
-  await server.command('WAIT', '1', '5000');
+  while ((await replica.command('EXISTS', `mr:${PROJECT}:event_log`)) !== 1);
   expect(await warningsOf(replica.url)).toContain(
     'Events will be refused: Redis is a read-only replica. Give the address of the master.',
   );
