@@ -16,5 +16,5 @@ export function setup(): void {
     spawnSync('sh', ['-c', INSTALL], { stdio: ['ignore', 'ignore', 'inherit'], env });
     if (has('redis-server')) return;
   }
-  throw new Error(`The tests need redis-server 6 or later. Type: sudo sh -c '${INSTALL}'`);
+  throw new Error(`The tests need redis-server 7 or later. Type: sudo sh -c '${INSTALL}'`);
 }
