@@ -43,7 +43,7 @@ async function openPlaceToCrash(): Promise<PlaceToCrash> {
     const address = await mkdtemp(join(tmpdir(), 'millrace-crashes-'));
     return { options: { address }, remove: async () => rm(address, { recursive: true }) };
   }
-  const server = await startRedis(['--appendonly', 'yes']);
+  const server = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
   const address = server.url;
   const killPlace = async (): Promise<void> => {
     await server.kill();

@@ -41,7 +41,8 @@ export async function checkEventRedis(
   const names = logNames(project);
   const unread = await lacking(reads(names));
   if (unread !== undefined) throw permissionFailure(unread, user);
-  return [...persistence(facts), ...(await writing(facts, names, user, lacking))];
+  const warnings = await writing(facts, names, user, lacking);
+  return [...(await persistence(shard, facts)), ...warnings];
 }
 
 function refuseVersion(facts: ReadonlyMap<string, string>): void {
@@ -62,10 +63,17 @@ function refusal(reason: string): MillraceError {
   return new MillraceError('STARTUP_FAILED', `Redis cannot keep events: ${reason}`);
 }
 
-function persistence(facts: ReadonlyMap<string, string>): string[] {
-  if (facts.get('aof_enabled') !== '0') return [];
+async function persistence(shard: RedisShard, facts: ReadonlyMap<string, string>): Promise<string[]> {
+  if (facts.get('aof_enabled') === '0')
+    return [
+      'Redis does not keep an append-only file (appendonly no): accepted events, and the features of them, are lost when it restarts. Set appendonly yes and appendfsync always.',
+    ];
+  // Not everybody may ask, and not every Redis tells.
+  const [reply] = await shard.run([['CONFIG', 'GET', 'appendfsync']], CHECK_TIMEOUT_MS);
+  const appendfsync = Array.isArray(reply) ? String(reply[1]) : 'always';
+  if (appendfsync === 'always') return [];
   return [
-    'Redis does not keep an append-only file (appendonly no): accepted events, and the features of them, are lost when it restarts. Set appendonly yes.',
+    `Redis does not sync its append-only file before it answers (appendfsync ${appendfsync}): events that were accepted in the last two seconds are lost when it is killed. Set appendfsync always.`,
   ];
 }
 

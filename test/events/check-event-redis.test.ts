@@ -15,7 +15,10 @@ const reader = ['&*', '+@connection', '+@read', '+@scripting', '+subscribe', '+i
 let server: RedisServer;
 let cluster: RedisCluster;
 beforeAll(async () => {
-  [server, cluster] = await Promise.all([startRedis(['--appendonly', 'yes']), startCluster()]);
+  [server, cluster] = await Promise.all([
+    startRedis(['--appendonly', 'yes', '--appendfsync', 'always']),
+    startCluster(),
+  ]);
 }, 60_000);
 afterAll(async () => {
   await Promise.all([server.stop(), cluster.stop()]);
@@ -83,8 +86,27 @@ it('warns of what is lost without an append-only file', async () => {
   );
 });
 
+it('warns of what is lost when it is killed, unless it does not tell', async () => {
+  const lazy = await startRedis(['--appendonly', 'yes']);
+  const rights = ['~mr:*', ...reader, '+@write'];
+  await lazy.command('ACL', 'SETUSER', 'mute', 'reset', 'on', '>p', ...rights);
+  expect(await warningsOf(lazy.url)).toEqual([
+    'Redis does not sync its append-only file before it answers (appendfsync everysec): events that were accepted in the last two seconds are lost when it is killed. Set appendfsync always.',
+  ]);
+  expect(await warningsOf(`redis://mute:p@127.0.0.1:${lazy.port}`)).toEqual([]);
+  await lazy.stop();
+});
+
 it('warns of a replica, which has the log but takes no events', async () => {
-  const replica = await startRedis(['--appendonly', 'yes', '--replicaof', '127.0.0.1', String(server.port)]);
+  const replica = await startRedis([
+    '--appendonly',
+    'yes',
+    '--appendfsync',
+    'always',
+    '--replicaof',
+    '127.0.0.1',
+    String(server.port),
+  ]);
   const log = await openLogAt(server.url, PROJECT);
   while ((await replica.command('EXISTS', `mr:${PROJECT}:event_log`)) !== 1);
   expect(await warningsOf(replica.url)).toContain(

@@ -55,7 +55,7 @@ it(
 describe('in Redis', () => {
   let server: RedisServer;
   beforeEach(async () => {
-    server = await startRedis(['--appendonly', 'yes']);
+    server = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
   });
   afterEach(async () => server.stop());
 

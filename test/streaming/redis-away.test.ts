@@ -11,7 +11,7 @@ import { openPlace } from './open-place.ts';
 let server: RedisServer;
 let streaming: EventStreaming | undefined;
 beforeEach(async () => {
-  server = await startRedis(['--appendonly', 'yes']);
+  server = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
 });
 afterEach(async () => {
   await streaming?.close();
