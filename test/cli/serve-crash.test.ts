@@ -81,9 +81,9 @@ async function killWorker(): Promise<void> {
 const twoWorkers = ['--workers', '2'];
 
 describe.each<[string, readonly string[], number, (options: readonly string[]) => Promise<void>]>([
-  ['a server', [], 5, killServer],
-  ['a server with two workers', twoWorkers, 3, killServer],
-  ['one of two workers', twoWorkers, 3, killWorker],
+  ['a server', [], 3, killServer],
+  ['a server with two workers', twoWorkers, 2, killServer],
+  ['one of two workers', twoWorkers, 2, killWorker],
 ])('%s that is killed', (_, options, kills, kill) => {
   beforeEach(({ skip }) => {
     skip(options.length > 0 && process.platform !== 'linux', 'several workers need Linux');

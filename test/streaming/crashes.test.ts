@@ -34,7 +34,7 @@ it(
   { timeout: TIMEOUT_MS },
   async () => {
     // The last batch is not a full one.
-    const events = 20_100;
+    const events = 10_100;
     const kills = await appendAndKill({ address, events, kills: 8, processes: 2 });
     expect(kills).toBe(8);
     expect(await compareWith(crashEvents(events), address)).toEqual(faultless);
@@ -59,23 +59,17 @@ describe('in Redis', () => {
   });
   afterEach(async () => server.stop());
 
-  it('loses no event and counts none twice while processes are killed', { timeout: TIMEOUT_MS }, async () => {
-    const events = 20_100;
-    const kills = await appendAndKill({ address: server.url, events, kills: 6, processes: 2 });
-    expect(kills).toBe(6);
-    expect(await compareWith(crashEvents(events), server.url)).toEqual(faultless);
-  });
-
   it(
-    'loses no event and counts none twice while Redis, too, is killed and started again',
+    'loses no event and counts none twice while they and Redis are killed in turn',
     { timeout: TIMEOUT_MS },
     async () => {
-      const events = 20_100;
+      const events = 10_100;
       const killPlace = async (): Promise<void> => {
         await server.kill();
         await server.restart();
       };
-      await appendAndKill({ address: server.url, events, kills: 8, processes: 2, killPlace });
+      const kills = await appendAndKill({ address: server.url, events, kills: 8, processes: 2, killPlace });
+      expect(kills).toBeGreaterThanOrEqual(8);
       expect(await compareWith(crashEvents(events), server.url)).toEqual(faultless);
     },
   );
