@@ -294,9 +294,9 @@ it('an event of a type that an older server does not know is set aside by it, an
   const events = flights(60);
   const writes = events.map((event) => writeOf(event, createStreamRouting(Object.values(flightViews), 4)));
   // Nobody else applies yet.
-  const { log, close } = await place.open(flightProject);
-  await close();
-  await log.append(writes);
+  const idle = await place.open(flightProject);
+  await idle.close();
+  await idle.log.append(writes);
   await older.settle();
   const records = writes.reduce((sum, { partitions }) => sum + partitions.length, 0);
   const [letter] = await older.deadLetters.list(0, 1);
