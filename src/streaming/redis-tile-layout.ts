@@ -13,6 +13,7 @@
  *   mr:<project>:corrections:{pN}    likewise
  *   mr:<project>:tile_forms          hash: form id -> JSON, the keys of its partials
  */
+import { partitionKey } from '../events/redis-partition-key.ts';
 import { redisScript } from '../redis/redis-commands.ts';
 import type { RedisArgument } from '../redis/redis-shard.ts';
 import { tiledName } from './tile-store.ts';
@@ -32,7 +33,7 @@ export interface TileNames {
 }
 
 export function tileNames(project: string): TileNames {
-  const name = (what: string, partition: number): string => `mr:${project}:${what}:{p${partition}}`;
+  const name = (what: string, partition: number): string => partitionKey(project, what, partition);
   const appliedPrefix = `mr:${project}:applied:`;
   return {
     forms: `mr:${project}:tile_forms`,
