@@ -21,11 +21,8 @@ export interface DecodedRecord {
 export interface EventCodec {
   /** The bytes are the caller's. */
   encode(event: AcceptedEvent, isCopy: boolean): Buffer;
-  /**
-   * Undefined if the project has no such event type any more.
-   * @throws Error if the bytes are no event; UnknownSchemaError if its schema is not known
-   */
-  decode(bytes: Uint8Array): DecodedRecord | undefined;
+  /** @throws Error if the bytes are no event, or of a type that the project does not have; UnknownSchemaError */
+  decode(bytes: Uint8Array): DecodedRecord;
 }
 
 const VALUES_FROM = 5;
@@ -70,7 +67,7 @@ export function createEventCodec(types: ReadonlyMap<string, EventType>, schemas:
       if (typeof receivedMs !== 'number' || typeof id !== 'string' || typeof typeName !== 'string')
         throw new Error('a stored event has no id, type or time of arrival');
       const type = types.get(typeName);
-      if (type === undefined) return undefined;
+      if (type === undefined) throw new Error(`the project has no event type "${typeName}"`);
       const event = { id, type, timeMs, receivedMs, values: valuesOf(type, row, schemaId) };
       return { event, isCopy: isCopy === true };
     },

@@ -11,8 +11,9 @@
  *
  * What a driver for another log does:
  *   Kafka     a topic of `partitionCount` partitions; offsets are Kafka's own (they may have gaps). `append` is an
- *             idempotent producer with acks=all. Kafka knows nothing of ids, so the driver keeps the ids of `retention`
- *             in a compacted topic, or leaves duplicates to whoever applies them. `trim` is retention.ms and
+ *             idempotent producer with acks=all. Kafka knows nothing of ids, and whoever applies events takes each
+ *             record for a new one: so the driver keeps the ids of `retention` in a compacted topic, and a read passes
+ *             over a record whose id stands further ahead in its partition. `trim` is retention.ms and
  *             retention.bytes of the topic, and does nothing. `offsetAt` is offsetsForTimes, `appendedAt` the timestamp of
  *             a record.
  *   Kinesis   shards are partitions, fixed by one hash key range each. Its sequence numbers do not fit into a number,
@@ -34,16 +35,16 @@ export type AppendOutcome = 'appended' | 'duplicate';
 export interface LogRecord {
   readonly offset: number;
   readonly isCopy: boolean;
-  /** With the values of its type as the type is today. Undefined where the record cannot be read. */
+  /** With the values of its type as the type is today. Undefined where there is a problem. */
   readonly event: AcceptedEvent | undefined;
-  /** Why the record cannot be read. */
+  /** Why the record cannot be read: it is damaged, or of a type that the project does not have. */
   readonly problem: string | undefined;
   /** As stored: what is set aside is kept as it is. */
   readonly bytes: Buffer;
 }
 
 export interface LogRead {
-  /** In order. Records of types that the project no longer has are passed over. */
+  /** In order. */
   readonly records: readonly LogRecord[];
   /** Where to read on. */
   readonly nextOffset: number;

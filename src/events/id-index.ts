@@ -5,8 +5,9 @@
  *
  * - The *tail*, the latest ids, are in memory, by bucket of their hash. They are also in the records of the log, so
  *   nothing of it is written; a process that starts, or finds that others have appended, reads them from there.
- * - Older ids are in *blocks*, one per bucket (id-blocks.ts). With every append some buckets, in turn, are written: what the tail has of a bucket goes into its block,
- *   and entries whose records have been dropped go out. So a block takes many ids at once.
+ * - Older ids are in *blocks*, one per bucket (id-blocks.ts). With every append some buckets, in turn, are written: what
+ *   the tail has of a bucket goes into its block, and entries whose records have been dropped go out. So a block takes
+ *   many ids at once.
  *
  * An entry only says where to look: an id is in the log if the record at that place is there and has this id. So
  * dropping records costs nothing here.

@@ -282,16 +282,13 @@ function readRecords(
   const records: LogRecord[] = [];
   let offset = Math.max(fromOffset, firstOffset);
   let left = bytesMax;
-  let count = 0;
-  while (offset < nextOffset && count < recordsMax && left > 0) {
+  while (offset < nextOffset && records.length < recordsMax && left > 0) {
     const chunk = readChunk(databases, partition, offset, nextOffset);
     const split = chunk.records.slice(offset - chunk.firstOffset);
-    for (let i = 0; i < split.length && count < recordsMax && left > 0; i++) {
-      const record = decodeRecord(codec, offset, split[i]);
-      if (record !== undefined) records.push(record);
+    for (let i = 0; i < split.length && records.length < recordsMax && left > 0; i++) {
+      records.push(decodeRecord(codec, offset, split[i]));
       left -= split[i]?.length ?? 0;
       offset++;
-      count++;
     }
   }
   return { records, nextOffset: offset };

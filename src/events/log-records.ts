@@ -38,7 +38,6 @@ export function checkPartition(partition: number, partitionCount: number): void 
 }
 
 /**
- * Undefined for a record of a type that the project no longer has.
  * @param bytes undefined = what says where it ends is damaged
  * @param unknownSchema whether a record of one is given as one that cannot be read
  * @throws UnknownSchemaError
@@ -48,7 +47,7 @@ export function decodeRecord(
   offset: number,
   bytes: Buffer | undefined,
   unknownSchema: 'problem' | 'throw' = 'problem',
-): LogRecord | undefined {
+): LogRecord {
   const unreadable = (problem: string): LogRecord => ({
     offset,
     isCopy: false,
@@ -58,8 +57,7 @@ export function decodeRecord(
   });
   if (bytes === undefined) return unreadable('the record is cut off');
   try {
-    const decoded = codec.decode(bytes);
-    return decoded && { offset, ...decoded, problem: undefined, bytes };
+    return { offset, ...codec.decode(bytes), problem: undefined, bytes };
   } catch (error) {
     if (unknownSchema === 'throw' && error instanceof UnknownSchemaError) throw error;
     return unreadable(error instanceof Error ? error.message : String(error));

@@ -277,15 +277,12 @@ function takeRecords(
 ): LogRead {
   const records: LogRecord[] = [];
   let left = bytesMax;
-  let count = 0;
   for (const { firstOffset, records: split } of chunks) {
     for (let i = Math.max(0, fromOffset - firstOffset); i < split.length; i++) {
       const offset = firstOffset + i;
-      if (count === recordsMax || left <= 0) return { records, nextOffset: offset };
-      const record = decodeRecord(codec, offset, split[i], unknownSchema);
-      if (record !== undefined) records.push(record);
+      if (records.length === recordsMax || left <= 0) return { records, nextOffset: offset };
+      records.push(decodeRecord(codec, offset, split[i], unknownSchema));
       left -= split[i]?.length ?? 0;
-      count++;
     }
   }
   return { records, nextOffset: endOffset };

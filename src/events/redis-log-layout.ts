@@ -22,6 +22,7 @@ import { MillraceError } from '../errors.ts';
 import type { HashCommands } from '../redis/hash-commands.ts';
 import type { RedisArgument } from '../redis/redis-shard.ts';
 import type { ScriptCall } from '../redis/redis-commands.ts';
+import { partitionKey } from './redis-partition-key.ts';
 
 export interface LogNames {
   readonly log: string;
@@ -32,13 +33,12 @@ export interface LogNames {
 }
 
 export function logNames(project: string): LogNames {
-  const name = (what: string, partition: number): string => `mr:${project}:${what}:{p${partition}}`;
   return {
     log: `mr:${project}:event_log`,
     schemas: `mr:${project}:event_schemas`,
-    stream: (partition) => name('events', partition),
-    ids: (partition) => name('event_ids', partition),
-    state: (partition) => name('event_state', partition),
+    stream: (partition) => partitionKey(project, 'events', partition),
+    ids: (partition) => partitionKey(project, 'event_ids', partition),
+    state: (partition) => partitionKey(project, 'event_state', partition),
   };
 }
 

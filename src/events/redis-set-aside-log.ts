@@ -3,9 +3,11 @@
  * that moves the applied offset adds entries with the ids `1-0`, `2-0` and so on. The number of an entry is made of its id
  * and its partition.
  */
+import { WRITE_TIMEOUT_MS } from '../redis/redis-commands.ts';
 import type { RedisCommands } from '../redis/redis-commands.ts';
 import type { RedisCommand } from '../redis/redis-shard.ts';
 import type { EventCodec } from './event-codec.ts';
+import { partitionKey } from './redis-partition-key.ts';
 import { decodeSetAside } from './set-aside-entry.ts';
 import type { SetAside, SetAsideLog, SetAsideName } from './set-aside-log.ts';
 
@@ -22,19 +24,17 @@ export interface RedisSetAsideParts {
   readonly codec: Pick<EventCodec, 'decode'>;
 }
 
-const TIMEOUT_MS = 5000;
-
 /** Of an entry: `<n>-0`, and its fields and values in turn. */
 type StreamEntry = readonly [Buffer, readonly Buffer[]];
 
 export function createRedisSetAsideLog(parts: RedisSetAsideParts): RedisSetAsideLog {
   const { project, name, partitionCount, commands, codec } = parts;
-  const keyOf = (partition: number): string => `mr:${project}:${name}:{p${partition}}`;
+  const keyOf = (partition: number): string => partitionKey(project, name, partition);
   const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
   const entryNumbers = createNumbers(partitionCount);
 
   async function each(of: readonly number[], command: (index: number) => RedisCommand): Promise<unknown[]> {
-    return commands.sendAll(of.map(keyOf), command, TIMEOUT_MS);
+    return commands.sendAll(of.map(keyOf), command, WRITE_TIMEOUT_MS);
   }
 
   async function eachPlace(

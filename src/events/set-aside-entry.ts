@@ -35,7 +35,7 @@ export function decodeSetAside(number: number, entry: Buffer, codec: Pick<EventC
 
 function decodeEvent(bytes: Buffer, codec: Pick<EventCodec, 'decode'>): AcceptedEvent | undefined {
   try {
-    return codec.decode(bytes)?.event;
+    return codec.decode(bytes).event;
   } catch {
     return undefined;
   }

@@ -22,7 +22,7 @@ export interface SetAsideEntry {
 export interface SetAside extends SetAsideEntry {
   /** Names it; of two entries of one partition, the later has the greater number. The first is 1 or more. */
   readonly number: number;
-  /** Undefined if the bytes cannot be read, or are of a type that the project no longer has. */
+  /** Undefined if the bytes cannot be read, or are of a type that the project does not have. */
   readonly event: AcceptedEvent | undefined;
 }
 

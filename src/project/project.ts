@@ -264,7 +264,7 @@ export interface CacheSettings {
 export interface StreamingSettings {
   /** Of the event log. Fixed when the log is made. */
   readonly partitions: number;
-  /** How far an event may lie behind the latest one and still be counted. */
+  /** How far an event may lie behind the latest one of its partition, of whatever type, and still be counted. */
   readonly allowedLatenessMs: number;
   /** Age after which an event may be dropped from the log. */
   readonly retentionMs: number;

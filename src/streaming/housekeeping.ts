@@ -1,7 +1,7 @@
 /**
- * What a stream needs besides its events: once a minute old events are dropped from the log, but none that is not applied,
- * and tiles that no window reaches any more from the store, some each time; once a second it is counted how far the appliers are behind.
- * Each step is small, so that neither the event loop nor other writers wait for it.
+ * What a stream needs besides its events: once a minute old events are dropped from the log, but none that is not
+ * applied, and tiles that no window reaches any more from the store, some each time; once a second it is counted how
+ * far the appliers are behind. Each step is small, so that neither the event loop nor other writers wait for it.
  */
 import type { Clock } from '../clock.ts';
 import type { EventLog } from '../events/event-log.ts';
@@ -35,7 +35,7 @@ export interface Housekeeping {
 const TIDY_MS = 60_000;
 const LOOK_MS = 1000;
 const SWEEP_TILES = 2000;
-/** Of one minute; the next one goes on where it ended. A store behind a network would else be busy with nothing but this. */
+/** Of one minute; the next one goes on where it ended. Else a store behind a network would do nothing but this. */
 const SWEEP_STEPS_MAX = 100;
 
 export function startHousekeeping(parts: HousekeepingParts): Housekeeping {

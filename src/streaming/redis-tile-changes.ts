@@ -7,13 +7,17 @@
  * name when it cannot know what became of a commit: that one is then told as somebody else's.
  */
 import { randomUUID } from 'node:crypto';
-import type { RedisShard } from '../redis/redis-shard.ts';
 
 export interface CommitEntry {
   readonly from: number;
   readonly to: number;
   readonly by: string;
   readonly names: readonly string[];
+}
+
+/** A Redis server. Its epoch lasts while it tells of changes; 0 = it tells of none. */
+export interface ChangeSource {
+  readonly epoch: number;
 }
 
 export interface TileChanges {
@@ -40,20 +44,20 @@ export interface TileChanges {
 
 export interface Look {
   readonly partition: number;
-  readonly shard: RedisShard;
+  readonly shard: ChangeSource;
   readonly shardEpoch: number;
 }
 
 interface Known {
   readonly epoch: number;
-  readonly shard: RedisShard;
+  readonly shard: ChangeSource;
   readonly shardEpoch: number;
   /** Commits up to this offset are known. */
   seen: number;
 }
 
 /** @param shardOf where a partition is */
-export function createTileChanges(shardOf: (partition: number) => RedisShard): TileChanges {
+export function createTileChanges(shardOf: (partition: number) => ChangeSource): TileChanges {
   const partitions = new Map<number, Known>();
   const names = new Set<string>();
   let by: string = randomUUID();

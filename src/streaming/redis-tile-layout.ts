@@ -13,6 +13,7 @@
  *   mr:<project>:corrections:{pN}    likewise
  *   mr:<project>:tile_forms          hash: form id -> JSON, the keys of its partials
  */
+import { partitionKey } from '../events/redis-partition-key.ts';
 import { redisScript } from '../redis/redis-commands.ts';
 import type { RedisArgument } from '../redis/redis-shard.ts';
 import { tiledName } from './tile-store.ts';
@@ -32,7 +33,7 @@ export interface TileNames {
 }
 
 export function tileNames(project: string): TileNames {
-  const name = (what: string, partition: number): string => `mr:${project}:${what}:{p${partition}}`;
+  const name = (what: string, partition: number): string => partitionKey(project, what, partition);
   const appliedPrefix = `mr:${project}:applied:`;
   return {
     forms: `mr:${project}:tile_forms`,
@@ -56,6 +57,10 @@ const CHANGES_MAX = 256;
  * ARGV: from, to, max, by, names; then for each entity its name and its number of changes, and for each of these the
  * field and the tile, which is empty to drop it; then the number of dead letters, and each; the same of corrections.
  * Returns 1, or 0 if somebody else has moved the offset.
+ *
+ * Nothing may fail behind the first tile: what is written stays, and the batch would be applied to it again. So a stream
+ * that is ahead of the offset, as the beginning of a commit that a crash has cut off leaves it (see
+ * events/redis-log-layout.ts), begins anew.
  */
 export const commitScript = redisScript(`
 local at = (redis.call('HGET', KEYS[1], 'offset') or '0')
@@ -82,7 +87,14 @@ local function set_aside(key, counter)
 end
 set_aside(KEYS[4], 'dead_letters')
 set_aside(KEYS[5], 'corrections')
-redis.call('XADD', KEYS[2], 'MAXLEN', ${CHANGES_MAX}, ARGV[2] .. '-0', 'from', ARGV[1], 'by', ARGV[4], 'names', ARGV[5])
+local function tell()
+  local id = ARGV[2] .. '-0'
+  return redis.pcall('XADD', KEYS[2], 'MAXLEN', ${CHANGES_MAX}, id, 'from', ARGV[1], 'by', ARGV[4], 'names', ARGV[5])
+end
+if type(tell()) == 'table' then
+  redis.call('DEL', KEYS[2])
+  tell()
+end
 redis.call('HSET', KEYS[1], 'offset', ARGV[2], 'max', ARGV[3])
 return 1
 `);

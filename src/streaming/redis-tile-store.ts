@@ -10,7 +10,7 @@
  */
 import { encodeSetAside } from '../events/set-aside-entry.ts';
 import type { RedisSetAsideLog } from '../events/redis-set-aside-log.ts';
-import { redisFailure } from '../redis/redis-commands.ts';
+import { WRITE_TIMEOUT_MS, redisFailure } from '../redis/redis-commands.ts';
 import type { RedisCommands } from '../redis/redis-commands.ts';
 import type { RedisConnection } from '../redis/redis-connection.ts';
 import type { RedisArgument, RedisCommand, RedisShard } from '../redis/redis-shard.ts';
@@ -49,7 +49,6 @@ export interface RedisTileStoreParts {
   readonly corrections: RedisSetAsideLog;
 }
 
-const WRITE_TIMEOUT_MS = 5000;
 const BATCH_ENTITIES_MAX = 256;
 
 /** @throws MillraceError STORE_FAILED */

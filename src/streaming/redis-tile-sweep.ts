@@ -1,12 +1,11 @@
 /** The sweep of tiles in Redis: partition by partition, entity by entity. */
-import { successes } from '../redis/redis-commands.ts';
+import { WRITE_TIMEOUT_MS, successes } from '../redis/redis-commands.ts';
 import type { RedisCommands } from '../redis/redis-commands.ts';
 import type { RedisCommand } from '../redis/redis-shard.ts';
 import { dropScript, placeOf } from './redis-tile-layout.ts';
 import type { TileNames } from './redis-tile-layout.ts';
 import type { SweptTile, TileStore } from './tile-store.ts';
 
-const TIMEOUT_MS = 5000;
 /** An entity has about so many tiles. */
 const ENTITY_TILES = 20;
 
@@ -23,13 +22,13 @@ export function createRedisSweep(
     const key = names.entities(partition);
     const from = last === undefined ? '-' : `(${last}`;
     const command: RedisCommand = ['ZRANGEBYLEX', key, from, '+', 'LIMIT', 0, countMax];
-    const reply = await commands.send(key, command, TIMEOUT_MS);
+    const reply = await commands.send(key, command, WRITE_TIMEOUT_MS);
     return (reply as Buffer[]).map(String);
   }
 
   async function drop(entities: readonly string[], isExpired: (tile: SweptTile) => boolean): Promise<number> {
     const keys = entities.map((name) => names.tiles(partition, name));
-    const fields = await commands.sendAll(keys, (i) => ['HKEYS', keys[i] as string], TIMEOUT_MS);
+    const fields = await commands.sendAll(keys, (i) => ['HKEYS', keys[i] as string], WRITE_TIMEOUT_MS);
     const calls = entities.flatMap((name, i) => {
       const expired = (fields[i] as Buffer[])
         .map(String)
@@ -39,7 +38,7 @@ export function createRedisSweep(
       const key = keys[i] as string;
       return [{ name: key, keys: [key, names.entities(partition)] as const, args: [name, ...expired] }];
     });
-    const dropped = successes(await commands.runEach(dropScript, calls, TIMEOUT_MS));
+    const dropped = successes(await commands.runEach(dropScript, calls, WRITE_TIMEOUT_MS));
     return dropped.reduce<number>((sum, count) => sum + Number(count), 0);
   }
 

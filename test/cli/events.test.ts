@@ -130,7 +130,7 @@ describe('millrace events', () => {
       [
         '1 dead letter put into the event log again.',
         'A server applies them. What fails again comes back with a new number.',
-        'Cannot be read, or of a type that the project no longer has, and stay: 2',
+        'Cannot be read, or of a type that the project does not have, and stay: 2',
         'Not there: 9',
         '',
       ],

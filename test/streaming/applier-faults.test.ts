@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MillraceError } from '../../src/errors.ts';
 import type { AcceptedEvent } from '../../src/events/event.ts';
+import { numbersOfAll, retrySetAside } from '../../src/events/retry-set-aside.ts';
 import type { Aggregation, FeatureView, Project } from '../../src/project/project.ts';
+import { createStreamRouting } from '../../src/streaming/stream-routing.ts';
 import type { TileStore } from '../../src/streaming/tile-store.ts';
 import { tiledName } from '../../src/streaming/tile-store.ts';
 import { expectRows, expectedRows } from './expected-rows.ts';
@@ -285,6 +287,28 @@ it('closing in the middle leaves the rest for the next start', async () => {
   const records = (await last.log.sizes()).reduce((sum, { nextOffset }) => sum + nextOffset, 0);
   expect(applied).toBe(records);
   await expectRows(last, expectedRows(events));
+});
+
+it('an event of a type that an older server does not know is set aside by it, and counts once a newer one retries', async () => {
+  const older = await place.open({ ...flightProject, eventTypes: new Map(), featureViews: new Map() });
+  const events = flights(60);
+  const writes = events.map((event) => writeOf(event, createStreamRouting(Object.values(flightViews), 4)));
+  // Nobody else applies yet.
+  const idle = await place.open(flightProject);
+  await idle.close();
+  await idle.log.append(writes);
+  await older.settle();
+  const records = writes.reduce((sum, { partitions }) => sum + partitions.length, 0);
+  const [letter] = await older.deadLetters.list(0, 1);
+  expect(letter?.reason).toBe('the project has no event type "departure"');
+  expect(await older.deadLetters.count()).toBe(records);
+  await older.close();
+  const newer = await place.open(flightProject);
+  for await (const numbers of numbersOfAll(newer.deadLetters))
+    await retrySetAside(newer.log, newer.deadLetters, numbers);
+  await newer.settle();
+  expect(await newer.deadLetters.count()).toBe(0);
+  await expectRows(newer, expectedRows(events));
 });
 
 describe('tiles of an older project', () => {

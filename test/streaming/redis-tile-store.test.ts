@@ -107,6 +107,17 @@ describe('with one server', () => {
       expect(tiles.takeChanged()).toEqual([]);
       await opened.close();
     });
+
+    it('ends where commits are there that Redis has lost, and the next one is stored all the same, once', async () => {
+      const opened = await openTiles(server.url, 'lost');
+      const { tiles } = opened;
+      const key = tileNames('lost').changes(0);
+      await server.command('XADD', key, '3-0', 'from', '0', 'by', 'another', 'names', '[]');
+      for (const from of [0, 1, 2]) expect(await commit(tiles, from)).toBe(true);
+      expect((await tiles.position(0)).offset).toBe(3);
+      expect(await server.command('XLEN', key)).toBe(3);
+      await opened.close();
+    });
   });
 });
 

@@ -43,7 +43,7 @@ export async function retryEntries(
   else {
     const again = `${countOfKind(retried, kind)} put into the event log again.\n`;
     const next = retried > 0 ? `${kind.afterRetry}\n` : '';
-    const stay = listed('Cannot be read, or of a type that the project no longer has, and stay', unreadable);
+    const stay = listed('Cannot be read, or of a type that the project does not have, and stay', unreadable);
     process.stdout.write(`${again}${next}${stay}${listed('Not there', missing)}`);
   }
   // Where all are asked for, some that can never be retried are no failure of the others.
