@@ -1,6 +1,6 @@
 /** `millrace check`: everything that could stop the server or a request, found before. */
 import { Command } from 'commander';
-import type { FeatureView, Mistake, Project } from '../project/project.ts';
+import type { EventType, FeatureView, Mistake, Project } from '../project/project.ts';
 import { formatDataType } from '../project/data-type.ts';
 import { formatDuration } from '../project/duration.ts';
 import { formatMistake } from '../project/read-project.ts';
@@ -40,6 +40,7 @@ function summary({ project, inputs }: ProjectCheck): string {
   return [
     `project ${project.name} (${project.dir})\n`,
     section('entities', ['entity', 'join keys'], entityRows(project)),
+    section('events', ['event', 'time', 'fields'], [...project.eventTypes.values()].map(eventRow)),
     section(
       'feature views',
       ['view', 'entity', 'max age', 'features'],
@@ -64,6 +65,13 @@ function entityRows(project: Project): string[][] {
     name,
     keys.map((key) => `${key.name}: ${key.type}`).join(', '),
   ]);
+}
+
+function eventRow({ name, timeField, fields }: EventType): string[] {
+  const of = fields.map(
+    (field) => `${field.name}: ${formatDataType(field.type)}${field.optional ? ' (optional)' : ''}`,
+  );
+  return [name, timeField?.name ?? 'beside its fields', of.join(', ')];
 }
 
 function viewRow(view: FeatureView): (string | number)[] {
@@ -91,6 +99,7 @@ function asJson({ project, mistakes, inputs }: ProjectCheck): unknown {
   return {
     project: project.name,
     entities: [...project.entities.keys()],
+    events: [...project.eventTypes.keys()],
     feature_views: [...project.featureViews.keys()],
     models: [...project.models.values()].flatMap((model) =>
       [...model.versions.keys()].map((version) => `${model.name}@${version}`),

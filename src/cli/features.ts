@@ -23,7 +23,9 @@ export function featuresCommand(): Command {
 
 function getCommand(): Command {
   const command = new Command('get')
-    .description("Print an entity's features, with their status and age.")
+    .description(
+      "Print an entity's features, with their status and age; not those that are computed from events, which a server has.",
+    )
     .argument(
       '[key...]',
       'the join key; of an entity with several: name=value,name=value; of one without any: nothing',
@@ -58,7 +60,7 @@ interface GetOptions extends StoreOptions {
 async function get(keys: readonly string[], options: GetOptions): Promise<void> {
   const project = failingOnUnavailable(await loadProject(options.project));
   const entity = named(options.entity, project.entities, 'entity', 'entities');
-  const views = viewsOf(project, entity, options.view);
+  const views = storedViews(entity, viewsOf(project, entity, options.view), options.view !== undefined);
   const columns = joinKeyColumns(entity, keys);
   const query = {
     features: views.flatMap((view) => view.features.map(({ name }) => `${view.name}:${name}`)),
@@ -164,6 +166,22 @@ function viewsOf(project: Project, entity: Entity, names: readonly string[] | un
   const ofEntity = new Map([...project.featureViews].filter(([, view]) => view.entity === entity));
   if (names === undefined) return [...ofEntity.values()];
   return names.map((name) => named(name, ofEntity, `feature view of ${entity.name}`, 'feature views'));
+}
+
+/**
+ * Without those that are computed from events, which only a server reads: shown here as not found, they would look as if
+ * no event had come.
+ * @throws MillraceError UNKNOWN_FEATURE if they were asked for by name, or none is left
+ */
+function storedViews(entity: Entity, views: readonly FeatureView[], isNamed: boolean): FeatureView[] {
+  const stored = views.filter(({ stream }) => stream === undefined);
+  if (stored.length === views.length) return stored;
+  const names = views.flatMap(({ name, stream }) => (stream === undefined ? [] : [name]));
+  const many = names.length > 1;
+  const sentence = `${names.join(', ')} of ${entity.name} ${many ? 'are' : 'is'} computed from events, and only a server reads ${many ? 'them' : 'it'}: ask POST /get-online-features.`;
+  if (isNamed || stored.length === 0) throw new MillraceError('UNKNOWN_FEATURE', sentence);
+  process.stderr.write(`Left out: ${sentence}\n`);
+  return stored;
 }
 
 function joinKeyColumns(entity: Entity, keys: readonly string[]): Record<string, string[]> {

@@ -14,6 +14,7 @@
 import type { ErrorCode } from '../errors.ts';
 import { isRecord } from '../project/json-record.ts';
 import type { JsonRecord } from '../project/json-record.ts';
+import { formatDuration } from '../project/duration.ts';
 import { shortName } from '../project/problem-list.ts';
 import type { EventField, EventType, StreamingSettings } from '../project/project.ts';
 import { suggestName } from '../project/suggestion.ts';
@@ -78,7 +79,8 @@ export function createEventDecoder(
     const envelope = 'specversion' in input ? cloudEnvelope(input) : ownEnvelope(input);
     if (envelope instanceof EventRejected) return envelope;
     const found = findType(known, envelope.type);
-    if (found instanceof EventRejected) return found;
+    if (found instanceof EventRejected)
+      return envelope.type === undefined ? withoutType(input, found) : found;
     if (envelope.fieldsName === 'fields') {
       const stray = checkOwnKeys(input, found);
       if (stray !== undefined) return stray;
@@ -110,6 +112,7 @@ function cloudEnvelope(input: JsonRecord): Envelope | EventRejected {
   const invalid = (path: string, message: string): EventRejected =>
     new EventRejected('INVALID_REQUEST', path, message);
   if (specversion !== '1.0') return invalid('specversion', 'must be "1.0"');
+  if (source === undefined) return invalid('source', 'is missing');
   if (typeof source !== 'string' || source === '' || /\s/.test(source))
     return invalid('source', 'must be a URI reference, as CloudEvents asks for');
   if (typeof id !== 'string' || id === '') return invalid('id', 'must be a string that is not empty');
@@ -142,6 +145,20 @@ function findType(known: ReadonlyMap<string, KnownType>, name: unknown): KnownTy
   if (found !== undefined) return found;
   const suggestion = suggestName(name, known.keys(), 'event types');
   return new EventRejected('UNKNOWN_EVENT', 'type', `"${shortName(name)}" is unknown; ${suggestion}`);
+}
+
+/** What stands in the place of an event without a type tells more than that it has none. */
+function withoutType(input: JsonRecord, refused: EventRejected): EventRejected {
+  if ('specversion' in input) return refused;
+  const unknown = Object.keys(input).find((name) => !ownKeys.has(name));
+  if (unknown === undefined) return refused;
+  const { code, path, message } = refused.rejection;
+  const names = [...ownKeys].join(', ');
+  return new EventRejected(
+    code,
+    path,
+    `${message}, and "${shortName(unknown)}" is unknown; names here are ${names}`,
+  );
 }
 
 function checkOwnKeys(input: JsonRecord, { type, fields }: KnownType): EventRejected | undefined {
@@ -222,7 +239,7 @@ function timeOf(
 /** What is wrong with a time that lies too far ahead. */
 export function aheadOf(timeMs: number, receivedMs: number, futureMsMax: number): string | undefined {
   if (timeMs <= receivedMs + futureMsMax) return undefined;
-  return `lies more than ${futureMsMax} ms ahead of the server's clock (streaming.future_max)`;
+  return `lies more than ${formatDuration(futureMsMax)} ahead of the server's clock (streaming.future_max)`;
 }
 
 /** About what the event takes in the log. */

@@ -25,6 +25,8 @@ const formats: Readonly<Record<string, EventsFormat>> = {
 
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
+/** How what gzip has compressed begins. */
+const GZIP = [0x1f, 0x8b] as const;
 
 /** The format of a content type, parameters or not; undefined = none that is taken. No content type is JSON. */
 export function eventsFormatOf(contentType: string | undefined): EventsFormat | undefined {
@@ -36,7 +38,7 @@ export function eventsFormatOf(contentType: string | undefined): EventsFormat | 
 /**
  * @param body decompressed
  * @param eventsMax most events of one body
- * @throws MillraceError TOO_MANY_EVENTS, and what parseStrictJson throws for a body that is JSON
+ * @throws MillraceError TOO_MANY_EVENTS, INVALID_ENCODING, and what parseStrictJson throws for a body that is JSON
  */
 export function decodeEvents(
   body: Buffer,
@@ -45,8 +47,13 @@ export function decodeEvents(
   receivedMs: number,
   eventsMax: number,
 ): DecodedEvents {
+  if (isGzip(body))
+    throw new MillraceError(
+      'INVALID_ENCODING',
+      'The body is compressed with gzip; say so with Content-Encoding: gzip.',
+    );
   if (format === 'ndjson') return decodeLines(body, decode, receivedMs, eventsMax);
-  return decodeEventValues(parseStrictJson(body), decode, receivedMs, eventsMax);
+  return decodeEventValues(parseJson(body), decode, receivedMs, eventsMax);
 }
 
 /**
@@ -62,6 +69,33 @@ export function decodeEventValues(
   const inputs: readonly unknown[] = Array.isArray(input) ? input : [input];
   if (inputs.length > eventsMax) throw tooManyEvents(eventsMax);
   return inputs.map((each) => decode(each, receivedMs));
+}
+
+function isGzip(body: Buffer): boolean {
+  return body[0] === GZIP[0] && body[1] === GZIP[1];
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return parseStrictJson(body);
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code !== 'MALFORMED_JSON' || !isLines(body)) throw error;
+    const sentence =
+      'The body is more than one JSON value; send an event a line as application/x-ndjson, or an array.';
+    throw new MillraceError('MALFORMED_JSON', sentence, { cause: error });
+  }
+}
+
+/** Whether the first line of several is JSON by itself. */
+function isLines(body: Buffer): boolean {
+  const newline = body.indexOf(NEWLINE);
+  if (newline < 1) return false;
+  try {
+    JSON.parse(body.toString('utf8', 0, newline));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function decodeLines(

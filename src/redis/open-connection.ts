@@ -32,14 +32,17 @@ export interface ConnectionOptions {
 
 const CHECK_TIMEOUT_MS = 5000;
 
+/** And what their texts call it. */
 const metricNames = {
   features: {
+    purpose: 'rows',
     roundTrips: 'millrace_redis_round_trips_total',
     shards: 'millrace_redis_shards',
     breakerOpen: 'millrace_redis_breaker_open',
     coherent: 'millrace_redis_coherent',
   },
   events: {
+    purpose: 'events and tiles',
     roundTrips: 'millrace_event_redis_round_trips_total',
     shards: 'millrace_event_redis_shards',
     breakerOpen: 'millrace_event_redis_breaker_open',
@@ -49,8 +52,10 @@ const metricNames = {
 
 /** @throws MillraceError STARTUP_FAILED if it cannot be reached, or not be used */
 export async function openRedisConnection(options: ConnectionOptions): Promise<RedisConnection> {
-  const { url, keyPattern, encoding, prefixes, readTimeoutMs, metrics, log } = options;
-  const names = metricNames[options.carries];
+  const { url, keyPattern, encoding, prefixes, readTimeoutMs, metrics, carries } = options;
+  // A server has one connection for each, to the same Redis.
+  const log = options.log.child({ carries });
+  const names = metricNames[carries];
   const address = parseRedisAddress(url);
   const user = { name: address.username, keyPattern, isOfCluster: address.kind === 'cluster' };
   const connection = await connectToRedis({
@@ -59,12 +64,16 @@ export async function openRedisConnection(options: ConnectionOptions): Promise<R
     encoding,
     prefixes: prefixes.map((prefix) => Buffer.from(prefix, encoding)),
     readTimeoutMs,
-    roundTrips: metrics.counter(names.roundTrips, 'Pipelines that were sent to Redis.', {}),
+    roundTrips: metrics.counter(
+      names.roundTrips,
+      `Pipelines that were sent to Redis for ${names.purpose}.`,
+      {},
+    ),
     log,
   });
   describeConnection(connection, names, metrics);
   try {
-    for (const warning of await checkAll(connection, user, options.check))
+    for (const warning of await checkAll(connection, user, options))
       log.warn({ redis: address.label }, warning);
     return connection;
   } catch (error) {
@@ -77,7 +86,7 @@ export async function openRedisConnection(options: ConnectionOptions): Promise<R
 async function checkAll(
   connection: RedisConnection,
   user: RedisUser,
-  check: ConnectionOptions['check'],
+  { check, carries }: ConnectionOptions,
 ): Promise<Set<string>> {
   const warnings = new Set<string>();
   for (const shard of connection.shards()) {
@@ -88,8 +97,10 @@ async function checkAll(
     const [seconds, microseconds] = (time as Buffer[]).map(Number) as [number, number];
     const clockAheadMs = seconds * 1000 + microseconds / 1000 - Date.now();
     const facts = { info: String(info), clockAheadMs, isClusterAddress: user.isOfCluster };
-    for (const warning of [...checkRedis(facts), ...(await check(shard, user, facts.info))])
-      warnings.add(warning);
+    const general = checkRedis(facts);
+    // Of the connection for events, what is said of every Redis is said by the one for features.
+    const shown = carries === 'features' ? general : [];
+    for (const warning of [...shown, ...(await check(shard, user, facts.info))]) warnings.add(warning);
   }
   return warnings;
 }
@@ -101,14 +112,18 @@ function describeConnection(
 ): void {
   const total = (count: (shard: RedisShard) => number): number =>
     [...connection.shards()].reduce((sum, shard) => sum + count(shard), 0);
-  metrics.gauge(names.shards, 'Redis servers, by whether they answer.', () => [
-    { labels: { state: 'away' }, value: total(({ isAway }) => Number(isAway)) },
-    { labels: { state: 'answers' }, value: total(({ isAway }) => Number(!isAway)) },
-  ]);
-  metrics.gauge(names.breakerOpen, 'Redis servers that hang and are not asked.', () => [
+  metrics.gauge(
+    names.shards,
+    `Redis servers, by whether they answer; the connection for ${names.purpose}.`,
+    () => [
+      { labels: { state: 'away' }, value: total(({ isAway }) => Number(isAway)) },
+      { labels: { state: 'answers' }, value: total(({ isAway }) => Number(!isAway)) },
+    ],
+  );
+  metrics.gauge(names.breakerOpen, `Redis servers that hang and are not asked for ${names.purpose}.`, () => [
     { labels: {}, value: total(({ isBreakerOpen }) => Number(isBreakerOpen)) },
   ]);
-  metrics.gauge(names.coherent, 'Redis servers whose changes are told.', () => [
+  metrics.gauge(names.coherent, `Redis servers whose changes of ${names.purpose} are told.`, () => [
     { labels: {}, value: total(({ epoch }) => Number(epoch !== 0)) },
   ]);
 }

@@ -47,12 +47,19 @@ export function startHousekeeping(parts: HousekeepingParts): Housekeeping {
     await sweep(parts, () => isClosed);
   };
   let working: Promise<void> = Promise.resolve();
+  /** Of the work that failed the last time; its next failures are not logged. */
+  const failing = new Set<string>();
   const inTurn = (work: () => Promise<void>, what: string): void => {
-    working = working.then(work).catch((error: unknown) => {
-      if (!isClosed) logger.error({ err: error }, `${what}; it is tried again`);
-    });
+    working = working
+      .then(work)
+      .then(() => void failing.delete(what))
+      .catch((error: unknown) => {
+        if (isClosed || failing.has(what)) return;
+        failing.add(what);
+        logger.error({ err: error }, `${what}; it is tried again`);
+      });
   };
-  const look = (): void => inTurn(async () => gauges.look(), 'it could not be counted what is not applied');
+  const look = (): void => inTurn(async () => gauges.look(), 'what is not applied could not be counted');
   // A server that starts with much to apply says so at once.
   look();
   const timers = [

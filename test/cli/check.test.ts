@@ -29,7 +29,14 @@ describe('millrace check', () => {
   it('prints a summary of a sound project and exits with 0', async () => {
     const { code, stdout, stderr } = await run(['check', '--project', demoDir]);
     expect([code, stderr]).toEqual([0, '']);
-    for (const part of ['airport       iata: string', 'outbound', 'flight-delay@2', 'float32     40']) {
+    for (const part of [
+      'airport       iata: string',
+      'departure  scheduled  ',
+      'delay: float64',
+      'outbound',
+      'flight-delay@2',
+      'float32     40',
+    ]) {
       expect(stdout).toContain(part);
     }
   });
@@ -39,6 +46,7 @@ describe('millrace check', () => {
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       project: 'flights',
+      events: ['departure'],
       models: ['flight-delay@1', 'flight-delay@2'],
       mistakes: [],
     });

@@ -188,6 +188,30 @@ it('a join key may be named, and rows are those of Feast where the project says 
   await rm(feast, { recursive: true });
 });
 
+it('gets no features of events, and says so instead of not finding them', async () => {
+  const events = await mkdtemp(join(tmpdir(), 'millrace-cli-events-'));
+  const streamed = `events:
+  purchase: { fields: { user: int64 } }
+feature_views:
+  bought: { entity: user, stream: { event: purchase, keys: { user_id: user } }, features: { n: { count: true, window: 1h } } }
+`;
+  await writeFile(join(events, 'millrace.yaml'), project.replace('feature_views:\n', streamed));
+  const get = async (...args: string[]): Promise<Finished> =>
+    run(['features', 'get', '--project', events, '--entity', 'user', '7', ...args]);
+  const sentence =
+    'bought of user is computed from events, and only a server reads it: ask POST /get-online-features.\n';
+  const all = await get();
+  expect(all).toMatchObject({ code: 0, stderr: `Left out: ${sentence}` });
+  expect(all.stdout).toContain('activity  clicks');
+  expect(all.stdout).not.toContain('bought');
+  expect(await get('--view', 'bought')).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: `millrace: ${sentence}`,
+  });
+  await rm(events, { recursive: true });
+});
+
 it('a mistake in the project is told once', async () => {
   const broken = await mkdtemp(join(tmpdir(), 'millrace-cli-broken-'));
   await writeFile(join(broken, 'millrace.yaml'), 'projct: shop\n');

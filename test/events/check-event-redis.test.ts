@@ -27,8 +27,9 @@ afterAll(async () => {
 /** What a Redis is warned of when it is opened for events. */
 async function warningsOf(url: string): Promise<string[]> {
   const warnings: string[] = [];
-  const log = {
+  const log: Log = {
     ...createLog('silent'),
+    child: () => log,
     warn: (_fields: object, message: string) => warnings.push(message),
     info: () => undefined,
   } as unknown as Log;

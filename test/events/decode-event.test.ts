@@ -56,7 +56,7 @@ describe('an event', () => {
     expect(rejected(ahead(60_001))).toEqual({
       code: 'INVALID_REQUEST',
       path: 'time',
-      message: "lies more than 60000 ms ahead of the server's clock (streaming.future_max)",
+      message: "lies more than 1m ahead of the server's clock (streaming.future_max)",
     });
     const late = { ...fields, scheduled: NOW + 60_001 };
     expect(rejected({ type: 'departure', fields: late }).path).toBe('fields.scheduled');
@@ -66,6 +66,13 @@ describe('an event', () => {
     ['is no object', [1], 'INVALID_REQUEST', '', 'must be a JSON object'],
     ['is null', null, 'INVALID_REQUEST', '', 'must be a JSON object'],
     ['has no type', {}, 'INVALID_REQUEST', 'type', 'is missing'],
+    [
+      'is wrapped',
+      { events: [] },
+      'INVALID_REQUEST',
+      'type',
+      'is missing, and "events" is unknown; names here are id, type, time, fields',
+    ],
     ['has a type that is no text', { type: 5 }, 'INVALID_REQUEST', 'type', 'must be a string'],
     [
       'has an unknown type',
@@ -205,5 +212,10 @@ describe('a CloudEvent', () => {
     ['whose source and id are too long', { source: 'x'.repeat(600) }, 'id'],
   ])('%s is rejected', (_, changes, path) => {
     expect(rejected({ ...cloud, ...changes }).path).toBe(path);
+  });
+
+  it('is told what it lacks', () => {
+    expect(rejected({ ...cloud, source: undefined }).message).toBe('is missing');
+    expect(rejected({ ...cloud, type: undefined }).message).toBe('is missing');
   });
 });

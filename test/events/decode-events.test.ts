@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { EventRejected, createEventDecoder } from '../../src/events/decode-event.ts';
 import { decodeEvents, eventsFormatOf } from '../../src/events/decode-events.ts';
@@ -49,6 +50,20 @@ describe('the body of a call with events', () => {
     const tooMany = expect.objectContaining({ code: 'TOO_MANY_EVENTS' }) as Error;
     expect(() => pages(`[${many.join()}]`, 'json')).toThrow(tooMany);
     expect(() => pages(many.join('\n'), 'ndjson')).toThrow(tooMany);
+  });
+
+  it('is told what it is, if not what its headers say', () => {
+    const lines = `${one('a')}\n${one('b')}`;
+    expect(() => pages(lines, 'json')).toThrow(
+      /^The body is more than one JSON value; .* application\/x-ndjson/,
+    );
+    expect(() => pages(`{\n${one('a')}`, 'json')).toThrow(/^The body is not valid JSON \(/);
+    const zipped = expect.objectContaining({
+      code: 'INVALID_ENCODING',
+      message: 'The body is compressed with gzip; say so with Content-Encoding: gzip.',
+    }) as Error;
+    expect(() => pages(gzipSync(lines), 'ndjson')).toThrow(zipped);
+    expect(() => pages(gzipSync(one('a')), 'json')).toThrow(zipped);
   });
 
   it('is what its content type says', () => {

@@ -56,7 +56,7 @@ describe('feedback', () => {
     [
       'a time to come',
       { request_id: 'r', click: true, time: NOW + 1001 },
-      "time: lies more than 1000 ms ahead of the server's clock (streaming.future_max)",
+      "time: lies more than 1s ahead of the server's clock (streaming.future_max)",
     ],
   ])('with %s is rejected', (_, input, message) => {
     expect(rejection(input)).toBe(message);

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { EventLog } from '../../src/events/event-log.ts';
 import type { AcceptedEvent } from '../../src/events/event.ts';
 import { openLmdbStore } from '../../src/features/lmdb-store.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
@@ -10,7 +11,11 @@ import type { Project } from '../../src/project/project.ts';
 import { openEventStreaming } from '../../src/streaming/event-streaming.ts';
 import { openLmdbEvents } from '../../src/streaming/open-lmdb-events.ts';
 import type { EventStreaming } from '../../src/streaming/event-streaming.ts';
+import { startHousekeeping } from '../../src/streaming/housekeeping.ts';
+import type { StreamRouting } from '../../src/streaming/stream-routing.ts';
+import type { TileStore } from '../../src/streaming/tile-store.ts';
 import { createLog } from '../../src/telemetry/log.ts';
+import type { Log } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { seededRandom } from '../../src/stats/seeded-random.ts';
 import { flightEvent, flightProject, writeOf } from './flight-stream.ts';
@@ -72,4 +77,35 @@ it('drops events that are past their retention, and tiles that no window reaches
   expect(await records(streaming)).toBeLessThan(60 * 4);
   expect(await records(streaming)).toBeGreaterThanOrEqual(60);
   await streaming.close();
+});
+
+it('logs what fails once a second when it begins, not each time', async () => {
+  vi.useFakeTimers();
+  const errors: string[] = [];
+  let isAway = true;
+  const housekeeping = startHousekeeping({
+    log: {
+      partitionCount: 0,
+      sizes: async () => (isAway ? Promise.reject(new Error('it is away')) : []),
+    } as unknown as EventLog,
+    tiles: {} as TileStore,
+    plans: new Map(),
+    routing: {} as StreamRouting,
+    settings: flightProject.streaming,
+    metrics: createMetrics(),
+    clock: { nowMs: () => nowMs },
+    logger: { error: (_: object, sentence: string) => errors.push(sentence) } as unknown as Log,
+  });
+  try {
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(errors).toEqual(['what is not applied could not be counted; it is tried again']);
+    isAway = false;
+    await vi.advanceTimersByTimeAsync(2000);
+    isAway = true;
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(errors).toHaveLength(2);
+  } finally {
+    vi.useRealTimers();
+    await housekeeping.close();
+  }
 });

@@ -24,8 +24,9 @@ afterAll(async () => {
 /** Opens and closes a Redis; gives the warnings. */
 async function warningsOf(url: string, layout: RedisLayout = 'millrace'): Promise<string[]> {
   const warnings: string[] = [];
-  const log = {
+  const log: Log = {
     ...createLog('silent'),
+    child: () => log,
     warn: (_fields: object, message: string) => warnings.push(message),
     info: () => undefined,
   } as unknown as Log;
