@@ -128,9 +128,9 @@ class RedisTileStore implements TileStore {
         maxText(to.maxTimeMs),
         this.changes.by,
         JSON.stringify(changed),
-        ...args,
         ...setAsideArguments(batch.deadLetters),
         ...setAsideArguments(batch.corrections),
+        ...args,
       ],
     };
     const [reply] = await commands.runEach(commitScript, [call], WRITE_TIMEOUT_MS);
@@ -188,11 +188,10 @@ class RedisTileStore implements TileStore {
       this.names.applied(partition),
       this.names.applied(partition),
     ]);
-    const seen = partitions.map((partition) => this.changes.seenOf(partition));
     const command = (i: number): RedisCommand => {
       const at = Math.floor(i / 2);
       if (i % 2 === 0) return ['HMGET', names[i] as string, 'offset', 'max'];
-      return ['XRANGE', this.names.changes(partitions[at] as number), ...rangeBehind(seen[at])];
+      return ['XRANGE', this.names.changes(partitions[at] as number), ...rangeBehind(looks[at]?.seen)];
     };
     const replies = await this.parts.commands.sendAll(names, command, WRITE_TIMEOUT_MS);
     return looks.map((look, i) => {
