@@ -51,6 +51,14 @@ describe('the body of a call with events', () => {
     expect(() => pages(many.join('\n'), 'ndjson')).toThrow(tooMany);
   });
 
+  it('may have megabytes of empty lines, which cost next to nothing', () => {
+    const body = Buffer.from(`${'\n'.repeat(5e6)}${'\r\n'.repeat(2e6)}${one('a')}\n\r`);
+    const beganMs = performance.now();
+    expect(pages(body, 'ndjson')).toEqual(['a']);
+    // Looked for one by one, they took about a second.
+    expect(performance.now() - beganMs).toBeLessThan(250);
+  });
+
   it('is what its content type says', () => {
     expect(eventsFormatOf(undefined)).toBe('json');
     expect(eventsFormatOf('application/json; charset=utf-8')).toBe('json');
