@@ -89,7 +89,8 @@ describe('with one server', () => {
     it.each(['hset', 'hdel', 'xadd', 'xrevrange', 'zadd', 'zrem'])(
       'has changed no tile, so that its events count once when it is tried again: no right to %s',
       async (right) => {
-        const { tiles, close } = await openTiles(server.url, `refused_${right}`);
+        const opened = await openTiles(server.url, `refused_${right}`);
+        const { tiles } = opened;
         await commit(tiles, 0);
         await server.command('ACL', 'SETUSER', 'default', `-${right}`);
         const next = { ...batch(1, 'y'), corrections: [late] };
@@ -98,22 +99,24 @@ describe('with one server', () => {
         expect(await stored(tiles)).toEqual(['x']);
         expect(await tiles.commit(next)).toBe(true);
         expect(await stored(tiles)).toEqual(['y']);
-        await close();
+        await opened.close();
       },
     );
 
     it('has changed no tile: the list of entities is something else', async () => {
-      const { tiles, close } = await openTiles(server.url, 'refused_type');
+      const opened = await openTiles(server.url, 'refused_type');
+      const { tiles } = opened;
       await commit(tiles, 0);
       await server.command('DEL', 'mr:refused_type:tile_entities:{p0}');
       await server.command('SET', 'mr:refused_type:tile_entities:{p0}', 'text');
       await expect(tiles.commit(batch(1, 'y'))).rejects.toMatchObject({ code: 'STORE_FAILED' });
       expect(await stored(tiles)).toEqual(['x']);
-      await close();
+      await opened.close();
     });
 
     it('there is none for what lies further ahead in its streams, of a position that was lost', async () => {
-      const { tiles, corrections, close } = await openTiles(server.url, 'ahead');
+      const opened = await openTiles(server.url, 'ahead');
+      const { tiles, corrections } = opened;
       await commit(tiles, 0);
       const change = ['from', '98', 'by', 'somebody', 'names', '[]'];
       await server.command('XADD', 'mr:ahead:tile_changes:{p0}', '99-0', ...change);
@@ -123,7 +126,7 @@ describe('with one server', () => {
       expect(await stored(tiles)).toEqual(['y']);
       const numbers = (await corrections.list(0, 10)).map(({ number }) => number);
       expect(numbers).toEqual([1, 1 + PARTITIONS, 1 + 2 * PARTITIONS]);
-      await close();
+      await opened.close();
     });
   });
 
