@@ -84,8 +84,8 @@ function decodeLines(
 }
 
 /** Behind the empty lines: a megabyte of them, which comes as a kilobyte of gzip, is to cost next to nothing. */
-function lineFrom(body: Buffer, at: number): number {
-  for (;;) {
+function lineFrom(body: Buffer, from: number): number {
+  for (let at = from; ;) {
     if (body[at] === NEWLINE) at += 1;
     else if (body[at] === CARRIAGE_RETURN && (body[at + 1] ?? NEWLINE) === NEWLINE) at += 2;
     else return at;
