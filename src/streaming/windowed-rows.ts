@@ -19,7 +19,7 @@ import type { EntityTiles } from './entity-tiles.ts';
 import type { StoredTiles } from './stored-tiles.ts';
 import type { TilePlan } from './tile-plan.ts';
 import { tiledName } from './tile-store.ts';
-import type { StoredTile, TiledEntity, TileStore } from './tile-store.ts';
+import type { ReadPatience, StoredTile, TiledEntity, TileStore } from './tile-store.ts';
 
 export interface WindowedRows {
   /** As `RowSource.get`, of a view with a stream. */
@@ -65,6 +65,7 @@ interface Kept extends TakenTiles {
 interface Reading {
   readonly partition: number;
   readonly epoch: number;
+  readonly patience: ReadPatience;
   readonly tiles: Promise<Kept>;
 }
 
@@ -117,7 +118,9 @@ class TilesInMemory implements WindowedRows {
     // Also of this turn: what is taken must be true as of the position that was read in it.
     this.forgetChanged();
     const taken = await Promise.all(
-      entities.map(async (entity) => this.find(entity.view, entity.key) ?? (await this.load(entity))),
+      entities.map(
+        async (entity) => this.find(entity.view, entity.key) ?? (await this.load(entity, 'applier')),
+      ),
     );
     for (const each of taken) this.pinned.set(tiledName(each.entity), each);
     return taken;
@@ -192,7 +195,7 @@ class TilesInMemory implements WindowedRows {
     isHistorical: boolean,
   ): Promise<Row | null> {
     try {
-      const found = this.find(view, key) ?? (await this.load(this.entityOf(view, key)));
+      const found = this.find(view, key) ?? (await this.load(this.entityOf(view, key), 'prediction'));
       return found.tiles.read(asOfMs, isHistorical);
     } catch (error) {
       if (!(error instanceof MillraceError) || error.code !== 'STORE_FAILED') throw error;
@@ -218,14 +221,15 @@ class TilesInMemory implements WindowedRows {
     return row;
   }
 
-  private async load(entity: TiledEntity): Promise<Kept> {
+  private async load(entity: TiledEntity, patience: ReadPatience): Promise<Kept> {
     const name = tiledName(entity);
     const { partition } = entity;
     const epoch = this.parts.store.epochOf(partition);
     const known = this.reading.get(name);
     // Without an epoch nothing tells whether it was read before somebody else changed it.
-    if (known !== undefined && epoch !== 0 && known.epoch === epoch) return known.tiles;
-    const read: Reading = { partition, epoch, tiles: this.loadStored(entity, () => isCurrent()) };
+    if (epoch !== 0 && known?.epoch === epoch && known.patience === patience) return known.tiles;
+    const tiles = this.loadStored(entity, patience, () => isCurrent());
+    const read: Reading = { partition, epoch, patience, tiles };
     const isCurrent = (): boolean => this.reading.get(name) === read;
     this.reading.set(name, read);
     try {
@@ -236,10 +240,14 @@ class TilesInMemory implements WindowedRows {
   }
 
   /** What was changed while it was read is for those who wait for it only. */
-  private async loadStored(entity: TiledEntity, isCurrent: () => boolean): Promise<Kept> {
+  private async loadStored(
+    entity: TiledEntity,
+    patience: ReadPatience,
+    isCurrent: () => boolean,
+  ): Promise<Kept> {
     const { store } = this.parts;
     const epoch = store.epochOf(entity.partition);
-    const [tiles = []] = await store.read([entity]);
+    const [tiles = []] = await store.read([entity], patience);
     if (!isCurrent()) return this.keptOf(entity, this.decode(entity, tiles));
     const kept = this.keepStored(entity, tiles);
     // The best that is known, should the store go away.
