@@ -30,6 +30,7 @@ import { FORM_ID_BYTES, tiledName } from './tile-store.ts';
 import type {
   AppliedBatch,
   Position,
+  ReadPatience,
   StoredTile,
   SweepStep,
   SweptTile,
@@ -98,10 +99,14 @@ class RedisTileStore implements TileStore {
     return undefined;
   }
 
-  async read(entities: readonly TiledEntity[]): Promise<(readonly StoredTile[])[]> {
+  async read(
+    entities: readonly TiledEntity[],
+    patience: ReadPatience = 'prediction',
+  ): Promise<(readonly StoredTile[])[]> {
     const names = entities.map((entity) => this.names.tiles(entity.partition, tiledName(entity)));
     const command = (i: number): RedisCommand => ['HGETALL', names[i] as string];
-    const replies = await this.parts.commands.sendAll(names, command, this.parts.readTimeoutMs);
+    const timeoutMs = patience === 'prediction' ? this.parts.readTimeoutMs : WRITE_TIMEOUT_MS;
+    const replies = await this.parts.commands.sendAll(names, command, timeoutMs);
     const found = replies.map((reply) => readTiles(reply as Buffer[]));
     if (found.some((tiles) => tiles.some(({ bytes }) => !this.isKnownForm(bytes)))) await this.readForms();
     return found;

@@ -58,7 +58,7 @@ describe('an event', () => {
     expect(accepted({ type: 'click', time: '2001-03-09T14:04:00Z', fields: page }).timeMs).toBe(NOW - 60_000);
     expect(accepted({ type: 'click', time: -5, fields: page }).timeMs).toBe(-5);
     expect(accepted({ type: 'click', fields: page }).timeMs).toBe(NOW);
-    expect(accepted({ type: 'click', time: 1_000_000_000_000, fields: page }).timeMs).toBe(1e12);
+    expect(accepted({ type: 'click', time: 900_000_000_000, fields: page }).timeMs).toBe(9e11);
   });
 
   it('may lie ahead of the clock as far as the limit', () => {
