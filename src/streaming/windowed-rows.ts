@@ -16,6 +16,7 @@ import { MillraceError } from '../errors.ts';
 import type { EntityKey, Row, RowKey } from '../features/online-store.ts';
 import type { FeatureView } from '../project/project.ts';
 import type { EntityTiles } from './entity-tiles.ts';
+import { UnreadableTileError } from './stored-tiles.ts';
 import type { StoredTiles } from './stored-tiles.ts';
 import type { TilePlan } from './tile-plan.ts';
 import { tiledName } from './tile-store.ts';
@@ -98,7 +99,8 @@ class TilesInMemory implements WindowedRows {
   }
 
   get(view: FeatureView, key: EntityKey, asOfMs: number, isHistorical: boolean): Row | null | undefined {
-    const found = this.find(view, key);
+    const found = this.findReadable(view, key);
+    if (found === null) return null;
     if (found !== undefined) return found.tiles.read(asOfMs, isHistorical);
     if (!this.parts.store.isAway(this.parts.partitionOf(view, key))) return undefined;
     const last = this.lastTrue(view, key);
@@ -188,6 +190,16 @@ class TilesInMemory implements WindowedRows {
     return tiles === undefined ? undefined : this.keepStored(entity, tiles);
   }
 
+  /** Null = what is stored of it cannot be read, and its view can do without. */
+  private findReadable(view: FeatureView, key: EntityKey): Kept | null | undefined {
+    try {
+      return this.find(view, key);
+    } catch (error) {
+      if (error instanceof UnreadableTileError) return withoutTiles(view, error);
+      throw error;
+    }
+  }
+
   private async readOne(
     view: FeatureView,
     key: EntityKey,
@@ -198,6 +210,7 @@ class TilesInMemory implements WindowedRows {
       const found = this.find(view, key) ?? (await this.load(this.entityOf(view, key), 'prediction'));
       return found.tiles.read(asOfMs, isHistorical);
     } catch (error) {
+      if (error instanceof UnreadableTileError) return withoutTiles(view, error);
       if (!(error instanceof MillraceError) || error.code !== 'STORE_FAILED') throw error;
       const last = this.lastTrue(view, key);
       if (last !== undefined) return this.staleRow(last, asOfMs, isHistorical);
@@ -316,4 +329,13 @@ class EpochEnds {
   endMs(number: number): number | undefined {
     return number === this.count ? undefined : (this.endsMs.get(number) ?? -Infinity);
   }
+}
+
+/**
+ * What is damaged is to a prediction as if the store were away.
+ * @throws MillraceError STORE_FAILED
+ */
+function withoutTiles({ name, onUnavailable }: FeatureView, error: UnreadableTileError): null {
+  if (onUnavailable === 'default') return null;
+  throw new MillraceError('STORE_FAILED', `What is stored of "${name}" is damaged.`, { cause: error });
 }
