@@ -9,6 +9,7 @@ import { eventsCommand } from './cli/events.ts';
 import { featuresCommand } from './cli/features.ts';
 import { loadCommand } from './cli/load.ts';
 import { loadTestCommand } from './cli/loadtest.ts';
+import { predictionsCommand } from './cli/predictions.ts';
 import { replayCommand } from './cli/replay.ts';
 import { serveCommand } from './cli/serve.ts';
 import { workerCommand } from './cli/workers/worker.ts';
@@ -26,7 +27,8 @@ async function main(): Promise<void> {
     .version(version)
     .showHelpAfterError('(--help shows the options)');
   const serving = [serveCommand(), checkCommand(), loadCommand(), featuresCommand(), cacheCommand()];
-  for (const command of [...serving, eventsCommand(), replayCommand(), loadTestCommand(), demoCommand()]) {
+  const logs = [eventsCommand(), predictionsCommand(), replayCommand()];
+  for (const command of [...serving, ...logs, loadTestCommand(), demoCommand()]) {
     for (const each of withSubcommands(command))
       each.exitOverride().showHelpAfterError('(--help shows the options)');
     program.addCommand(command);

@@ -89,6 +89,10 @@ export const errorCatalogue = {
     meaning:
       'Events could not be replayed into a training table. The message names the line of the file, or the option.',
   },
+  EXPORT_FAILED: {
+    status: 500,
+    meaning: 'Predictions could not be written to a file or to standard output.',
+  },
   LOADTEST_FAILED: {
     status: 500,
     meaning: 'The load test could not run (server not reachable, or it refuses the requests).',

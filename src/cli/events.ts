@@ -1,7 +1,8 @@
 /** `millrace events`: what to do with events that could not be applied, or that came too late. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import type { SetAsideLog } from '../events/set-aside-log.ts';
 import { jsonText } from '../project/json-text.ts';
+import { countArgument } from './count-argument.ts';
 import { withCommandLogs } from './events/open-command-logs.ts';
 import type { LogOptions } from './events/open-command-logs.ts';
 import { countOfKind, setAsideKinds } from './events/set-aside-kinds.ts';
@@ -24,11 +25,11 @@ export function eventsCommand(): Command {
 function kindCommand(kind: SetAsideKind): Command {
   const list = new Command('list')
     .description(`Print the ${kind.many}, the oldest first.`)
-    .option('--from <number>', 'the first number that is printed', parseNumber, 1)
+    .option('--from <number>', 'the first number that is printed', countArgument, 1)
     .option(
       '--limit <count>',
       `how many are printed at most (default: ${TABLE_ENTRIES}, with --json all)`,
-      parseNumber,
+      countArgument,
     )
     .option('--json', 'print a line of JSON for each, with the whole event')
     .action(async (options: ListOptions) => printList(kind, options));
@@ -49,13 +50,8 @@ function kindCommand(kind: SetAsideKind): Command {
   return command;
 }
 
-function parseNumber(text: string): number {
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('Write a whole number from 1.');
-}
-
 function collectNumbers(text: string, previous: readonly number[] = []): number[] {
-  return [...previous, parseNumber(text)];
+  return [...previous, countArgument(text)];
 }
 
 interface ListOptions extends LogOptions {

@@ -5,28 +5,29 @@ import { fileFormats } from '../features/load/open-feature-file.ts';
 import type { FileFormat } from '../features/load/open-feature-file.ts';
 import { invalidProject } from '../project/report.ts';
 import { loadProject } from '../project/read-project.ts';
-import { decodeScalar, Refusal } from '../project/value.ts';
 import { requestSources } from '../serving/event-request.ts';
 import type { TableFormat } from '../serving/table-format.ts';
 import { compileTrainingInputs } from '../serving/training-rows.ts';
 import { openEventFile } from '../streaming/event-file.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import { counted } from './counted.ts';
+import { findEndpoint } from './find-endpoint.ts';
 import { openLoadedRows } from './replay/loaded-rows.ts';
 import type { LoadedRows } from './replay/loaded-rows.ts';
 import {
   compileLabel,
   compileWhere,
   failure,
-  findEndpoint,
   findEventType,
   findFields,
   findVersion,
   tilePlans,
 } from './replay/replay-setup.ts';
-import { counted, writeTable } from './replay/write-table.ts';
+import { writeTable } from './replay/write-table.ts';
 import type { TableCounts } from './replay/write-table.ts';
 import { addStoreOptions, failingOnUnavailable } from './store-options.ts';
 import type { StoreOptions } from './store-options.ts';
+import { timeArgument } from './time-argument.ts';
 
 interface ReplayOptions extends StoreOptions {
   readonly endpoint: string;
@@ -71,8 +72,12 @@ export function replayCommand(): Command {
     )
     .option('--keep <field>', 'an event field that becomes a column (repeatable)', collect)
     .option('--where <condition>', 'only such events get a row; the others count in features')
-    .option('--from <time>', 'the first time that gets a row; events before it count in features', parseTime)
-    .option('--to <time>', 'where reading ends', parseTime)
+    .option(
+      '--from <time>',
+      'the first time that gets a row; events before it count in features',
+      timeArgument,
+    )
+    .option('--to <time>', 'where reading ends', timeArgument)
     .option('--time <column>', 'the column with the time, if the event type has no time field', 'time')
     .addOption(
       new Option('--format <format>', 'the format of the events, if the name does not tell').choices(
@@ -166,11 +171,4 @@ function collectPairs(
   if (name === undefined || value === undefined) throw new InvalidArgumentError('Write NAME=VALUE.');
   if (previous.has(name)) throw new InvalidArgumentError(`"${name}" is given twice.`);
   return new Map([...previous, [name, value]]);
-}
-
-function parseTime(text: string): number {
-  const time = decodeScalar('timestamp', text);
-  if (time instanceof Refusal)
-    throw new InvalidArgumentError('Write ISO 8601, such as 2001-03-09T14:05:00Z.');
-  return time as number;
 }

@@ -53,6 +53,8 @@ export interface JoinedPrediction {
   readonly latencyMs: number;
   readonly propensity: number;
   readonly rows: readonly LoggedRow[];
+  /** Of all its rows, and of the request as a whole, in the order in which they came. */
+  readonly feedback: readonly Feedback[];
 }
 
 /** The log has no such request (any more, or not yet, or it is not in the sample), or the request no such row. */
@@ -73,10 +75,20 @@ export type JoinedRecord = JoinedPrediction | UnmatchedFeedback | UnreadableReco
 
 const READ_LIMITS = { recordsMax: 256, bytesMax: 4 * 1024 * 1024 };
 
+/** Told after each read: how many records are read of how many. Each is read twice, and counts twice. */
+export type OnRead = (done: number, total: number) => void;
+
 /** @throws MillraceError STORE_FAILED */
-export async function* joinPredictions(log: EventLog): AsyncGenerator<JoinedRecord> {
-  for (const [partition, { firstOffset, nextOffset }] of (await log.sizes()).entries()) {
-    const range = { from: firstOffset, to: nextOffset };
+export async function* joinPredictions(
+  log: EventLog,
+  onRead: OnRead = () => {},
+): AsyncGenerator<JoinedRecord> {
+  const sizes = await log.sizes();
+  const total = 2 * sizes.reduce((sum, { firstOffset, nextOffset }) => sum + nextOffset - firstOffset, 0);
+  let done = 0;
+  const onRecords = (count: number): void => onRead((done += count), total);
+  for (const [partition, { firstOffset, nextOffset }] of sizes.entries()) {
+    const range = { from: firstOffset, to: nextOffset, onRecords };
     const feedbackOf = await readFeedback(log, partition, range);
     for await (const record of records(log, partition, range)) {
       if (record.event?.type.name === feedbackType.name) continue;
@@ -90,18 +102,20 @@ export async function* joinPredictions(log: EventLog): AsyncGenerator<JoinedReco
 interface OffsetRange {
   readonly from: number;
   readonly to: number;
+  readonly onRecords: (count: number) => void;
 }
 
 async function* records(
   log: EventLog,
   partition: number,
-  { from, to }: OffsetRange,
+  { from, to, onRecords }: OffsetRange,
 ): AsyncGenerator<LogRecord> {
   for (let offset = from; offset < to;) {
     const read = await log.read(partition, offset, READ_LIMITS);
     for (const record of read.records) if (record.offset < to) yield record;
     // Nothing is left of what was there: it was dropped meanwhile.
     if (read.nextOffset === offset) return;
+    onRecords(Math.min(read.nextOffset, to) - offset);
     offset = read.nextOffset;
   }
 }
@@ -187,6 +201,7 @@ function predictionFrom(
         feedback: feedback.filter(({ row }) => row === undefined || row === r),
       };
     }),
+    feedback: feedback.filter(({ row }) => row === undefined || row < rows.length),
   };
 }
 

@@ -128,7 +128,10 @@ function damaged(path: string, cause: unknown): MillraceError {
 }
 
 function noStore(path: string): MillraceError {
-  return new MillraceError('STORE_FAILED', `There is no store in ${path} yet: load or push features first.`);
+  return new MillraceError(
+    'STORE_FAILED',
+    `There is no store in ${path} yet: start a server, or load features, first.`,
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -7,6 +7,7 @@ import type { EventLog } from '../events/event-log.ts';
 import { createEventIntake } from '../events/intake.ts';
 import type { EventIntake } from '../events/intake.ts';
 import { openLmdbEventLog } from '../events/lmdb-event-log.ts';
+import { openLogDatabases } from '../events/lmdb-log-layout.ts';
 import { predictionLogTypes, requestPartition } from '../events/prediction-events.ts';
 import type { LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { Project } from '../project/project.ts';
@@ -91,6 +92,11 @@ export async function openPredictionEvents(
     partitionCount,
     clock,
   });
+}
+
+/** Whether a server has logged here; for a read-only environment, which has no log else. */
+export function holdsPredictions(environment: LmdbEnvironment): boolean {
+  return openLogDatabases(environment, 'prediction')?.log.get('format') !== undefined;
 }
 
 /** The same for all processes that share the environment. */

@@ -238,7 +238,7 @@ describe('a list', () => {
     const empty = await events('dead-letters', 'list');
     expect([empty.code, empty.stderr]).toEqual([
       1,
-      `millrace: There is no store in ${join(dir, '.millrace')} yet: load or push features first.\n`,
+      `millrace: There is no store in ${join(dir, '.millrace')} yet: start a server, or load features, first.\n`,
     ]);
     await serve();
     expect(await events('dead-letters', 'list')).toMatchObject({

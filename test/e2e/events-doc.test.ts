@@ -28,6 +28,7 @@ describe('docs/events.md', () => {
       ['8081', String(demo)],
       ['--project flights', `--project ${join(dir, 'flights')}`],
       ['flights/millrace.yaml', join(dir, 'flights', 'millrace.yaml')],
+      ['arrivals.ndjson', join(dir, 'arrivals.ndjson')],
       ['--project models', `--project models --data ${join(dir, 'demo')}`],
     ]);
     // The tour itself passes over numbers.

@@ -10,6 +10,7 @@ import type { BlockShape, RecordParts } from '../../src/events/prediction-events
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import { openPredictionEvents } from '../../src/serving/open-prediction-log.ts';
+import { joinPredictions } from '../../src/events/joined-predictions.ts';
 import { predictionsOf, readJoined } from './read-joined.ts';
 
 const shape: BlockShape = { fields: ['a'], hashed: [], outputs: ['y'], bindings: [], reads: [] };
@@ -68,6 +69,7 @@ describe('joining', () => {
     await reported('r', 'second', 1);
     await reported('r', 'whole');
     const [prediction] = predictionsOf(await readJoined(log));
+    expect(prediction?.feedback.map(({ id }) => id)).toEqual(['second', 'whole']);
     const given = prediction?.rows.map(({ feedback }) => feedback.map(({ id }) => id));
     expect(given).toEqual([['whole'], ['second', 'whole']]);
   });
@@ -80,6 +82,20 @@ describe('joining', () => {
       record.kind === 'unmatched' ? [`${record.reason} ${record.feedback.id}`] : [],
     );
     expect(unmatched.sort()).toEqual(['no_prediction lost', 'no_row third']);
+  });
+
+  it('tells after each read how far it is', async () => {
+    const ids = Array.from({ length: 600 }, (_, i) => `r-${i}`);
+    await Promise.all(ids.map((id) => predicted(id)));
+    const told: [number, number][] = [];
+    let found = 0;
+    for await (const { kind } of joinPredictions(log, (...progress) => told.push(progress)))
+      if (kind === 'prediction') found++;
+    expect(found).toBe(600);
+    const done = told.map(([count]) => count);
+    expect(done).toEqual([...done].sort((a, b) => a - b));
+    expect(told.every(([, total]) => total === 1200)).toBe(true);
+    expect([told.length > 7, done.at(-1)]).toEqual([true, 1200]);
   });
 
   it('reads thousands of records, each once', async () => {

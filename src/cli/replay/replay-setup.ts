@@ -16,13 +16,6 @@ import { parseExpression } from '../../transforms/parse.ts';
 import type { TypedExpression } from '../../transforms/typed-expression.ts';
 import { formatType, isNumber } from '../../transforms/typed-expression.ts';
 
-export function findEndpoint({ endpoints }: Project, name: string): Endpoint {
-  const endpoint = endpoints.get(name);
-  if (endpoint !== undefined) return endpoint;
-  const suggestion = suggestName(name, endpoints.keys(), 'endpoints');
-  throw new MillraceError('UNKNOWN_ENDPOINT', `there is no endpoint "${name}"; ${suggestion}`);
-}
-
 /** @param reference `flight-delay@3`; undefined = the version that answers */
 export function findVersion({ models }: Project, endpoint: Endpoint, reference?: string): ModelVersion {
   const [variant] = endpoint.variants;

@@ -1,12 +1,13 @@
-/** Writes a training table, under another name until it is complete: whoever finds a table finds all of it. */
-import { open, rename, rm } from 'node:fs/promises';
+/** Writes a training table. */
 import type { FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { createTableText } from '../../serving/table-format.ts';
 import type { TableFormat } from '../../serving/table-format.ts';
 import { replayEvents, trainingColumns } from '../../serving/training-table.ts';
 import type { TrainingTableOptions } from '../../serving/training-table.ts';
+import { counted } from '../counted.ts';
 import { createProgress } from '../progress.ts';
+import { writeWhole } from '../whole-file.ts';
 import { failure } from './replay-setup.ts';
 
 export interface TableCounts {
@@ -23,20 +24,7 @@ export async function writeTable(
   out: string,
   format: TableFormat,
 ): Promise<TableCounts> {
-  const partial = `${out}.partial`;
-  let file: FileHandle | undefined;
-  try {
-    file = await open(partial, 'w');
-    const counts = await writeRows(table, file, format, basename(out));
-    await file.close();
-    await rename(partial, out);
-    return counts;
-  } catch (error) {
-    await file?.close();
-    await rm(partial, { force: true });
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
-    throw failure(`${out} cannot be written (${error.message})`, error);
-  }
+  return writeWhole(out, failure, async (file) => writeRows(table, file, format, basename(out)));
 }
 
 async function writeRows(
@@ -65,9 +53,4 @@ async function writeRows(
     progress.stop();
   }
   return counts;
-}
-
-/** `1 row`, `20,000 rows` */
-export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
 }
