@@ -36,13 +36,17 @@ function placeAt(url: string): TilesPlace {
   };
 }
 
-async function openTiles(url: string, project: string): Promise<OpenedTiles & { close(): Promise<void> }> {
+async function openTiles(
+  url: string,
+  project: string,
+  readTimeoutMs = 2000,
+): Promise<OpenedTiles & { close(): Promise<void> }> {
   const connection = await openRedisConnection({
     url,
     keyPattern: 'mr:*',
     encoding: 'utf8',
     prefixes: [tileNames(project).appliedPrefix],
-    readTimeoutMs: 2000,
+    readTimeoutMs,
     carries: 'events',
     metrics: createMetrics(),
     log: createLog('silent'),
@@ -52,7 +56,7 @@ async function openTiles(url: string, project: string): Promise<OpenedTiles & { 
   const shared = { project, partitionCount: PARTITIONS, commands };
   const deadLetters = createRedisSetAsideLog({ ...shared, name: 'dead_letters', codec });
   const corrections = createRedisSetAsideLog({ ...shared, name: 'corrections', codec });
-  const parts = { ...shared, connection, readTimeoutMs: 2000, deadLetters, corrections };
+  const parts = { ...shared, connection, readTimeoutMs, deadLetters, corrections };
   const tiles = await openRedisTileStore(parts);
   const close = async (): Promise<void> => {
     await tiles.close();
@@ -128,6 +132,18 @@ describe('with one server', () => {
       expect(numbers).toEqual([1, 1 + PARTITIONS, 1 + 2 * PARTITIONS]);
       await opened.close();
     });
+  });
+
+  it('answers an applier later than a prediction would wait', async () => {
+    const opened = await openTiles(server.url, 'patience', 200);
+    await commit(opened.tiles, 0);
+    await server.command('CLIENT', 'PAUSE', '1000', 'ALL');
+    const [hasty, patient] = await Promise.allSettled([
+      opened.tiles.read([jfk], 'prediction'),
+      opened.tiles.read([jfk], 'applier'),
+    ]);
+    expect([hasty.status, patient.status]).toEqual(['rejected', 'fulfilled']);
+    await opened.close();
   });
 
   describe('the epoch of tiles in Redis', () => {
