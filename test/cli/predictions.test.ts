@@ -194,7 +194,7 @@ describe('millrace predictions export', () => {
     const [line] = linesOf(stdout);
     expect(stdout).not.toMatch(/JFK|LAX/);
     const [row] = line?.rows ?? [];
-    const { origin } = row?.['fields'] as { readonly origin: string };
+    const origin = (row?.['fields'] as { readonly origin: string } | undefined)?.origin;
     expect(origin).toMatch(/^[\w-]{22}$/);
     expect(row).toMatchObject({ keys: { origin: [origin], everywhere: [] }, features: null });
   });
