@@ -22,8 +22,8 @@ export async function openLmdbEventLogs(
   clock: Clock,
 ): Promise<LmdbEventLogs> {
   const log = await openLmdbEventLog({ environment, types, partitionCount: streaming.partitions, clock });
-  const deadLetters = openLmdbSetAsideLog(environment, 'dead_letters', log.codec);
-  const corrections = openLmdbSetAsideLog(environment, 'corrections', log.codec);
+  const deadLetters = openLmdbSetAsideLog(environment, 'dead_letters', log.codec, streaming.setAsideMax);
+  const corrections = openLmdbSetAsideLog(environment, 'corrections', log.codec, streaming.setAsideMax);
   return { log, deadLetters, corrections };
 }
 

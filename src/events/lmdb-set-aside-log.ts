@@ -21,11 +21,15 @@ interface State {
   readonly count: number;
 }
 
-/** @throws MillraceError STORE_FAILED */
+/**
+ * @param entriesMax beyond, the oldest are dropped; default: all are kept
+ * @throws MillraceError STORE_FAILED
+ */
 export function openLmdbSetAsideLog(
   environment: LmdbEnvironment,
   name: SetAsideName,
   codec: EventCodec,
+  entriesMax = Infinity,
 ): LmdbSetAsideLog {
   const opened = environment.byteKeys(name);
   if (opened === undefined) throw environment.failure(new Error('it holds no events yet'));
@@ -52,7 +56,10 @@ export function openLmdbSetAsideLog(
       if (entries.length === 0) return;
       const { next, count } = readState(database);
       entries.forEach((entry, i) => database.put(numberKey(next + i), encodeSetAside(entry)));
-      putState(database, { next: next + entries.length, count: count + entries.length });
+      const all = count + entries.length;
+      const dropped = Math.max(0, all - entriesMax);
+      if (dropped > 0) dropOldest(database, dropped);
+      putState(database, { next: next + entries.length, count: all - dropped });
     },
 
     async count() {
@@ -79,6 +86,11 @@ export function openLmdbSetAsideLog(
       });
     },
   };
+}
+
+function dropOldest(database: LmdbDatabase<Buffer>, count: number): void {
+  const range = { start: numberKey(1), end: numberKey(NUMBER_MAX), limit: count };
+  for (const { key } of database.range(range)) database.remove(key);
 }
 
 function numberKey(number: number): Buffer {

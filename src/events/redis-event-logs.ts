@@ -22,7 +22,8 @@ export async function openRedisEventLogs(
   const partitionCount = streaming.partitions;
   const log = await openRedisEventLog({ connection, project, types, partitionCount, clock });
   const commands = createRedisCommands(connection);
-  const shared = { project, partitionCount, commands, codec: log.codec };
+  const entriesMax = streaming.setAsideMax;
+  const shared = { project, partitionCount, entriesMax, commands, codec: log.codec };
   const deadLetters = createRedisSetAsideLog({ ...shared, name: 'dead_letters' });
   const corrections = createRedisSetAsideLog({ ...shared, name: 'corrections' });
   return { log, deadLetters, corrections };

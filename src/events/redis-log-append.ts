@@ -118,7 +118,7 @@ function argumentsOf(nowMs: number, items: readonly Item[]): (string | number | 
 
 function appendFailure(cause: Error, names: LogNames, partition: number): MillraceError {
   const { message } = redisFailure(cause);
-  const keys = `${names.stream(partition)} ${names.ids(partition)} ${names.state(partition)}`;
+  const keys = `${names.stream(partition)} ${names.ids(partition)} ${names.state(partition)} ${names.applied(partition)}`;
   const fix = cause.message.includes('equal or smaller than the target stream top item')
     ? ` The stream and what lies beside it do not fit together. If its events are not needed, type: DEL ${keys}`
     : '';

@@ -30,6 +30,8 @@ export interface LogNames {
   stream(partition: number): string;
   ids(partition: number): string;
   state(partition: number): string;
+  /** How far the partition is applied to tiles (streaming/redis-tile-layout.ts). */
+  applied(partition: number): string;
 }
 
 export function logNames(project: string): LogNames {
@@ -39,6 +41,7 @@ export function logNames(project: string): LogNames {
     stream: (partition) => partitionKey(project, 'events', partition),
     ids: (partition) => partitionKey(project, 'event_ids', partition),
     state: (partition) => partitionKey(project, 'event_state', partition),
+    applied: (partition) => partitionKey(project, 'applied', partition),
   };
 }
 

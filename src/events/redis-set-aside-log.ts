@@ -12,6 +12,8 @@ import { decodeSetAside } from './set-aside-entry.ts';
 import type { SetAside, SetAsideLog, SetAsideName } from './set-aside-log.ts';
 
 export interface RedisSetAsideLog extends SetAsideLog {
+  /** Of one partition; beyond, the script drops the oldest. */
+  readonly entriesMax: number;
   /** Of the stream of a partition. */
   keyOf(partition: number): string;
 }
@@ -20,6 +22,8 @@ export interface RedisSetAsideParts {
   readonly project: string;
   readonly name: SetAsideName;
   readonly partitionCount: number;
+  /** Of all partitions together. */
+  readonly entriesMax: number;
   readonly commands: RedisCommands;
   readonly codec: Pick<EventCodec, 'decode'>;
 }
@@ -63,6 +67,7 @@ export function createRedisSetAsideLog(parts: RedisSetAsideParts): RedisSetAside
   return {
     name,
     keyOf,
+    entriesMax: Math.ceil(parts.entriesMax / partitionCount),
 
     async count() {
       const lengths = await each(partitions, (partition) => ['XLEN', keyOf(partition)]);

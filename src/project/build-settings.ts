@@ -28,6 +28,7 @@ export function buildStreaming(spec: StreamingSpec): StreamingSettings {
     allowedLatenessMs: spec.allowed_lateness,
     retentionMs: spec.retention,
     retentionBytesMax: spec.retention_bytes_max,
+    setAsideMax: spec.set_aside_max,
     futureMsMax: spec.future_max,
     eventsMax: spec.events_max,
     eventBytesMax: spec.event_bytes_max,

@@ -270,6 +270,8 @@ export interface StreamingSettings {
   readonly retentionMs: number;
   /** Size of the log, all partitions together, beyond which its oldest events are dropped. */
   readonly retentionBytesMax: number;
+  /** Of dead letters, and of corrections. */
+  readonly setAsideMax: number;
   /** How far the time of an event may lie ahead of the clock. */
   readonly futureMsMax: number;
   /** Most events of one call. */

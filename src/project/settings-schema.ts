@@ -22,6 +22,7 @@ export interface StreamingSpec {
   readonly allowed_lateness: number;
   readonly retention: number;
   readonly retention_bytes_max: number;
+  readonly set_aside_max: number;
   readonly future_max: number;
   readonly events_max: number;
   readonly event_bytes_max: number;
@@ -110,6 +111,14 @@ export const streaming: z.ZodType<StreamingSpec, object> = z.strictObject({
     .pipe(z.int().min(RETENTION_BYTES_MIN).max(RETENTION_BYTES_MAX))
     .prefault('10gb')
     .describe('The size of the event log beyond which its oldest events are dropped: bytes, or 10gb.'),
+  set_aside_max: z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .default(100_000)
+    .describe(
+      'The most dead letters, and the most corrections, that are kept; beyond, the oldest are dropped.',
+    ),
   future_max: timeout
     .prefault('5m')
     .describe('How far the time of an event may lie ahead of the clock; later ones are rejected.'),

@@ -20,6 +20,9 @@ export interface AppliedGauges {
 
 /** All processes look at the same log, so the metrics of several are those of the one that is furthest behind. */
 const ACROSS = 'max';
+const SHORTER = 'the event log is shorter than it was: its store has lost events, and the features of them';
+const AHEAD =
+  'the event log ends before what is applied of it: its store has lost events, and what comes is not applied until the log is as long again';
 
 export function createAppliedGauges(parts: AppliedParts): AppliedGauges {
   const { log, metrics, clock, logger } = parts;
@@ -50,18 +53,21 @@ export function createAppliedGauges(parts: AppliedParts): AppliedGauges {
     ACROSS,
   );
   const ends: number[] = [];
-  const tellLoss = (sizes: readonly PartitionSize[]): void => {
-    const lost = sizes.flatMap(({ nextOffset }, p) => (nextOffset < (ends[p] ?? 0) ? [p] : []));
+  /** Partitions whose log ends before what is applied of it: what is appended there is not applied. */
+  let broken = '';
+  const tellLoss = (sizes: readonly PartitionSize[], found: readonly Position[]): void => {
+    const shorter = sizes.flatMap(({ nextOffset }, p) => (nextOffset < (ends[p] ?? 0) ? [p] : []));
+    const ahead = sizes.flatMap(({ nextOffset }, p) => (nextOffset < (found[p]?.offset ?? 0) ? [p] : []));
     sizes.forEach(({ nextOffset }, p) => (ends[p] = nextOffset));
-    if (lost.length === 0) return;
-    const sentence =
-      'the event log is shorter than it was: its store has lost events, and the features of them';
-    logger.error({ partitions: lost }, sentence);
+    if (shorter.length > 0) logger.error({ partitions: shorter }, SHORTER);
+    if (ahead.length > 0 && broken !== String(ahead)) logger.error({ partitions: ahead }, AHEAD);
+    broken = String(ahead);
   };
   const look = async (): Promise<void> => {
-    const sizes = await log.sizes();
-    tellLoss(sizes);
+    // The positions first: what is applied by then is in the log.
     const found = await allPositions(parts);
+    const sizes = await log.sizes();
+    tellLoss(sizes, found);
     const behind = sizes.map(({ nextOffset }, p) => Math.max(0, nextOffset - (found[p]?.offset ?? 0)));
     const waiting = behind.map(async (count, p) => {
       const appendedMs = count > 0 ? await log.appendedAt(p, found[p]?.offset ?? 0) : undefined;

@@ -54,8 +54,9 @@ const CHANGES_MAX = 256;
 
 /**
  * KEYS: the position, the changes, the entities, the dead letters, the corrections, then the tiles of each entity.
- * ARGV: from, to, max, by, names; then the number of dead letters, and each; the same of corrections; then for each entity
- * its name and its number of changes, and for each of these the field and the tile, which is empty to drop it.
+ * ARGV: from, to, max, by, names; then the number of dead letters, the most that are kept, and each; the same of
+ * corrections; then for each entity its name and its number of changes, and for each of these the field and the tile,
+ * which is empty to drop it.
  * Returns 1, or 0 if somebody else has moved the offset.
  *
  * What a script has done is not undone when it fails, and the events of a batch that is tried again would be in the tiles
@@ -71,15 +72,15 @@ redis.call('ZREM', KEYS[3], '')
 for k = 6, #KEYS do redis.call('HLEN', KEYS[k]) end
 local i = 6
 local function set_aside(key, counter)
-  local count = tonumber(ARGV[i])
-  i = i + 1
+  local count, kept = tonumber(ARGV[i]), ARGV[i + 1]
+  i = i + 2
   if count == 0 then return end
   local top = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
   local number = tonumber(redis.call('HGET', KEYS[1], counter) or '0')
   if top then number = math.max(number, tonumber(string.match(top[1], '^%d+'))) end
   for _ = 1, count do
     number = number + 1
-    redis.call('XADD', key, string.format('%.0f-0', number), 'e', ARGV[i])
+    redis.call('XADD', key, 'MAXLEN', kept, string.format('%.0f-0', number), 'e', ARGV[i])
     i = i + 1
   end
   redis.call('HSET', KEYS[1], counter, string.format('%.0f', number))
@@ -143,12 +144,15 @@ function fieldOf({ tileMs, startMs }: TilePlace): string {
   return `${tileMs}:${startMs}`;
 }
 
+export function isPlace(field: string): boolean {
+  return /^\d+:-?\d+$/.test(field);
+}
+
 /** @throws Error if it is the field of no tile */
 export function placeOf(field: string): TilePlace {
-  const [tileMs, startMs] = field.split(':').map(Number);
-  if (Number.isInteger(tileMs) && Number.isInteger(startMs))
-    return { tileMs: tileMs as number, startMs: startMs as number };
-  throw new Error(`${JSON.stringify(field)} names no tile`);
+  if (!isPlace(field)) throw new Error(`${JSON.stringify(field)} names no tile`);
+  const [tileMs = 0, startMs = 0] = field.split(':').map(Number);
+  return { tileMs, startMs };
 }
 
 /** @param reply of HGETALL: fields and values in turn */

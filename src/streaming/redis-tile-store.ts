@@ -133,8 +133,8 @@ class RedisTileStore implements TileStore {
         maxText(to.maxTimeMs),
         this.changes.by,
         JSON.stringify(changed),
-        ...setAsideArguments(batch.deadLetters),
-        ...setAsideArguments(batch.corrections),
+        ...setAsideArguments(deadLetters, batch.deadLetters),
+        ...setAsideArguments(corrections, batch.corrections),
         ...args,
       ],
     };
@@ -242,8 +242,11 @@ class RedisTileStore implements TileStore {
   }
 }
 
-function setAsideArguments(entries: AppliedBatch['deadLetters']): RedisArgument[] {
-  return [entries.length, ...entries.map(encodeSetAside)];
+function setAsideArguments(
+  { entriesMax }: RedisSetAsideLog,
+  entries: AppliedBatch['deadLetters'],
+): RedisArgument[] {
+  return [entries.length, entriesMax, ...entries.map(encodeSetAside)];
 }
 
 /** Of XRANGE. Backwards, it is empty. */
@@ -251,11 +254,20 @@ function rangeBehind(seen: number | undefined): [string, string] {
   return seen === undefined ? ['+', '-'] : [`${seen + 1}-0`, '+'];
 }
 
+/** What is no commit, whoever wrote it, is one that is missing. */
 function readCommits(reply: unknown): CommitEntry[] {
-  return (reply as readonly (readonly [Buffer, readonly Buffer[]])[]).map(([id, fields]) => ({
-    to: Number.parseInt(String(id), 10),
-    from: Number(String(fields[1])),
-    by: String(fields[3]),
-    names: JSON.parse(String(fields[5])) as string[],
-  }));
+  return (reply as readonly (readonly [Buffer, readonly Buffer[]])[]).flatMap(([id, fields]) => {
+    const names = parseNames(String(fields[5]));
+    const [to, from] = [Number.parseInt(String(id), 10), Number(String(fields[1]))];
+    return names === undefined ? [] : [{ to, from, by: String(fields[3]), names }];
+  });
+}
+
+function parseNames(text: string): readonly string[] | undefined {
+  try {
+    const names: unknown = JSON.parse(text);
+    return Array.isArray(names) && names.every((name) => typeof name === 'string') ? names : undefined;
+  } catch {
+    return undefined;
+  }
 }

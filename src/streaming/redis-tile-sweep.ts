@@ -2,7 +2,7 @@
 import { WRITE_TIMEOUT_MS, successes } from '../redis/redis-commands.ts';
 import type { RedisCommands } from '../redis/redis-commands.ts';
 import type { RedisCommand } from '../redis/redis-shard.ts';
-import { dropScript, placeOf } from './redis-tile-layout.ts';
+import { dropScript, isPlace, placeOf } from './redis-tile-layout.ts';
 import type { TileNames } from './redis-tile-layout.ts';
 import type { SweptTile, TileStore } from './tile-store.ts';
 
@@ -28,11 +28,13 @@ export function createRedisSweep(
 
   async function drop(entities: readonly string[], isExpired: (tile: SweptTile) => boolean): Promise<number> {
     const keys = entities.map((name) => names.tiles(partition, name));
+    const isExpiredField = (name: string, field: string): boolean => {
+      const tile = sweptTile(name, field);
+      return tile !== undefined && isExpired(tile);
+    };
     const fields = await commands.sendAll(keys, (i) => ['HKEYS', keys[i] as string], WRITE_TIMEOUT_MS);
     const calls = entities.flatMap((name, i) => {
-      const expired = (fields[i] as Buffer[])
-        .map(String)
-        .filter((field) => isExpired(sweptTile(name, field)));
+      const expired = (fields[i] as Buffer[]).map(String).filter((field) => isExpiredField(name, field));
       // What has no tiles any more, for whatever reason, is taken off the list likewise.
       if (expired.length === 0 && (fields[i] as Buffer[]).length > 0) return [];
       const key = keys[i] as string;
@@ -56,7 +58,9 @@ export function createRedisSweep(
   };
 }
 
-function sweptTile(name: string, field: string): SweptTile {
+/** Undefined for a field that somebody else has put there. */
+function sweptTile(name: string, field: string): SweptTile | undefined {
   const slash = name.indexOf('/');
+  if (!isPlace(field)) return undefined;
   return { view: name.slice(0, slash), key: name.slice(slash + 1), ...placeOf(field) };
 }

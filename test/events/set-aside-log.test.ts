@@ -69,6 +69,29 @@ it('gives and removes entries by their numbers, which are not used again', async
   ]);
 });
 
+it('keeps the latest of those that are too many', async () => {
+  const few = openLmdbSetAsideLog(environment, 'corrections', log.codec, 3);
+  const entry = (offset: number): SetAsideEntry => ({
+    partition: 0,
+    offset,
+    reason: '',
+    atMs: 1,
+    bytes: Buffer.from([1]),
+  });
+  for (const offsets of [
+    [1, 2],
+    [3, 4],
+    [5, 6, 7, 8, 9],
+  ])
+    await environment.transaction(() => few.add(offsets.map(entry)));
+  expect((await few.list(0, 10)).map(({ number, offset }) => [number, offset])).toEqual([
+    [7, 7],
+    [8, 8],
+    [9, 9],
+  ]);
+  expect(await few.count()).toBe(3);
+});
+
 it('tries entries again in the partition that they came from, once, however often a retry breaks off', async () => {
   await setAside(1, 'a', 'b');
   const [first] = await letters.list(0, 1);

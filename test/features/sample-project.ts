@@ -58,6 +58,7 @@ export function projectOf(
       allowedLatenessMs: 3_600_000,
       retentionMs: 604_800_000,
       retentionBytesMax: 1e9,
+      setAsideMax: 100_000,
       futureMsMax: 300_000,
       eventsMax: 1000,
       eventBytesMax: 65_536,

@@ -129,12 +129,13 @@ describe('a sound project with events', () => {
       allowedLatenessMs: 3_600_000,
       retentionMs: 7 * 86_400_000,
       retentionBytesMax: 10 * 1024 ** 3,
+      setAsideMax: 100_000,
       futureMsMax: 300_000,
       eventsMax: 10_000,
       eventBytesMax: 65_536,
     });
     const streaming =
-      '{ partitions: 2, allowed_lateness: 5m, retention: 1d, retention_bytes_max: 1mb, future_max: 1s, events_max: 5, event_bytes_max: 100 }';
+      '{ partitions: 2, allowed_lateness: 5m, retention: 1d, retention_bytes_max: 1mb, set_aside_max: 9, future_max: 1s, events_max: 5, event_bytes_max: 100 }';
     const { project, mistakes } = await readFiles({
       'millrace.yaml': `project: p\nstreaming: ${streaming}\n`,
     });
@@ -144,6 +145,7 @@ describe('a sound project with events', () => {
       allowedLatenessMs: 300_000,
       retentionMs: 86_400_000,
       retentionBytesMax: 1_048_576,
+      setAsideMax: 9,
       futureMsMax: 1000,
       eventsMax: 5,
       eventBytesMax: 100,

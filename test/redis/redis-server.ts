@@ -30,21 +30,11 @@ export interface RedisServer {
 
 /** @param args more options of redis-server */
 export async function startRedis(args: readonly string[] = []): Promise<RedisServer> {
-  const port = await freePort();
   const dir = await mkdtemp(join(tmpdir(), 'millrace-redis-'));
-  const options = [
-    '--port',
-    String(port),
-    '--bind',
-    '127.0.0.1',
-    '--save',
-    '',
-    '--dir',
-    dir,
-    ...syncAtOnce,
-    ...args,
-  ];
-  let child = await startProcess(options);
+  const own = ['--bind', '127.0.0.1', '--save', '', '--dir', dir, ...syncAtOnce, ...args];
+  const started = await startOnFreePort(own);
+  const { port, options } = started;
+  let { child } = started;
   const kill = async (): Promise<void> => end(child, 'SIGKILL');
   return {
     port,
@@ -222,6 +212,24 @@ async function startProcess(
     });
   });
   return child;
+}
+
+interface Started {
+  readonly port: number;
+  readonly options: readonly string[];
+  readonly child: ChildProcess;
+}
+
+/** Other tests look for free ports at the same time. */
+async function startOnFreePort(own: readonly string[], triesLeft = 10): Promise<Started> {
+  const port = await freePort();
+  const options = ['--port', String(port), ...own];
+  try {
+    return { port, options, child: await startProcess(options) };
+  } catch (error) {
+    if (triesLeft === 0 || !/Address already in use/.test((error as Error).message)) throw error;
+    return startOnFreePort(own, triesLeft - 1);
+  }
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

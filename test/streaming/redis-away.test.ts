@@ -67,7 +67,7 @@ it('is what was true last, told as old, until that is too old; then it is as its
   }, 5000);
   // The events that come now are counted, and seen at once again.
   await vi.waitFor(async () => log.append([writeOf({ ...event, id: 'c' }, routing)]), 5000);
-  await vi.waitFor(() =>
-    expect(begin(source.get(byOrigin, 'JFK', event.timeMs, false))).toEqual([event.timeMs, count + 1]),
+  await vi.waitFor(async () =>
+    expect(await rowOf(streaming as EventStreaming, 'JFK')).toEqual([event.timeMs, count + 1]),
   );
 });

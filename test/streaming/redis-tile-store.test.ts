@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createEventCodec } from '../../src/events/event-codec.ts';
+import type { SetAsideEntry } from '../../src/events/set-aside-log.ts';
 import { createRedisSetAsideLog } from '../../src/events/redis-set-aside-log.ts';
 import { createRedisCommands } from '../../src/redis/redis-commands.ts';
 import { openRedisConnection } from '../../src/redis/open-connection.ts';
@@ -53,7 +54,7 @@ async function openTiles(
     check: async () => [],
   });
   const commands = createRedisCommands(connection);
-  const shared = { project, partitionCount: PARTITIONS, commands };
+  const shared = { project, partitionCount: PARTITIONS, entriesMax: 4 * PARTITIONS, commands };
   const deadLetters = createRedisSetAsideLog({ ...shared, name: 'dead_letters', codec });
   const corrections = createRedisSetAsideLog({ ...shared, name: 'corrections', codec });
   const parts = { ...shared, connection, readTimeoutMs, deadLetters, corrections };
@@ -143,6 +144,44 @@ describe('with one server', () => {
       opened.tiles.read([jfk], 'applier'),
     ]);
     expect([hasty.status, patient.status]).toEqual(['rejected', 'fulfilled']);
+    await opened.close();
+  });
+
+  it('keeps the latest of what is set aside, where it is too much', async () => {
+    const opened = await openTiles(server.url, 'many');
+    const late = (offset: number): SetAsideEntry => ({
+      partition: 0,
+      offset,
+      reason: '',
+      atMs: 0,
+      bytes: Buffer.from([1]),
+    });
+    await opened.tiles.commit({ ...batch(0), corrections: [1, 2, 3].map(late) });
+    await opened.tiles.commit({ ...batch(1), corrections: [4, 5, 6].map(late) });
+    const listed = await opened.corrections.list(0, 10);
+    expect(listed.map(({ offset }) => offset)).toEqual([3, 4, 5, 6]);
+    expect(await opened.corrections.count()).toBe(4);
+    await opened.close();
+  });
+
+  it('begins an epoch anew where what is told of commits is none, and sweeps past fields that are no tiles', async () => {
+    const opened = await openTiles(server.url, 'foreign');
+    const { tiles } = opened;
+    await commit(tiles, 0);
+    const epoch = tiles.epochOf(0);
+    const change = ['from', '1', 'by', 'somebody', 'names', 'no JSON'];
+    await server.command('XADD', 'mr:foreign:tile_changes:{p0}', '2-0', ...change);
+    await server.command('HSET', 'mr:foreign:applied:{p0}', 'offset', '2');
+    expect((await tiles.position(0)).offset).toBe(2);
+    expect(tiles.epochOf(0)).toBeGreaterThan(epoch);
+    await server.command('HSET', `mr:foreign:tiles:{p0}:${tiledName(jfk)}`, 'no tile', 'x');
+    let dropped = 0;
+    for (let isDone = false; !isDone;) {
+      const step = await tiles.sweep(100, () => true);
+      dropped += step.dropped;
+      ({ isDone } = step);
+    }
+    expect(dropped).toBe(1);
     await opened.close();
   });
 
