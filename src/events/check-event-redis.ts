@@ -110,5 +110,9 @@ function refusedWrites(names: LogNames): RedisCommand[] {
     ['HSET', state, 'field', 'value', 'field without a value'],
     // A set that is no set, or nothing.
     ['SREM', state, 'an id'],
+    // Of the tiles (streaming/redis-tile-layout.ts).
+    ['HDEL', stream, 'a field'],
+    ['ZADD', state, 'no score', 'an entity'],
+    ['ZREM', state, 'an entity'],
   ];
 }

@@ -228,12 +228,25 @@ function timeOf(
       return new EventRejected('INVALID_REQUEST', 'time', `must be left out: ${path} says when it happened`);
     timeMs = values[timeField.index] as number;
   } else if (isGiven) {
+    if (isInSeconds(time)) return new EventRejected('INVALID_REQUEST', path, inSeconds(time));
     const decoded = decodeScalar('timestamp', time);
     if (decoded instanceof Refusal) return new EventRejected('INVALID_REQUEST', path, decoded.reason);
     timeMs = decoded as number;
   }
   const ahead = aheadOf(timeMs, receivedMs, futureMsMax);
   return ahead === undefined ? timeMs : new EventRejected('INVALID_REQUEST', path, ahead);
+}
+
+/** As milliseconds, these are days of 1970; as seconds, the years from 1973 to 2100. */
+const SECONDS_MIN = 1e8;
+const SECONDS_MAX = 4.1e9;
+
+function isInSeconds(time: unknown): time is number {
+  return typeof time === 'number' && time >= SECONDS_MIN && time <= SECONDS_MAX;
+}
+
+function inSeconds(time: number): string {
+  return `is in milliseconds, and ${time} looks like seconds: multiply by 1000, or write an ISO 8601 time`;
 }
 
 /** What is wrong with a time that lies too far ahead. */

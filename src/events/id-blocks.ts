@@ -9,8 +9,8 @@ import type { LogDatabases, LogState } from './lmdb-log-layout.ts';
 export const ID_BUCKETS = 1024;
 
 /**
- * Where a record is, as one number, because there are a great many of them in memory: offset * 2^16 + partition.
- * Offsets stay exact up to 2^37, which a million events a second reach in a day and a half.
+ * Where a record is, as one number, because there are a great many of them in memory: offset * 2^8 + partition.
+ * Offsets stay exact up to 2^45, which a million events a second reach in a year.
  */
 export type Place = number;
 
@@ -33,7 +33,8 @@ export interface IdBlocks {
 const ENTRY_BYTES = 12;
 const KEPT_BYTES_MAX = 64 * 1024 ** 2;
 const WORD = 2 ** 32;
-const PARTITION_SPAN = 65_536;
+/** At least the most partitions that a project may have. */
+const PARTITION_SPAN = 256;
 
 export function placeOf(partition: number, offset: number): Place {
   return offset * PARTITION_SPAN + partition;

@@ -77,6 +77,8 @@ export async function openLmdbEventLog(options: LmdbEventLogOptions): Promise<Lm
   }
 }
 
+const FORMAT_VERSION = 2;
+
 async function checkFormat(
   environment: LmdbEnvironment,
   { log }: LogDatabases,
@@ -90,13 +92,17 @@ async function checkFormat(
       // Looked up again: another process may have made it meanwhile.
       const found = read();
       if (found !== undefined) return found;
-      const made = Buffer.from(JSON.stringify({ version: 1, partitions: partitionCount }));
+      const made = Buffer.from(JSON.stringify({ version: FORMAT_VERSION, partitions: partitionCount }));
       log.put('format', made);
       return made;
     });
   }
   if (text === undefined) throw new Error('it holds no events yet');
-  const { partitions } = JSON.parse(text.toString()) as { readonly partitions: number };
+  const { version, partitions } = JSON.parse(text.toString()) as { version: number; partitions: number };
+  if (version !== FORMAT_VERSION)
+    throw new Error(
+      `its events are of another version of Millrace (format ${version}, not ${FORMAT_VERSION})`,
+    );
   if (partitions === partitionCount) return;
   const sentence = `streaming.partitions is ${partitionCount}, but the event log in ${environment.path} has ${partitions}, and a key would be looked for in another one: write ${partitions}, or name another data folder.`;
   throw new MillraceError('INVALID_PROJECT', sentence);

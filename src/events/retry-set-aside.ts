@@ -17,6 +17,11 @@ export interface Retried {
 
 const retryId = /^retry \w+ \d+ /;
 
+/** The id that an event had before it was first tried again. */
+export function originalId(id: string): string {
+  return id.replace(retryId, '');
+}
+
 /** @throws MillraceError STORE_FAILED, OVERLOADED: what was not appended stays set aside */
 export async function retrySetAside(
   log: EventLog,
@@ -40,7 +45,7 @@ function writesOf(
   { number, partition, event }: SetAside,
 ): Parameters<EventLog['append']>[0] {
   if (event === undefined) return [];
-  const id = `retry ${name} ${number} ${event.id.replace(retryId, '')}`;
+  const id = `retry ${name} ${number} ${originalId(event.id)}`;
   return [{ event: { ...event, id }, partitions: [partition] }];
 }
 

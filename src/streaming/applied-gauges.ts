@@ -1,6 +1,7 @@
 /** What the metrics say of how far the event log is applied, and how large it is; looked up now and then. */
 import type { Clock } from '../clock.ts';
-import type { EventLog } from '../events/event-log.ts';
+import type { EventLog, PartitionSize } from '../events/event-log.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Position, TileStore } from './tile-store.ts';
 
@@ -9,6 +10,7 @@ export interface AppliedParts {
   readonly tiles: TileStore;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  readonly logger: Log;
 }
 
 export interface AppliedGauges {
@@ -20,13 +22,15 @@ export interface AppliedGauges {
 const ACROSS = 'max';
 
 export function createAppliedGauges(parts: AppliedParts): AppliedGauges {
-  const { log, metrics, clock } = parts;
+  const { log, metrics, clock, logger } = parts;
   let unapplied = 0;
   let bytes = 0;
   let lagMs = 0;
   let positions: readonly Position[] = [];
+  /** What was true before the store went away says nothing: there are no values then. */
+  let isKnown = false;
   const gauge = (name: string, help: string, value: () => number): void =>
-    metrics.gauge(name, help, () => [{ labels: {}, value: value() }], ACROSS);
+    metrics.gauge(name, help, () => (isKnown ? [{ labels: {}, value: value() }] : []), ACROSS);
   gauge('millrace_events_unapplied', 'Events in the log that are in no feature yet.', () => unapplied);
   gauge(
     'millrace_apply_lag_seconds',
@@ -39,25 +43,44 @@ export function createAppliedGauges(parts: AppliedParts): AppliedGauges {
     'Time of the latest event that is applied, in seconds since 1970, by partition of the log.',
     () =>
       positions.flatMap(({ maxTimeMs }, partition) =>
-        Number.isFinite(maxTimeMs)
+        isKnown && Number.isFinite(maxTimeMs)
           ? [{ labels: { partition: String(partition) }, value: maxTimeMs / 1000 }]
           : [],
       ),
     ACROSS,
   );
+  const ends: number[] = [];
+  const tellLoss = (sizes: readonly PartitionSize[]): void => {
+    const lost = sizes.flatMap(({ nextOffset }, p) => (nextOffset < (ends[p] ?? 0) ? [p] : []));
+    sizes.forEach(({ nextOffset }, p) => (ends[p] = nextOffset));
+    if (lost.length === 0) return;
+    const sentence =
+      'the event log is shorter than it was: its store has lost events, and the features of them';
+    logger.error({ partitions: lost }, sentence);
+  };
+  const look = async (): Promise<void> => {
+    const sizes = await log.sizes();
+    tellLoss(sizes);
+    const found = await allPositions(parts);
+    const behind = sizes.map(({ nextOffset }, p) => Math.max(0, nextOffset - (found[p]?.offset ?? 0)));
+    const waiting = behind.map(async (count, p) => {
+      const appendedMs = count > 0 ? await log.appendedAt(p, found[p]?.offset ?? 0) : undefined;
+      return appendedMs === undefined ? 0 : clock.nowMs() - appendedMs;
+    });
+    lagMs = Math.max(0, ...(await Promise.all(waiting)));
+    unapplied = behind.reduce((sum, count) => sum + count, 0);
+    bytes = sizes.reduce((sum, size) => sum + size.bytes, 0);
+    positions = found;
+  };
   return {
     async look() {
-      const sizes = await log.sizes();
-      const found = await allPositions(parts);
-      const behind = sizes.map(({ nextOffset }, p) => Math.max(0, nextOffset - (found[p]?.offset ?? 0)));
-      const waiting = behind.map(async (count, p) => {
-        const appendedMs = count > 0 ? await log.appendedAt(p, found[p]?.offset ?? 0) : undefined;
-        return appendedMs === undefined ? 0 : clock.nowMs() - appendedMs;
-      });
-      lagMs = Math.max(0, ...(await Promise.all(waiting)));
-      unapplied = behind.reduce((sum, count) => sum + count, 0);
-      bytes = sizes.reduce((sum, size) => sum + size.bytes, 0);
-      positions = found;
+      try {
+        await look();
+        isKnown = true;
+      } catch (error) {
+        isKnown = false;
+        throw error;
+      }
     },
   };
 }

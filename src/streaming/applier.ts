@@ -18,13 +18,12 @@ import { MillraceError } from '../errors.ts';
 import type { EventLog, LogRead, LogRecord } from '../events/event-log.ts';
 import type { AcceptedEvent } from '../events/event.ts';
 import type { SetAsideEntry } from '../events/set-aside-log.ts';
-import type { Log } from '../telemetry/log.ts';
 import type { StoredTiles } from './stored-tiles.ts';
 import type { StreamRouting } from './stream-routing.ts';
 import { tiledName } from './tile-store.ts';
 import type { Position, TileChange, TiledEntity, TileStore } from './tile-store.ts';
 import type { TakenTiles, WindowedRows } from './windowed-rows.ts';
-import type { ApplierCounts } from './applier-counts.ts';
+import type { ApplyReport } from './apply-report.ts';
 
 export interface Applier {
   /** Applies what is in these partitions soon; the log calls it when something was appended. */
@@ -42,9 +41,8 @@ export interface ApplierParts {
   readonly rows: WindowedRows;
   readonly routing: StreamRouting;
   readonly latenessMs: number;
-  readonly counts: ApplierCounts;
+  readonly report: ApplyReport;
   readonly clock: Clock;
-  readonly logger: Log;
 }
 
 /**
@@ -139,13 +137,7 @@ class PartitionApplier {
   }
 
   private async pauseAfter(error: Error): Promise<void> {
-    const { counts, logger } = this.parts;
-    counts.failures.add(1);
-    if (this.failures === 0)
-      logger.error(
-        { err: error, partition: this.partition },
-        'events could not be applied; it is tried again',
-      );
+    this.parts.report.failed(error, this.partition);
     const delayMs = Math.min(RETRY_MS_MIN * 2 ** this.failures++, RETRY_MS_MAX);
     this.isWoken = true;
     try {
@@ -187,7 +179,7 @@ class PartitionApplier {
     }
     if (!isStored) return;
     this.poison.clear();
-    batch.count();
+    batch.tell();
   }
 
   /** Where the work fails and the store is well, one of the events is to blame: undefined, and it is found out which. */
@@ -217,7 +209,9 @@ class Batch {
   private readonly routes: Route[] = [];
   private readonly deadLetters: SetAsideEntry[] = [];
   private readonly corrections: SetAsideEntry[] = [];
-  private applied = 0;
+  /** Of those that were folded in, when they had come in. */
+  private readonly receivedMs: number[] = [];
+  private foldedAtMs = 0;
 
   constructor(parts: ApplierParts, partition: number, from: Position, poison: Map<number, string>) {
     this.parts = parts;
@@ -263,6 +257,7 @@ class Batch {
       }
     }
     this.to = { offset: nextOffset, maxTimeMs };
+    this.foldedAtMs = this.parts.clock.nowMs();
     return true;
   }
 
@@ -287,16 +282,9 @@ class Batch {
     return { partition, from, to, tiles, deadLetters, corrections };
   }
 
-  count(): void {
-    const { counts } = this.parts;
-    counts.applied.add(this.applied);
-    counts.corrections.add(this.corrections.length);
-    counts.deadLetters.add(this.deadLetters.length);
-    const [first] = this.deadLetters;
-    if (first === undefined) return;
-    const { partition, offset, reason } = first;
-    const fields = { partition, offset, reason, events: this.deadLetters.length };
-    this.parts.logger.warn(fields, 'events could not be applied and are dead letters now');
+  tell(): void {
+    const { receivedMs, foldedAtMs: atMs, deadLetters, corrections } = this;
+    this.parts.report.applied({ receivedMs, atMs, deadLetters, corrections });
   }
 
   private foldOne(
@@ -308,7 +296,7 @@ class Batch {
     try {
       for (const entity of route)
         tilesOf.get(tiledName(entity))?.tiles.apply(event.values, event.timeMs, offset);
-      this.applied++;
+      this.receivedMs.push(event.receivedMs);
       return true;
     } catch (error) {
       this.poison.set(offset, (error as Error).message);

@@ -10,7 +10,7 @@ import { invalidProject } from '../project/report.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createApplier } from './applier.ts';
-import { createApplierCounts } from './applier-counts.ts';
+import { createApplyReport } from './apply-report.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { createStoredTiles } from './stored-tiles.ts';
 import { createStreamRouting } from './stream-routing.ts';
@@ -59,7 +59,7 @@ export async function openStreaming(parts: StreamingParts): Promise<Streaming> {
     memoryBytesMax: project.limits.memoryBytesMax,
     staleMsMax: project.cache.staleMsMax,
   });
-  const counts = createApplierCounts(metrics);
+  const report = createApplyReport(metrics, clock, logger);
   const applier = createApplier({
     log,
     store: tiles,
@@ -67,9 +67,8 @@ export async function openStreaming(parts: StreamingParts): Promise<Streaming> {
     rows,
     routing,
     latenessMs,
-    counts,
+    report,
     clock,
-    logger,
   });
   const housekeeping = startHousekeeping({
     log,

@@ -26,13 +26,11 @@ export interface TileChanges {
   /** What became of a commit is not known. */
   rename(): void;
 
-  /** Behind which offset the commits of a partition have to be read; undefined = none need be. */
-  seenOf(partition: number): number | undefined;
   /** To be called before a position is read, and given back with what was read. */
   begin(partition: number): Look;
   /**
    * @param offset up to which the partition was applied when its commits were read, or before
-   * @param commits from `seenOf` of `begin` on
+   * @param commits behind `seen` of the look; none if that is undefined
    */
   end(look: Look, offset: number, commits: readonly CommitEntry[]): void;
   /** This process has applied events itself. */
@@ -46,6 +44,8 @@ export interface Look {
   readonly partition: number;
   readonly shard: ChangeSource;
   readonly shardEpoch: number;
+  /** Commits up to this offset were known when it began; undefined = none were. */
+  readonly seen: number | undefined;
 }
 
 interface Known {
@@ -87,17 +87,18 @@ export function createTileChanges(shardOf: (partition: number) => ChangeSource):
     rename() {
       by = randomUUID();
     },
-    seenOf: (partition) => current(partition)?.seen,
 
     begin(partition) {
       const shard = shardOf(partition);
-      return { partition, shard, shardEpoch: shard.epoch };
+      return { partition, shard, shardEpoch: shard.epoch, seen: current(partition)?.seen };
     },
 
-    end({ partition, shard, shardEpoch }, offset, commits) {
+    end({ partition, shard, shardEpoch, seen = 0 }, offset, commits) {
       const known = current(partition);
-      // What has come in since is ahead of this reply. An offset that Redis has lost ends the epoch of the connection.
-      if (known !== undefined && (offset < known.seen || follow(known, offset, commits))) return;
+      // Behind what was known before it was asked for, it is begun anew: somebody has taken it away.
+      const isLost = offset < seen;
+      // What has come in since is ahead of this reply.
+      if (known !== undefined && !isLost && (offset < known.seen || follow(known, offset, commits))) return;
       partitions.delete(partition);
       if (shardEpoch === 0 || shard !== shardOf(partition) || shardEpoch !== shard.epoch) return;
       partitions.set(partition, { epoch: ++epochs, shard, shardEpoch, seen: offset });

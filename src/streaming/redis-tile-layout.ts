@@ -54,46 +54,56 @@ const CHANGES_MAX = 256;
 
 /**
  * KEYS: the position, the changes, the entities, the dead letters, the corrections, then the tiles of each entity.
- * ARGV: from, to, max, by, names; then for each entity its name and its number of changes, and for each of these the
- * field and the tile, which is empty to drop it; then the number of dead letters, and each; the same of corrections.
+ * ARGV: from, to, max, by, names; then the number of dead letters, and each; the same of corrections; then for each entity
+ * its name and its number of changes, and for each of these the field and the tile, which is empty to drop it.
  * Returns 1, or 0 if somebody else has moved the offset.
  *
- * Nothing may fail behind the first tile: what is written stays, and the batch would be applied to it again. So a stream
- * that is ahead of the offset, as the beginning of a commit that a crash has cut off leaves it (see
- * events/redis-log-layout.ts), begins anew.
+ * What a script has done is not undone when it fails, and the events of a batch that is tried again would be in the tiles
+ * twice. So all that may be refused, for want of a right or for what somebody else has left under a name, comes before
+ * the tiles. What lies in a stream already, of a position that was lost, stops nobody.
  */
 export const commitScript = redisScript(`
 local at = (redis.call('HGET', KEYS[1], 'offset') or '0')
 if at ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'offset', at)
+redis.call('HDEL', KEYS[1], '')
+redis.call('ZREM', KEYS[3], '')
+for k = 6, #KEYS do redis.call('HLEN', KEYS[k]) end
 local i = 6
+local function set_aside(key, counter)
+  local count = tonumber(ARGV[i])
+  i = i + 1
+  if count == 0 then return end
+  local top = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+  local number = tonumber(redis.call('HGET', KEYS[1], counter) or '0')
+  if top then number = math.max(number, tonumber(string.match(top[1], '^%d+'))) end
+  for _ = 1, count do
+    number = number + 1
+    redis.call('XADD', key, string.format('%.0f-0', number), 'e', ARGV[i])
+    i = i + 1
+  end
+  redis.call('HSET', KEYS[1], counter, string.format('%.0f', number))
+end
+set_aside(KEYS[4], 'dead_letters')
+set_aside(KEYS[5], 'corrections')
+local function tell(call)
+  return call('XADD', KEYS[2], 'MAXLEN', ${CHANGES_MAX}, ARGV[2] .. '-0', 'from', ARGV[1], 'by', ARGV[4], 'names', ARGV[5])
+end
+local told = tell(redis.pcall)
+if type(told) == 'table' and told.err then
+  redis.call('DEL', KEYS[2])
+  tell(redis.call)
+end
 for k = 6, #KEYS do
   local name, count = ARGV[i], tonumber(ARGV[i + 1])
   i = i + 2
+  redis.call('ZADD', KEYS[3], 0, name)
   for _ = 1, count do
     if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[k], ARGV[i])
     else redis.call('HSET', KEYS[k], ARGV[i], ARGV[i + 1]) end
     i = i + 2
   end
-  if redis.call('EXISTS', KEYS[k]) == 1 then redis.call('ZADD', KEYS[3], 0, name)
-  else redis.call('ZREM', KEYS[3], name) end
-end
-local function set_aside(key, counter)
-  local count = tonumber(ARGV[i])
-  i = i + 1
-  for _ = 1, count do
-    redis.call('XADD', key, redis.call('HINCRBY', KEYS[1], counter, 1) .. '-0', 'e', ARGV[i])
-    i = i + 1
-  end
-end
-set_aside(KEYS[4], 'dead_letters')
-set_aside(KEYS[5], 'corrections')
-local function tell()
-  local id = ARGV[2] .. '-0'
-  return redis.pcall('XADD', KEYS[2], 'MAXLEN', ${CHANGES_MAX}, id, 'from', ARGV[1], 'by', ARGV[4], 'names', ARGV[5])
-end
-if type(tell()) == 'table' then
-  redis.call('DEL', KEYS[2])
-  tell()
+  if redis.call('EXISTS', KEYS[k]) == 0 then redis.call('ZREM', KEYS[3], name) end
 end
 redis.call('HSET', KEYS[1], 'offset', ARGV[2], 'max', ARGV[3])
 return 1

@@ -30,6 +30,7 @@ import { FORM_ID_BYTES, tiledName } from './tile-store.ts';
 import type {
   AppliedBatch,
   Position,
+  ReadPatience,
   StoredTile,
   SweepStep,
   SweptTile,
@@ -98,10 +99,14 @@ class RedisTileStore implements TileStore {
     return undefined;
   }
 
-  async read(entities: readonly TiledEntity[]): Promise<(readonly StoredTile[])[]> {
+  async read(
+    entities: readonly TiledEntity[],
+    patience: ReadPatience = 'prediction',
+  ): Promise<(readonly StoredTile[])[]> {
     const names = entities.map((entity) => this.names.tiles(entity.partition, tiledName(entity)));
     const command = (i: number): RedisCommand => ['HGETALL', names[i] as string];
-    const replies = await this.parts.commands.sendAll(names, command, this.parts.readTimeoutMs);
+    const timeoutMs = patience === 'prediction' ? this.parts.readTimeoutMs : WRITE_TIMEOUT_MS;
+    const replies = await this.parts.commands.sendAll(names, command, timeoutMs);
     const found = replies.map((reply) => readTiles(reply as Buffer[]));
     if (found.some((tiles) => tiles.some(({ bytes }) => !this.isKnownForm(bytes)))) await this.readForms();
     return found;
@@ -128,9 +133,9 @@ class RedisTileStore implements TileStore {
         maxText(to.maxTimeMs),
         this.changes.by,
         JSON.stringify(changed),
-        ...args,
         ...setAsideArguments(batch.deadLetters),
         ...setAsideArguments(batch.corrections),
+        ...args,
       ],
     };
     const [reply] = await commands.runEach(commitScript, [call], WRITE_TIMEOUT_MS);
@@ -188,11 +193,10 @@ class RedisTileStore implements TileStore {
       this.names.applied(partition),
       this.names.applied(partition),
     ]);
-    const seen = partitions.map((partition) => this.changes.seenOf(partition));
     const command = (i: number): RedisCommand => {
       const at = Math.floor(i / 2);
       if (i % 2 === 0) return ['HMGET', names[i] as string, 'offset', 'max'];
-      return ['XRANGE', this.names.changes(partitions[at] as number), ...rangeBehind(seen[at])];
+      return ['XRANGE', this.names.changes(partitions[at] as number), ...rangeBehind(looks[at]?.seen)];
     };
     const replies = await this.parts.commands.sendAll(names, command, WRITE_TIMEOUT_MS);
     return looks.map((look, i) => {

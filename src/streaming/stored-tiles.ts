@@ -14,11 +14,16 @@ import type { SizePlan, TilePlan } from './tile-plan.ts';
 import { FORM_ID_BYTES } from './tile-store.ts';
 import type { StoredTile, TileForm, TileStore } from './tile-store.ts';
 
+/** What is stored is no tile; whoever reads it can do without, or not. */
+export class UnreadableTileError extends Error {
+  override readonly name = 'UnreadableTileError';
+}
+
 export interface StoredTiles {
   encode(plan: TilePlan, sized: SizedTile): Buffer;
   /**
    * The tiles of an entity, from what is stored of them.
-   * @throws Error if the bytes are not tiles
+   * @throws UnreadableTileError if the bytes are not tiles
    */
   decode(plan: TilePlan, stored: readonly StoredTile[]): EntityTiles;
 }
@@ -61,6 +66,19 @@ export async function createStoredTiles(
     return found;
   }
 
+  /** Undefined for one that the view does not want any more. */
+  function decodeTile(plan: TilePlan, { tileMs, startMs, bytes }: StoredTile): SizedTile | undefined {
+    const size = plan.sizes.findIndex((each) => each.tileMs === tileMs);
+    const sizePlan = plan.sizes[size];
+    // No window of the view has tiles of this size any more.
+    if (sizePlan === undefined) return undefined;
+    const known = sizes.get(sizePlan) as KnownSize;
+    const id = bytes.readUIntBE(0, FORM_ID_BYTES);
+    const columns = id === known.id ? undefined : columnsOf(sizePlan, known, id);
+    if (id !== known.id && columns === undefined) return undefined;
+    return { size, tile: codec.decode(sizePlan, startMs, bytes.subarray(FORM_ID_BYTES), columns) };
+  }
+
   return {
     encode(plan, { size, tile }) {
       const sizePlan = plan.sizes[size] as SizePlan;
@@ -69,17 +87,13 @@ export async function createStoredTiles(
     },
     decode(plan, stored) {
       const tiles = createEntityTiles(plan);
-      for (const { tileMs, startMs, bytes } of stored) {
-        const size = plan.sizes.findIndex((each) => each.tileMs === tileMs);
-        const sizePlan = plan.sizes[size];
-        // No window of the view has tiles of this size any more.
-        if (sizePlan === undefined) continue;
-        const known = sizes.get(sizePlan) as KnownSize;
-        const id = bytes.readUIntBE(0, FORM_ID_BYTES);
-        const columns = id === known.id ? undefined : columnsOf(sizePlan, known, id);
-        if (id !== known.id && columns === undefined) continue;
-        const tile = codec.decode(sizePlan, startMs, bytes.subarray(FORM_ID_BYTES), columns);
-        tiles.put({ size, tile });
+      for (const tile of stored) {
+        try {
+          const sized = decodeTile(plan, tile);
+          if (sized !== undefined) tiles.put(sized);
+        } catch (error) {
+          throw new UnreadableTileError(`a tile of ${plan.view.name} cannot be read`, { cause: error });
+        }
       }
       return tiles;
     },

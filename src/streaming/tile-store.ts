@@ -42,6 +42,12 @@ export interface StoredTile extends TilePlace {
   readonly bytes: Buffer;
 }
 
+/**
+ * `prediction`: somebody waits, and is better served with what there is. `applier`: what is given up is asked for again,
+ * and would never come where it takes longer than that.
+ */
+export type ReadPatience = 'prediction' | 'applier';
+
 export interface TileChange extends TilePlace {
   readonly entity: TiledEntity;
   /** Undefined = it is dropped. */
@@ -81,8 +87,11 @@ export interface TileStore {
   /** The tiles of an entity, if they can be had at once; undefined = ask `read`. */
   get(entity: TiledEntity): readonly StoredTile[] | undefined;
 
-  /** @throws MillraceError STORE_FAILED */
-  read(entities: readonly TiledEntity[]): Promise<(readonly StoredTile[])[]>;
+  /**
+   * @param patience how long to wait for a store that is behind a network
+   * @throws MillraceError STORE_FAILED
+   */
+  read(entities: readonly TiledEntity[], patience?: ReadPatience): Promise<(readonly StoredTile[])[]>;
 
   /**
    * Stores a batch and resolves when it is durable; false = somebody else has applied events of the partition since

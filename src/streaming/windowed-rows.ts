@@ -16,10 +16,11 @@ import { MillraceError } from '../errors.ts';
 import type { EntityKey, Row, RowKey } from '../features/online-store.ts';
 import type { FeatureView } from '../project/project.ts';
 import type { EntityTiles } from './entity-tiles.ts';
+import { UnreadableTileError } from './stored-tiles.ts';
 import type { StoredTiles } from './stored-tiles.ts';
 import type { TilePlan } from './tile-plan.ts';
 import { tiledName } from './tile-store.ts';
-import type { StoredTile, TiledEntity, TileStore } from './tile-store.ts';
+import type { ReadPatience, StoredTile, TiledEntity, TileStore } from './tile-store.ts';
 
 export interface WindowedRows {
   /** As `RowSource.get`, of a view with a stream. */
@@ -56,13 +57,16 @@ export interface WindowedRowsParts {
 
 interface Kept extends TakenTiles {
   readonly measuredAtMs: number;
-  /** When it was true last; undefined = it is. */
+  /** How many epochs of its partition had ended. */
+  readonly epochsEnded: number;
+  /** When it was true last; undefined = it is, or was until its epoch ended. */
   trueUntilMs: number | undefined;
 }
 
 interface Reading {
   readonly partition: number;
   readonly epoch: number;
+  readonly patience: ReadPatience;
   readonly tiles: Promise<Kept>;
 }
 
@@ -83,6 +87,7 @@ class TilesInMemory implements WindowedRows {
   private readonly reading = new Map<string, Reading>();
   /** Of each partition, as of the last look. */
   private readonly epochs: number[] = [];
+  private readonly ends: readonly EpochEnds[];
   /** Rows that were given while the store was away, and when they were true last. */
   private readonly staleRows = new WeakMap<Row, number>();
   private isFresh = false;
@@ -90,10 +95,12 @@ class TilesInMemory implements WindowedRows {
   constructor(parts: WindowedRowsParts) {
     this.parts = parts;
     this.kept = new LRUCache({ maxSize: Math.max(1, parts.memoryBytesMax) });
+    this.ends = Array.from({ length: parts.partitionCount }, () => new EpochEnds(parts.staleMsMax));
   }
 
   get(view: FeatureView, key: EntityKey, asOfMs: number, isHistorical: boolean): Row | null | undefined {
-    const found = this.find(view, key);
+    const found = this.findReadable(view, key);
+    if (found === null) return null;
     if (found !== undefined) return found.tiles.read(asOfMs, isHistorical);
     if (!this.parts.store.isAway(this.parts.partitionOf(view, key))) return undefined;
     const last = this.lastTrue(view, key);
@@ -113,7 +120,9 @@ class TilesInMemory implements WindowedRows {
     // Also of this turn: what is taken must be true as of the position that was read in it.
     this.forgetChanged();
     const taken = await Promise.all(
-      entities.map(async (entity) => this.find(entity.view, entity.key) ?? (await this.load(entity))),
+      entities.map(
+        async (entity) => this.find(entity.view, entity.key) ?? (await this.load(entity, 'applier')),
+      ),
     );
     for (const each of taken) this.pinned.set(tiledName(each.entity), each);
     return taken;
@@ -152,9 +161,9 @@ class TilesInMemory implements WindowedRows {
     }
   }
 
+  /** Walks through none but those that are pinned: there may be a million others. */
   private endEpoch(partition: number): void {
-    for (const [name, { entity }] of this.kept.entries())
-      if (entity.partition === partition) this.outdate(name);
+    this.ends[partition]?.add(performance.now());
     for (const [name, { entity }] of this.pinned) if (entity.partition === partition) this.outdate(name);
   }
 
@@ -162,7 +171,11 @@ class TilesInMemory implements WindowedRows {
     this.reading.delete(name);
     if (this.pinned.has(name)) this.outdated.add(name);
     const kept = this.kept.peek(name);
-    if (kept !== undefined) kept.trueUntilMs ??= performance.now();
+    if (kept !== undefined) kept.trueUntilMs = this.trueUntilMs(kept) ?? performance.now();
+  }
+
+  private trueUntilMs({ entity, epochsEnded, trueUntilMs }: Kept): number | undefined {
+    return trueUntilMs ?? this.ends[entity.partition]?.endMs(epochsEnded);
   }
 
   private find(view: FeatureView, key: EntityKey): Kept | undefined {
@@ -171,10 +184,20 @@ class TilesInMemory implements WindowedRows {
     const pinned = this.pinned.get(name);
     if (pinned !== undefined) return pinned;
     const kept = this.kept.get(name);
-    if (kept !== undefined && kept.trueUntilMs === undefined) return kept;
+    if (kept !== undefined && this.trueUntilMs(kept) === undefined) return kept;
     const entity = this.entityOf(view, key);
     const tiles = this.parts.store.get(entity);
     return tiles === undefined ? undefined : this.keepStored(entity, tiles);
+  }
+
+  /** Null = what is stored of it cannot be read, and its view can do without. */
+  private findReadable(view: FeatureView, key: EntityKey): Kept | null | undefined {
+    try {
+      return this.find(view, key);
+    } catch (error) {
+      if (error instanceof UnreadableTileError) return withoutTiles(view, error);
+      throw error;
+    }
   }
 
   private async readOne(
@@ -184,9 +207,10 @@ class TilesInMemory implements WindowedRows {
     isHistorical: boolean,
   ): Promise<Row | null> {
     try {
-      const found = this.find(view, key) ?? (await this.load(this.entityOf(view, key)));
+      const found = this.find(view, key) ?? (await this.load(this.entityOf(view, key), 'prediction'));
       return found.tiles.read(asOfMs, isHistorical);
     } catch (error) {
+      if (error instanceof UnreadableTileError) return withoutTiles(view, error);
       if (!(error instanceof MillraceError) || error.code !== 'STORE_FAILED') throw error;
       const last = this.lastTrue(view, key);
       if (last !== undefined) return this.staleRow(last, asOfMs, isHistorical);
@@ -198,24 +222,27 @@ class TilesInMemory implements WindowedRows {
   /** What may be given while the store is away. */
   private lastTrue(view: FeatureView, key: EntityKey): Kept | undefined {
     const kept = this.kept.get(tiledName({ view, key }));
-    if (kept?.trueUntilMs === undefined) return kept;
-    return performance.now() - kept.trueUntilMs > this.parts.staleMsMax ? undefined : kept;
+    const trueUntilMs = kept && this.trueUntilMs(kept);
+    if (trueUntilMs === undefined) return kept;
+    return performance.now() - trueUntilMs > this.parts.staleMsMax ? undefined : kept;
   }
 
-  private staleRow({ tiles, trueUntilMs }: Kept, asOfMs: number, isHistorical: boolean): Row | null {
-    const row = tiles.read(asOfMs, isHistorical);
+  private staleRow(kept: Kept, asOfMs: number, isHistorical: boolean): Row | null {
+    const trueUntilMs = this.trueUntilMs(kept);
+    const row = kept.tiles.read(asOfMs, isHistorical);
     if (row !== null && trueUntilMs !== undefined) this.staleRows.set(row, trueUntilMs);
     return row;
   }
 
-  private async load(entity: TiledEntity): Promise<Kept> {
+  private async load(entity: TiledEntity, patience: ReadPatience): Promise<Kept> {
     const name = tiledName(entity);
     const { partition } = entity;
     const epoch = this.parts.store.epochOf(partition);
     const known = this.reading.get(name);
     // Without an epoch nothing tells whether it was read before somebody else changed it.
-    if (known !== undefined && epoch !== 0 && known.epoch === epoch) return known.tiles;
-    const read: Reading = { partition, epoch, tiles: this.loadStored(entity, () => isCurrent()) };
+    if (epoch !== 0 && known?.epoch === epoch && known.patience === patience) return known.tiles;
+    const tiles = this.loadStored(entity, patience, () => isCurrent());
+    const read: Reading = { partition, epoch, patience, tiles };
     const isCurrent = (): boolean => this.reading.get(name) === read;
     this.reading.set(name, read);
     try {
@@ -226,10 +253,14 @@ class TilesInMemory implements WindowedRows {
   }
 
   /** What was changed while it was read is for those who wait for it only. */
-  private async loadStored(entity: TiledEntity, isCurrent: () => boolean): Promise<Kept> {
+  private async loadStored(
+    entity: TiledEntity,
+    patience: ReadPatience,
+    isCurrent: () => boolean,
+  ): Promise<Kept> {
     const { store } = this.parts;
     const epoch = store.epochOf(entity.partition);
-    const [tiles = []] = await store.read([entity]);
+    const [tiles = []] = await store.read([entity], patience);
     if (!isCurrent()) return this.keptOf(entity, this.decode(entity, tiles));
     const kept = this.keepStored(entity, tiles);
     // The best that is known, should the store go away.
@@ -246,8 +277,14 @@ class TilesInMemory implements WindowedRows {
   }
 
   private keptOf(entity: TiledEntity, tiles: EntityTiles): Kept {
-    const measuredAtMs = performance.now();
-    return { entity, plan: this.planOf(entity.view), tiles, measuredAtMs, trueUntilMs: undefined };
+    return {
+      entity,
+      plan: this.planOf(entity.view),
+      tiles,
+      measuredAtMs: performance.now(),
+      epochsEnded: this.ends[entity.partition]?.count ?? 0,
+      trueUntilMs: undefined,
+    };
   }
 
   /** The cache measures an entry only when it is new. */
@@ -268,4 +305,37 @@ class TilesInMemory implements WindowedRows {
   private entityOf(view: FeatureView, key: EntityKey): TiledEntity {
     return { view, key, partition: this.parts.partitionOf(view, key) };
   }
+}
+
+/** When the epochs of a partition ended, for as long as somebody is given what was true in them. */
+class EpochEnds {
+  count = 0;
+  private readonly keptMs: number;
+  private readonly endsMs = new Map<number, number>();
+
+  constructor(keptMs: number) {
+    this.keptMs = keptMs;
+  }
+
+  add(nowMs: number): void {
+    for (const [number, endMs] of this.endsMs) {
+      if (nowMs - endMs <= this.keptMs) break;
+      this.endsMs.delete(number);
+    }
+    this.endsMs.set(this.count++, nowMs);
+  }
+
+  /** @param number how many had ended before it; undefined = it lasts */
+  endMs(number: number): number | undefined {
+    return number === this.count ? undefined : (this.endsMs.get(number) ?? -Infinity);
+  }
+}
+
+/**
+ * What is damaged is to a prediction as if the store were away.
+ * @throws MillraceError STORE_FAILED
+ */
+function withoutTiles({ name, onUnavailable }: FeatureView, error: UnreadableTileError): null {
+  if (onUnavailable === 'default') return null;
+  throw new MillraceError('STORE_FAILED', `What is stored of "${name}" is damaged.`, { cause: error });
 }

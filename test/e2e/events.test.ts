@@ -210,10 +210,10 @@ it('is in the features of another server that shares the Redis', async () => {
 
 it('documents every metric of events', async () => {
   const page = await readFile('docs/operations.md', 'utf8');
-  const sources = ['server/intake-call', 'streaming/applied-gauges', 'streaming/applier-counts'].map(
+  const sources = ['server/intake-call', 'streaming/applied-gauges', 'streaming/apply-report'].map(
     async (file) => readFile(`src/${file}.ts`, 'utf8'),
   );
   const names = (await Promise.all(sources)).flatMap((text) => text.match(/millrace_\w+/g) ?? []);
-  expect(names.length).toBe(8);
+  expect(names.length).toBe(9);
   expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
 });

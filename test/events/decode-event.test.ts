@@ -42,12 +42,23 @@ describe('an event', () => {
     expect(accepted({ type: 'click', id: null, fields: { page: 'home', taste: null } }).id).toBe('made');
   });
 
+  it('is refused with a time in seconds, which would be in the January of 1970', () => {
+    const inSeconds = { type: 'click', time: 984_146_640, fields: { page: 'x' } };
+    expect(rejected(inSeconds)).toEqual({
+      code: 'INVALID_REQUEST',
+      path: 'time',
+      message:
+        'is in milliseconds, and 984146640 looks like seconds: multiply by 1000, or write an ISO 8601 time',
+    });
+  });
+
   it('happened when its time field says, else when it says, else when it arrived', () => {
     expect(accepted({ type: 'departure', fields }).timeMs).toBe(NOW - 300_000);
     const page = { page: 'home' };
     expect(accepted({ type: 'click', time: '2001-03-09T14:04:00Z', fields: page }).timeMs).toBe(NOW - 60_000);
     expect(accepted({ type: 'click', time: -5, fields: page }).timeMs).toBe(-5);
     expect(accepted({ type: 'click', fields: page }).timeMs).toBe(NOW);
+    expect(accepted({ type: 'click', time: 900_000_000_000, fields: page }).timeMs).toBe(9e11);
   });
 
   it('may lie ahead of the clock as far as the limit', () => {

@@ -66,6 +66,11 @@ describe('the body of a call with events', () => {
     expect(() => pages(gzipSync(one('a')), 'json')).toThrow(zipped);
   });
 
+  it('may have megabytes of empty lines', () => {
+    const body = Buffer.from(`${'\n'.repeat(5e6)}${'\r\n'.repeat(2e6)}${one('a')}\n\r`);
+    expect(pages(body, 'ndjson')).toEqual(['a']);
+  });
+
   it('is what its content type says', () => {
     expect(eventsFormatOf(undefined)).toBe('json');
     expect(eventsFormatOf('application/json; charset=utf-8')).toBe('json');

@@ -161,6 +161,10 @@ describe('what cannot be read', () => {
     );
     expect(others.length).toBeGreaterThan(10);
     await expectRows(second, others);
+    // A prediction does without, or is an error, as its view says.
+    const { source } = second;
+    expect(source.get(flightViews.byOrigin, 'JFK', 0, false)).toBeNull();
+    expect(await source.read([{ view: flightViews.byOrigin, key: 'JFK' }], 0, false)).toEqual([null]);
   });
 });
 

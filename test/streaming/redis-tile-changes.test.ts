@@ -26,7 +26,7 @@ describe('in an epoch', () => {
     look(14, [commit(10, 12), commit(12, 14)]);
     expect(changes.take()).toEqual(['10 to 12', '12 to 14']);
     expect(changes.take()).toEqual([]);
-    expect([changes.epochOf(0), changes.seenOf(0)]).toEqual([epoch, 14]);
+    expect([changes.epochOf(0), changes.begin(0).seen]).toEqual([epoch, 14]);
   });
 
   it('what was committed here is not told, whether its own reply or a look is first', () => {
@@ -35,7 +35,7 @@ describe('in an epoch', () => {
     look(14, [commit(10, 12, changes.by), commit(12, 14, changes.by)]);
     changes.applied(0, 12, 14);
     expect(changes.take()).toEqual([]);
-    expect([changes.epochOf(0), changes.seenOf(0)]).toEqual([epoch, 14]);
+    expect([changes.epochOf(0), changes.begin(0).seen]).toEqual([epoch, 14]);
   });
 
   it('replies that are overtaken change nothing', () => {
@@ -44,7 +44,7 @@ describe('in an epoch', () => {
     look(14, [commit(10, 14)]);
     changes.end(early, 12, [commit(10, 12)]);
     expect(changes.take()).toEqual(['10 to 14']);
-    expect([changes.epochOf(0), changes.seenOf(0)]).toEqual([epoch, 14]);
+    expect([changes.epochOf(0), changes.begin(0).seen]).toEqual([epoch, 14]);
   });
 
   it('a commit of which nobody knows what became is told as that of another', () => {
@@ -65,13 +65,13 @@ describe('an epoch ends', () => {
     const epoch = changes.epochOf(0);
     look(14, commits);
     expect(changes.epochOf(0)).toBeGreaterThan(epoch);
-    expect(changes.seenOf(0)).toBe(14);
+    expect(changes.begin(0).seen).toBe(14);
   });
 
   it('with that of the server, and another begins with the first look in a new one', () => {
     const epoch = changes.epochOf(0);
     shard.epoch = 0;
-    expect([changes.epochOf(0), changes.seenOf(0)]).toEqual([0, undefined]);
+    expect([changes.epochOf(0), changes.begin(0).seen]).toEqual([0, undefined]);
     look(14);
     expect(changes.epochOf(0)).toBe(0);
     const early = changes.begin(0);

@@ -1,5 +1,6 @@
 /** Events that were set aside, as a table of at most 80 columns, and as JSON. */
 import type { AcceptedEvent } from '../../events/event.ts';
+import { originalId } from '../../events/retry-set-aside.ts';
 import type { SetAside } from '../../events/set-aside-log.ts';
 import type { JsonObject, JsonValue } from '../../project/json-text.ts';
 import type { EventField } from '../../project/project.ts';
@@ -28,7 +29,10 @@ export function setAsideTable(entries: readonly SetAside[]): string {
     .map((title, c) => Math.max(title.length, ...places.map((row) => row[c]?.length ?? 0)));
   const taken = widths.reduce((sum, width) => sum + width + GAP, INDENT.length);
   const idChars = Math.max(ID_CHARS_MIN, WIDTH - taken);
-  const rows = entries.map(({ event }, i) => [...(places[i] ?? []), cut(event?.id ?? '-', idChars)]);
+  const rows = entries.map(({ event }, i) => [
+    ...(places[i] ?? []),
+    cut(event === undefined ? '-' : originalId(event.id), idChars),
+  ]);
   const [title = '', ...lines] = formatTable([head, ...rows], INDENT).split('\n');
   const text = entries.map(({ reason }, i) => {
     const isNew = reason !== entries[i - 1]?.reason;
