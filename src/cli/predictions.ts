@@ -1,5 +1,5 @@
 /** `millrace predictions`: what was answered, and what came of it, out of the prediction log. */
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { loadProject } from '../project/read-project.ts';
 import { countArgument } from './count-argument.ts';
@@ -58,7 +58,7 @@ async function exportPredictions(options: ExportOptions): Promise<void> {
       if (exported.end !== 'closed') process.stderr.write(`${notes(exported)}${summary(exported)}`);
       return;
     }
-    const exported = await writeWhole(resolve(out), writeFailure, async (file) => {
+    const exported = await writeWhole(out, writeFailure, async (file) => {
       const progress = createProgress(`writing ${basename(out)}`);
       const write = async (text: string): Promise<boolean> => file.appendFile(text).then(() => true);
       try {
