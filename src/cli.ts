@@ -2,21 +2,34 @@
 /** The command line. Exit codes: 0 done, 1 failed, 2 wrong usage. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { cacheCommand } from './cli/cache.ts';
-import { checkCommand } from './cli/check.ts';
-import { demoCommand } from './cli/demo.ts';
-import { eventsCommand } from './cli/events.ts';
-import { featuresCommand } from './cli/features.ts';
-import { loadCommand } from './cli/load.ts';
-import { loadTestCommand } from './cli/loadtest.ts';
-import { predictionsCommand } from './cli/predictions.ts';
-import { replayCommand } from './cli/replay.ts';
-import { serveCommand } from './cli/serve.ts';
-import { workerCommand } from './cli/workers/worker.ts';
 import { MillraceError } from './errors.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+
+const WORKER = 'worker';
+
+/** In the order of the help. Each brings what it needs: to load all of it takes as long as most commands take. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./cli/serve.ts')).serveCommand(),
+  check: async () => (await import('./cli/check.ts')).checkCommand(),
+  load: async () => (await import('./cli/load.ts')).loadCommand(),
+  features: async () => (await import('./cli/features.ts')).featuresCommand(),
+  cache: async () => (await import('./cli/cache.ts')).cacheCommand(),
+  events: async () => (await import('./cli/events.ts')).eventsCommand(),
+  predictions: async () => (await import('./cli/predictions.ts')).predictionsCommand(),
+  replay: async () => (await import('./cli/replay.ts')).replayCommand(),
+  loadtest: async () => (await import('./cli/loadtest.ts')).loadTestCommand(),
+  demo: async () => (await import('./cli/demo.ts')).demoCommand(),
+};
+
+const worker = async (): Promise<Command> => (await import('./cli/workers/worker.ts')).workerCommand();
+
+/** All of them, unless the one that is meant stands first. */
+async function commandsFor(first = ''): Promise<Command[]> {
+  const own = Object.hasOwn(commands, first) ? [commands[first]] : Object.values(commands);
+  return Promise.all(own.map(async (create) => (create as () => Promise<Command>)()));
+}
 
 async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -26,14 +39,12 @@ async function main(): Promise<void> {
     .description('A low-latency prediction server with the feature store inside.')
     .version(version)
     .showHelpAfterError('(--help shows the options)');
-  const serving = [serveCommand(), checkCommand(), loadCommand(), featuresCommand(), cacheCommand()];
-  const logs = [eventsCommand(), predictionsCommand(), replayCommand()];
-  for (const command of [...serving, ...logs, loadTestCommand(), demoCommand()]) {
+  for (const command of await commandsFor(process.argv[2])) {
     for (const each of withSubcommands(command))
       each.exitOverride().showHelpAfterError('(--help shows the options)');
     program.addCommand(command);
   }
-  program.addCommand(workerCommand(), { hidden: true });
+  if (process.argv[2] === WORKER) program.addCommand(await worker(), { hidden: true });
   try {
     await program.exitOverride().parseAsync();
   } catch (error) {
