@@ -1,4 +1,6 @@
 /** The demo on Redis: two servers that share it, and a Redis that is killed and comes back under load. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -18,12 +20,13 @@ const log = createLog('silent');
 const durable = ['--appendonly', 'yes', '--appendfsync', 'always'];
 let redis: RedisServer;
 let servers: Server[] = [];
+let dirs: string[] = [];
 
 beforeEach(async () => {
   redis = await startRedis(durable);
   const project = await loadProject(demoDir);
   const metrics = createMetrics();
-  const store = await openStore(project, place(), { metrics, log });
+  const store = await openStore(project, await place(), { metrics, log });
   const view = project.featureViews.get('airport_profile') as FeatureView;
   await loadFile({ file: join(demoDir, 'data', 'airports.csv'), view, store });
   await store.close();
@@ -34,15 +37,19 @@ afterEach(async () => {
   await Promise.all(servers.map(async (server) => server.close()));
   servers = [];
   await redis.stop();
+  await Promise.all(dirs.map(async (dir) => rm(dir, { recursive: true })));
+  dirs = [];
 });
 
-const place = (): { dataDir: string; redis: { url: string } } => ({
-  dataDir: 'unused',
-  redis: { url: redis.url },
-});
+/** Predictions are logged in a data folder of each server, with Redis too. */
+async function place(): Promise<{ dataDir: string; redis: { url: string } }> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'millrace-redis-'));
+  dirs.push(dataDir);
+  return { dataDir, redis: { url: redis.url } };
+}
 
 async function serve(): Promise<Server> {
-  const server = await createServer(await loadProject(demoDir), { ...place(), port: 0, log });
+  const server = await createServer(await loadProject(demoDir), { ...(await place()), port: 0, log });
   servers.push(server);
   return server;
 }

@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openStore } from '../../src/features/open-store.ts';
 import type { OnlineStore } from '../../src/features/online-store.ts';
@@ -17,7 +19,7 @@ beforeAll(async () => {
 afterAll(async () => server.stop());
 
 async function open(): Promise<OnlineStore> {
-  const place = { dataDir: 'unused', redis: { url: server.url } };
+  const place = { dataDir: join(tmpdir(), 'not-used-with-redis'), redis: { url: server.url } };
   const parts = { metrics: createMetrics(), log: createLog('silent'), isWarmed: true };
   return openStore(projectOf([view]), place, parts);
 }
