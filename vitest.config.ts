@@ -6,6 +6,13 @@ const timed = [
   'test/serving/heavy-models.test.ts',
   'test/inference/batcher-queue.test.ts',
 ];
+/** These leave nothing behind in their process, so they share one, and what it has loaded. */
+const pure = [
+  'test/project/**/*.test.ts',
+  'test/transforms/**/*.test.ts',
+  'test/stats/**/*.test.ts',
+  'test/streaming/aggregates/**/*.test.ts',
+];
 const all = ['test/**/*.test.ts'];
 
 export default defineConfig({
@@ -22,7 +29,17 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'others', include: all, exclude: timed, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: { name: 'pure', include: pure, isolate: false, maxWorkers: 2, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'others',
+          include: all,
+          exclude: [...timed, ...pure],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
       },
     ],
   },

@@ -6,8 +6,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { createCachedStore } from './cached-store.ts';
 import { openLmdbStore, openLmdbStoreAlone } from './lmdb-store.ts';
 import type { OnlineStore } from './online-store.ts';
-import { openRedis } from './redis/open-redis.ts';
-import type { RedisOptions } from './redis/open-redis.ts';
+import type { RedisOptions } from './redis/redis-options.ts';
 import { RECENT_KEYS_MAX, keepRecentRows, warmCache } from './warm-cache.ts';
 
 export interface StorePlace {
@@ -41,6 +40,7 @@ export async function openStore(
       : openLmdbStore({ environment, views, memoryBytesMax });
   }
   const { metrics, log, isWarmed = false } = parts;
+  const { openRedis } = await import('./redis/open-redis.ts');
   const remote = await openRedis(project, place.redis, metrics, log);
   const store = createCachedStore(remote, { ...project.cache, views, memoryBytesMax, metrics });
   if (!isWarmed) return store;

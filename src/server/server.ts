@@ -6,7 +6,7 @@ import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import type { OnlineStore } from '../features/online-store.ts';
 import { openStore } from '../features/open-store.ts';
-import type { RedisOptions } from '../features/redis/open-redis.ts';
+import type { RedisOptions } from '../features/redis/redis-options.ts';
 import { openLmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { Project } from '../project/project.ts';
@@ -17,8 +17,7 @@ import type { Serving } from '../serving/serving.ts';
 import { createLog } from '../telemetry/log.ts';
 import { openEventStreaming } from '../streaming/event-streaming.ts';
 import { openLmdbEvents } from '../streaming/open-lmdb-events.ts';
-import { openRedisEvents } from '../streaming/open-redis-events.ts';
-import type { EventStreaming } from '../streaming/event-streaming.ts';
+import type { EventStores, EventStreaming } from '../streaming/event-streaming.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -182,7 +181,7 @@ async function openParts(held: Opened, { project, options, metrics, log }: PartS
     const stores =
       redis === undefined
         ? await openLmdbEvents(environment as LmdbEnvironment, shared)
-        : await openRedisEvents(redis.url, shared);
+        : await openEventsInRedis(redis.url, shared);
     opened.streaming = await openEventStreaming(stores, { ...shared, store });
   }
   if (hasPredictions && environment !== undefined)
@@ -190,6 +189,14 @@ async function openParts(held: Opened, { project, options, metrics, log }: PartS
   const source = opened.streaming?.source ?? store;
   const predictionLog = opened.predictions;
   opened.serving = await openServing({ project, store, source, metrics, clock, log, predictionLog });
+}
+
+async function openEventsInRedis(
+  url: string,
+  parts: Omit<PartSources, 'options' | 'log'> & { readonly clock: Clock; readonly logger: Log },
+): Promise<EventStores> {
+  const { openRedisEvents } = await import('../streaming/open-redis-events.ts');
+  return openRedisEvents(url, parts);
 }
 
 function createHandle(host: string, port: number, opened: Opened, log: Log): Server {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { RedisOptions } from '../../src/features/redis/open-redis.ts';
+import type { RedisOptions } from '../../src/features/redis/redis-options.ts';
 import { loadProject } from '../../src/project/read-project.ts';
 import { createServer } from '../../src/server/server.ts';
 import type { Server } from '../../src/server/server.ts';

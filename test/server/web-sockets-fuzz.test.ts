@@ -11,7 +11,7 @@ import type { DemoServer } from '../e2e/demo-server.ts';
 import { openSocket } from './socket-client.ts';
 import type { SocketClient, SocketReply } from './socket-client.ts';
 
-const MESSAGES = 6000;
+const MESSAGES = 3000;
 const STREAMS = 200;
 const SOCKETS = 16;
 

@@ -34,9 +34,9 @@ it(
   { timeout: TIMEOUT_MS },
   async () => {
     // The last batch is not a full one.
-    const events = 10_100;
-    const kills = await appendAndKill({ address, events, kills: 8, processes: 2 });
-    expect(kills).toBe(8);
+    const events = 5100;
+    const kills = await appendAndKill({ address, events, kills: 6, processes: 2 });
+    expect(kills).toBe(6);
     expect(await compareWith(crashEvents(events), address)).toEqual(faultless);
   },
 );

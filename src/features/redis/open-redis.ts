@@ -7,16 +7,8 @@ import type { RemoteStore } from '../remote-store.ts';
 import { checkRights } from './check-rights.ts';
 import { createFeastLayout } from './feast-layout.ts';
 import { createPackedLayout } from './packed-layout.ts';
+import type { RedisOptions } from './redis-options.ts';
 import { openRedisStore } from './redis-store.ts';
-
-export const redisLayouts = ['millrace', 'feast'] as const;
-export type RedisLayout = (typeof redisLayouts)[number];
-
-export interface RedisOptions {
-  readonly url: string;
-  /** How rows lie there: Millrace's own way, or that of Feast. Default: as the project says. */
-  readonly layout?: RedisLayout | undefined;
-}
 
 /** @throws MillraceError STARTUP_FAILED, STORE_FAILED */
 export async function openRedis(

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkRedis } from '../../../src/redis/check-redis.ts';
 import { openRedis } from '../../../src/features/redis/open-redis.ts';
-import type { RedisLayout } from '../../../src/features/redis/open-redis.ts';
+import type { RedisLayout } from '../../../src/features/redis/redis-options.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import type { Log } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
