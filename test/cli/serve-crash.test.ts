@@ -82,7 +82,6 @@ const twoWorkers = ['--workers', '2'];
 
 describe.each<[string, readonly string[], number, (options: readonly string[]) => Promise<void>]>([
   ['a server', [], 2, killServer],
-  ['a server with two workers', twoWorkers, 2, killServer],
   ['one of two workers', twoWorkers, 2, killWorker],
 ])('%s that is killed', (_, options, kills, kill) => {
   beforeEach(({ skip }) => {

@@ -12,7 +12,7 @@ import { openLmdbEventLog } from '../../src/events/lmdb-event-log.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import { click, clickEvent } from './sample-events.ts';
 
-const ROUNDS = 6;
+const ROUNDS = 4;
 const writer = ['--import', 'tsx', 'test/events/log-writer.ts'];
 const path = mkdtempSync(join(tmpdir(), 'millrace-log-crash-'));
 afterAll(() => rmSync(path, { recursive: true }));

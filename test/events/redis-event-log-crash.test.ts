@@ -12,7 +12,7 @@ import { ALL, EVERYTHING_IS_DUE, all, append, idsFrom, openLogAt, readIds, to } 
 import { clickEvent } from './sample-events.ts';
 
 const PARTITIONS = 4;
-const KILLS = 6;
+const KILLS = 4;
 /** Not everysec: Redis then acknowledges before it has written to the file, and loses that when its process is killed. */
 const durable = ['--appendonly', 'yes', '--appendfsync', 'always'];
 

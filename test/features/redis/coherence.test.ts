@@ -18,7 +18,7 @@ import { openStore } from './store-of.ts';
 import { writeToVisibleMs } from './write-to-visible.ts';
 
 const KEYS = 40;
-const ROUNDS = 4;
+const ROUNDS = 3;
 /** Named where a test fails. */
 const seed = Date.now() % 1e6;
 const keys = Array.from({ length: KEYS }, (_, i) => `k${i}`);

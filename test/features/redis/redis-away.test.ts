@@ -150,14 +150,14 @@ describe('when Redis hangs', () => {
 
   it('is asked again only when it answers within the time limit', async () => {
     const proxy = await startSlowProxy(server.port, 0);
-    const store = await warmed({ readTimeoutMs: 50 }, proxy.url);
+    const store = await warmed({ readTimeoutMs: 400 }, proxy.url);
     expect(await store.read([mildOther])).toEqual([[1, 7]]);
     await store.write([{ ...mildOther, row: [2, 8] }]);
-    proxy.delayMs = 2000;
+    proxy.delayMs = 5000;
     for (let i = 0; i < 3; i++) await store.read([{ view: mild, key: `never-${i}` }]);
     const askedMs = performance.now();
     await store.read([{ view: mild, key: 'never' }]);
-    expect(performance.now() - askedMs).toBeLessThan(45);
+    expect(performance.now() - askedMs).toBeLessThan(300);
     proxy.delayMs = 0;
     await until(async () => (await store.read([mildOther]))[0]?.[1] === 8);
     proxy.close();
