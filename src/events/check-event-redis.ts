@@ -6,14 +6,18 @@
  */
 import { MillraceError } from '../errors.ts';
 import { factsIn } from '../redis/check-redis.ts';
-import { permissionFailure, permissionSentence } from '../redis/redis-refusal.ts';
+import {
+  CHECK_TIMEOUT_MS,
+  missingRight,
+  permissionFailure,
+  permissionSentence,
+} from '../redis/redis-refusal.ts';
 import type { RedisUser } from '../redis/redis-refusal.ts';
 import type { RedisCommand, RedisShard } from '../redis/redis-shard.ts';
 import { logNames } from './redis-log-layout.ts';
 import type { LogNames } from './redis-log-layout.ts';
 import { readScript } from './redis-log-scripts.ts';
 
-const CHECK_TIMEOUT_MS = 5000;
 /** SMISMEMBER and XTRIM MINID came with 6.2. */
 const VERSION_MIN = 6.2;
 
@@ -32,16 +36,10 @@ export async function checkEventRedis(
   const facts = factsIn(info);
   refuseVersion(facts);
   refuseEviction(facts);
-  const lacking = async (commands: readonly RedisCommand[]): Promise<Error | undefined> => {
-    const replies = await shard.run(commands, CHECK_TIMEOUT_MS);
-    return replies.find(
-      (reply): reply is Error => reply instanceof Error && reply.message.startsWith('NOPERM'),
-    );
-  };
   const names = logNames(project);
-  const unread = await lacking(reads(names));
+  const unread = await missingRight(shard, reads(names));
   if (unread !== undefined) throw permissionFailure(unread, user);
-  const warnings = await writing(facts, names, user, lacking);
+  const warnings = await writing(shard, facts, names, user);
   return [...(await persistence(shard, facts)), ...warnings];
 }
 
@@ -78,14 +76,14 @@ async function persistence(shard: RedisShard, facts: ReadonlyMap<string, string>
 }
 
 async function writing(
+  shard: RedisShard,
   facts: ReadonlyMap<string, string>,
   names: LogNames,
   user: RedisUser,
-  lacking: (commands: readonly RedisCommand[]) => Promise<Error | undefined>,
 ): Promise<string[]> {
   if (facts.get('role') === 'slave' && facts.get('slave_read_only') !== '0')
     return ['Events will be refused: Redis is a read-only replica. Give the address of the master.'];
-  const unwritten = await lacking(refusedWrites(names));
+  const unwritten = await missingRight(shard, refusedWrites(names));
   return unwritten === undefined ? [] : [`Events will be refused. ${permissionSentence(unwritten, user)}`];
 }
 

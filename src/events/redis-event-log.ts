@@ -210,13 +210,12 @@ function createReader(
     async sizes() {
       requireOpen();
       const states = Array.from({ length: partitionCount }, (_, partition) => names.state(partition));
-      const replies = await commands.sendEach(
+      const replies = await commands.sendAll(
         states,
         (i) => ['HMGET', states[i] as string, 'first', 'next', 'bytes'],
         WRITE_TIMEOUT_MS,
       );
       return replies.map((reply): PartitionSize => {
-        if (reply instanceof Error) throw redisFailure(reply);
         const [firstOffset = 0, nextOffset = 0, bytes = 0] = (reply as readonly unknown[]).map(Number);
         return { firstOffset, nextOffset, bytes };
       });

@@ -5,7 +5,7 @@ import { checkRedis } from './check-redis.ts';
 import { connectToRedis } from './connect-to-redis.ts';
 import { parseRedisAddress } from './redis-address.ts';
 import type { RedisConnection } from './redis-connection.ts';
-import { permissionFailure } from './redis-refusal.ts';
+import { CHECK_TIMEOUT_MS, permissionFailure } from './redis-refusal.ts';
 import type { RedisUser } from './redis-refusal.ts';
 import type { RedisShard } from './redis-shard.ts';
 
@@ -29,8 +29,6 @@ export interface ConnectionOptions {
    */
   readonly check: (shard: RedisShard, user: RedisUser, info: string) => Promise<readonly string[]>;
 }
-
-const CHECK_TIMEOUT_MS = 5000;
 
 /** And what their texts call it. */
 const metricNames = {

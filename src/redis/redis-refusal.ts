@@ -1,6 +1,7 @@
 /** Why a Redis cannot be used, in a sentence with what to type. */
 import { MillraceError } from '../errors.ts';
 import type { RedisAddress } from './redis-address.ts';
+import type { RedisCommand, RedisShard } from './redis-shard.ts';
 
 /** Whose rights are asked for. */
 export interface RedisUser {
@@ -24,6 +25,20 @@ export function permissionSentence(
 
 export function permissionFailure(cause: Error, user: RedisUser): MillraceError {
   return new MillraceError('STARTUP_FAILED', permissionSentence(cause, user), { cause });
+}
+
+/** For what is looked at once, when a server or a command opens it. */
+export const CHECK_TIMEOUT_MS = 5000;
+
+/** Tries commands out; the refusal of the first that the user has no right to. */
+export async function missingRight(
+  shard: Pick<RedisShard, 'run'>,
+  commands: readonly RedisCommand[],
+): Promise<Error | undefined> {
+  const replies = await shard.run(commands, CHECK_TIMEOUT_MS);
+  return replies.find(
+    (reply): reply is Error => reply instanceof Error && reply.message.startsWith('NOPERM'),
+  );
 }
 
 export function startFailure(address: RedisAddress, user: RedisUser, cause: Error): MillraceError {

@@ -64,7 +64,6 @@ interface Kept extends TakenTiles {
 }
 
 interface Reading {
-  readonly partition: number;
   readonly epoch: number;
   readonly patience: ReadPatience;
   readonly tiles: Promise<Kept>;
@@ -236,13 +235,12 @@ class TilesInMemory implements WindowedRows {
 
   private async load(entity: TiledEntity, patience: ReadPatience): Promise<Kept> {
     const name = tiledName(entity);
-    const { partition } = entity;
-    const epoch = this.parts.store.epochOf(partition);
+    const epoch = this.parts.store.epochOf(entity.partition);
     const known = this.reading.get(name);
     // Without an epoch nothing tells whether it was read before somebody else changed it.
     if (epoch !== 0 && known?.epoch === epoch && known.patience === patience) return known.tiles;
     const tiles = this.loadStored(entity, patience, () => isCurrent());
-    const read: Reading = { partition, epoch, patience, tiles };
+    const read: Reading = { epoch, patience, tiles };
     const isCurrent = (): boolean => this.reading.get(name) === read;
     this.reading.set(name, read);
     try {

@@ -4,12 +4,10 @@
  * field without a value, which Redis refuses after it has looked at them. In a cluster, too, the rights come first: before
  * the redirection of a name that is not there.
  */
-import { permissionFailure, permissionSentence } from '../../redis/redis-refusal.ts';
+import { missingRight, permissionFailure, permissionSentence } from '../../redis/redis-refusal.ts';
 import type { RedisUser } from '../../redis/redis-refusal.ts';
 import type { RedisCommand, RedisShard } from '../../redis/redis-shard.ts';
 import type { RowLayout } from './row-layout.ts';
-
-const CHECK_TIMEOUT_MS = 5000;
 
 /**
  * @param isMaster a replica refuses any write for what it is
@@ -23,16 +21,14 @@ export async function checkRights(
   isMaster: boolean,
 ): Promise<string[]> {
   const names = prefixes.map((prefix) => Buffer.from(prefix, encoding));
-  const lacking = async (commands: readonly RedisCommand[]): Promise<Error | undefined> => {
-    const replies = await shard.run(commands, CHECK_TIMEOUT_MS);
-    return replies.find(
-      (reply): reply is Error => reply instanceof Error && reply.message.startsWith('NOPERM'),
-    );
-  };
-  const unread = await lacking(names.map((name): RedisCommand => ['HMGET', name, 'field']));
+  const unread = await missingRight(
+    shard,
+    names.map((name): RedisCommand => ['HMGET', name, 'field']),
+  );
   if (unread !== undefined) throw permissionFailure(unread, user);
   if (!isMaster) return [];
-  const unwritten = await lacking(
+  const unwritten = await missingRight(
+    shard,
     names.flatMap((name): RedisCommand[] => [
       ['EVAL', writeScript, 1, name],
       ['HGET', name, 'field'],
