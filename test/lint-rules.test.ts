@@ -36,9 +36,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(domains.map((domain) => [domain, forDomains])),
   serving: [...forJoins, 'streaming'],
   streaming: [...forDomains, 'features', 'transforms', 'events'],
+  experiments: [...forDomains, 'rollouts', 'events'],
   server: forServer,
   loadtest: ground,
-  cli: [...forServer, 'server', 'loadtest'],
+  cli: [...forServer, 'experiments', 'server', 'loadtest'],
 };
 
 /** The only places that may import each package. */
@@ -52,9 +53,15 @@ const driverHomes: Readonly<Record<string, readonly string[]>> = {
   hyparquet: ['features/load/a.ts'],
   'hyparquet-compressors': ['features/load/a.ts'],
   ioredis: ['redis/a.ts'],
+  isbot: ['rollouts/a.ts'],
   jsep: ['transforms/a.ts'],
   lmdb: ['lmdb/a.ts'],
-  'lru-cache': ['features/cached-store.ts', 'features/row-memory.ts', 'streaming/windowed-rows.ts'],
+  'lru-cache': [
+    'features/cached-store.ts',
+    'features/row-memory.ts',
+    'rollouts/a.ts',
+    'streaming/windowed-rows.ts',
+  ],
   msgpackr: ['loadtest/a.ts', 'records/a.ts', 'streaming/tile-codec.ts'],
   'onnxruntime-node': ['inference/session.ts'],
   pino: ['telemetry/a.ts'],

@@ -7,8 +7,14 @@
  */
 import type { AcceptedEvent } from './event.ts';
 import type { EventLog, LogRecord } from './event-log.ts';
-import { feedbackType, predictionType } from './prediction-events.ts';
-import type { BlockShape, LoggedValue, RecordParts } from './prediction-events.ts';
+import { exposureType, feedbackType, predictionType } from './prediction-events.ts';
+import type {
+  AssignmentHow,
+  BlockShape,
+  LoggedAssignment,
+  LoggedValue,
+  RecordParts,
+} from './prediction-events.ts';
 
 /** What came of a request, or of one of its rows. */
 export interface Feedback {
@@ -52,9 +58,30 @@ export interface JoinedPrediction {
   readonly asOfMs: number | undefined;
   readonly latencyMs: number;
   readonly propensity: number;
+  /** Undefined = no experiment, canary or bandit had a say. */
+  readonly assignment: Assignment | undefined;
   readonly rows: readonly LoggedRow[];
   /** Of all its rows, and of the request as a whole, in the order in which they came. */
   readonly feedback: readonly Feedback[];
+}
+
+/** Why a variant answered. */
+export interface Assignment {
+  readonly experiment: string;
+  readonly policyVersion: number;
+  readonly unit: string;
+  readonly how: AssignmentHow;
+  readonly isBot: boolean;
+}
+
+/** A unit was given a variant, for the first time under a version of the rollout. */
+export interface Exposure extends Assignment {
+  readonly kind: 'exposure';
+  readonly endpoint: string;
+  readonly variant: string;
+  readonly propensity: number;
+  readonly requestId: string;
+  readonly timeMs: number;
 }
 
 /** The log has no such request (any more, or not yet, or it is not in the sample), or the request no such row. */
@@ -71,7 +98,7 @@ export interface UnreadableRecord {
   readonly problem: string;
 }
 
-export type JoinedRecord = JoinedPrediction | UnmatchedFeedback | UnreadableRecord;
+export type JoinedRecord = JoinedPrediction | Exposure | UnmatchedFeedback | UnreadableRecord;
 
 const READ_LIMITS = { recordsMax: 256, bytesMax: 4 * 1024 * 1024 };
 
@@ -155,6 +182,7 @@ function* joinRecord(
   partition: number,
   feedbackOf: Map<string, Feedback[]>,
 ): Generator<JoinedRecord> {
+  if (event?.type.name === exposureType.name) return yield exposureFrom(event);
   if (event?.type.name !== predictionType.name) {
     yield { kind: 'unreadable', partition, offset, problem: problem ?? 'it is no event of this log' };
     return;
@@ -180,7 +208,7 @@ type BlockNames = Pick<JoinedPrediction, 'endpoint' | 'variant' | 'model' | 'ver
 function predictionFrom(
   named: BlockNames,
   shape: BlockShape,
-  [requestId, timeMs, asOfMs, latencyMs, propensity, rows, outputs, features]: RecordParts,
+  [requestId, timeMs, asOfMs, latencyMs, propensity, rows, outputs, features, assignment]: RecordParts,
   feedback: readonly Feedback[],
 ): JoinedPrediction {
   return {
@@ -191,6 +219,7 @@ function predictionFrom(
     asOfMs: asOfMs ?? undefined,
     latencyMs,
     propensity,
+    assignment: assignmentFrom(assignment),
     rows: rows.map((values, r): LoggedRow => {
       const fields = byName(shape.fields, values);
       return {
@@ -202,6 +231,29 @@ function predictionFrom(
       };
     }),
     feedback: feedback.filter(({ row }) => row === undefined || row < rows.length),
+  };
+}
+
+function assignmentFrom(logged: LoggedAssignment | null | undefined): Assignment | undefined {
+  if (logged === null || logged === undefined) return undefined;
+  const [experiment, policyVersion, unit, how, isBot] = logged;
+  return { experiment, policyVersion, unit, how, isBot };
+}
+
+function exposureFrom({ values, timeMs }: AcceptedEvent): Exposure {
+  const [experiment, endpoint, policyVersion, unit, variant, propensity, how, isBot, requestId] = values;
+  return {
+    kind: 'exposure',
+    experiment: experiment as string,
+    endpoint: endpoint as string,
+    policyVersion: policyVersion as number,
+    unit: unit as string,
+    variant: variant as string,
+    propensity: propensity as number,
+    how: how as AssignmentHow,
+    isBot: isBot as boolean,
+    requestId: requestId as string,
+    timeMs,
   };
 }
 

@@ -1,6 +1,7 @@
 /**
- * The events of the prediction log: what was answered (`prediction`), and what came of it (`feedback`). Both lie in the
- * partition of their request id, where a reader finds them together (joined-predictions.ts).
+ * The events of the prediction log: what was answered (`prediction`), what came of it (`feedback`), and which unit saw
+ * which variant (`exposure`). The first two lie in the partition of their request id, where a reader finds them together
+ * (joined-predictions.ts).
  *
  * A `prediction` holds many: those of one partition, endpoint, variant and model that were answered within a moment. An
  * event costs about 6 us to append, which is a third of what a small request costs; in a block of 50 it is 0.1 us. What
@@ -54,6 +55,26 @@ export type RecordParts = readonly [
   outputs: readonly (readonly LoggedValue[])[],
   /** By row and read: age in milliseconds (null = missing, or too old), then a value per feature. */
   features: readonly (readonly (readonly LoggedValue[])[])[] | null,
+  /** Why this variant answered; null = nothing else could. Logs of before there were rollouts end without it. */
+  assignment?: LoggedAssignment | null,
+];
+
+/**
+ * How a request came to its variant. hash: its unit's bucket. sticky: what the unit was given first. random: it has no
+ * unit. forced: a tester asked for it. holdout: its unit is kept out of experiments.
+ */
+export type AssignmentHow = 'hash' | 'sticky' | 'random' | 'forced' | 'holdout';
+
+/** As a JSON array. */
+export type LoggedAssignment = readonly [
+  experiment: string,
+  /** The version of the rollout (rollouts/rollout-record.ts). */
+  policyVersion: number,
+  /** As text, hashed where the field is; the request id where there is none. */
+  unit: string,
+  how: AssignmentHow,
+  /** Whether the caller says that it is no person. */
+  isBot: boolean,
 ];
 
 function scalar(name: ScalarName): DataType {
@@ -85,8 +106,28 @@ export const feedbackType: EventType = typeOf(
   true,
 );
 
+/**
+ * A unit has been given a variant, for the first time under a version of the rollout: its id says so, and the log takes
+ * no id twice. It lies in the partition of its unit.
+ */
+export const exposureType: EventType = typeOf(
+  'exposure',
+  {
+    experiment: text,
+    endpoint: text,
+    policy_version: 'int64',
+    unit: text,
+    variant: text,
+    propensity: 'float64',
+    how: text,
+    bot: 'bool',
+    request_id: text,
+  },
+  false,
+);
+
 export const predictionLogTypes: ReadonlyMap<string, EventType> = new Map(
-  [predictionType, feedbackType].map((type) => [type.name, type]),
+  [predictionType, feedbackType, exposureType].map((type) => [type.name, type]),
 );
 
 export function requestPartition(requestId: string, partitionCount: number): number {

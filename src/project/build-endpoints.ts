@@ -1,14 +1,16 @@
 /** Endpoints, put together from a checked project file and the models that were read. */
 import { formatDataType } from './data-type.ts';
 import { formatPath } from './path.ts';
+import { buildRollout } from './build-rollout.ts';
 import { buildPredictionLog } from './build-prediction-log.ts';
 import { defaultPredictionLog } from './prediction-log-schema.ts';
-import type { Endpoint, EntityBinding, ModelVersion, RequestField, Variant } from './project.ts';
+import type { Endpoint, EntityBinding, EventType, ModelVersion, RequestField, Variant } from './project.ts';
 import { parseModelReference } from './model-reference.ts';
 import type { EndpointSpec, ProjectSpec } from './project-schema.ts';
 import type { ModelFolder } from './read-models.ts';
 import type { Report } from './report.ts';
 import { locate } from './report.ts';
+import type { Unit } from './rollout.ts';
 import type { SourceFile } from './source-file.ts';
 import { suggestName } from './suggestion.ts';
 
@@ -16,7 +18,7 @@ interface Building {
   readonly folders: ReadonlyMap<string, ModelFolder>;
   readonly source: SourceFile;
   readonly report: Report;
-  readonly hasEvents: boolean;
+  readonly eventTypes: ReadonlyMap<string, EventType>;
 }
 
 /** The models that the variants name, whether they exist or not. */
@@ -26,17 +28,16 @@ export function namedModels(spec: ProjectSpec): Set<string> {
   return new Set(references.flatMap((reference) => (typeof reference === 'string' ? [] : [reference.model])));
 }
 
-/** An endpoint keeps the request fields that are sound; without exactly one sound variant it is left out. */
+/** An endpoint keeps the request fields and the variants that are sound; without a sound rollout it is left out. */
 export function buildEndpoints(
   spec: ProjectSpec,
-  folders: ReadonlyMap<string, ModelFolder>,
+  { folders, eventTypes }: Pick<Building, 'folders' | 'eventTypes'>,
   source: SourceFile,
   report: Report,
 ): Map<string, Endpoint> {
   const endpoints = new Map<string, Endpoint>();
-  const hasEvents = Object.keys(spec.events).length > 0;
   for (const [name, endpointSpec] of Object.entries(spec.endpoints)) {
-    const endpoint = buildEndpoint({ folders, source, report, hasEvents }, name, endpointSpec);
+    const endpoint = buildEndpoint({ folders, source, report, eventTypes }, name, endpointSpec);
     if (endpoint === undefined) report.markIncomplete(formatPath(['endpoints', name]));
     else endpoints.set(name, endpoint);
   }
@@ -46,6 +47,7 @@ export function buildEndpoints(
 function buildEndpoint(building: Building, name: string, spec: EndpointSpec): Endpoint | undefined {
   const { source, report } = building;
   const path = ['endpoints', name];
+  const location = locate(source, path);
   const request = Object.entries(spec.request).map(([field, type], index) => ({
     name: field,
     index,
@@ -60,18 +62,27 @@ function buildEndpoint(building: Building, name: string, spec: EndpointSpec): En
     if (version === undefined) continue;
     variants.push({ name: variantName, model: version, location: locate(source, variantPath) });
   }
-  const logSpec = spec.log ?? defaultPredictionLog(building.hasEvents);
+  const logSpec = spec.log ?? defaultPredictionLog(building.eventTypes.size > 0);
   const log = buildPredictionLog(logSpec, name, request, source, report);
-  const endpoint: Endpoint = { name, request, unit, variants, log, location: locate(source, path) };
   for (const variant of variants) {
-    for (const binding of variant.model.bindings) checkBinding(building, endpoint, variant, binding);
+    for (const binding of variant.model.bindings)
+      checkBinding(building, { name, request, location }, variant, binding);
   }
-  if (Object.keys(spec.variants).length > 1) {
-    const message = 'has more than one variant, and splitting traffic between variants is not available yet';
-    report.add(source, [...path, 'variants'], message, 'keep one variant, or make an endpoint of each');
-    return undefined;
-  }
-  return variants.length === 1 ? endpoint : undefined;
+  const rolloutPath = [...path, 'rollout'];
+  const scope = { endpoint: name, request, variants: answersOf(variants), eventTypes: building.eventTypes };
+  const rollout = buildRollout(spec.rollout, scope, source, rolloutPath, report);
+  if (rollout === undefined) return undefined;
+  const rolloutText = JSON.stringify(valueAt(source.data, rolloutPath) ?? {});
+  return { name, request, unit, variants, rollout, rolloutText, log, location };
+}
+
+/** The fields of each variant's answer; undefined = as the model names them. */
+export function answersOf(variants: readonly Variant[]): Map<string, readonly string[] | undefined> {
+  return new Map(variants.map(({ name, model }) => [name, model.outputs?.map(({ field }) => field)]));
+}
+
+function valueAt(data: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], data);
 }
 
 function checkUnit(
@@ -79,10 +90,15 @@ function checkUnit(
   path: readonly string[],
   { unit }: EndpointSpec,
   request: readonly RequestField[],
-): string | undefined {
+): Unit | undefined {
   if (unit === undefined) return undefined;
+  if (typeof unit !== 'string')
+    return 'header' in unit
+      ? { kind: 'header', name: unit.header.toLowerCase() }
+      : { kind: 'cookie', name: unit.cookie };
   const field = request.find((candidate) => candidate.name === unit);
-  if (field !== undefined && field.type.length === undefined) return unit;
+  if (field !== undefined && field.type.length === undefined)
+    return { kind: 'field', name: unit, index: field.index };
   if (field !== undefined) {
     report.add(source, [...path, 'unit'], `names ${unit}, a vector; a unit is one value`);
   } else if (!report.isTouched(source, [...path, 'request', unit])) {
@@ -121,7 +137,7 @@ function findVersion(
 /** A model serves endpoints with different requests, so each must send what the model's bindings take. */
 function checkBinding(
   building: Building,
-  endpoint: Endpoint,
+  endpoint: Pick<Endpoint, 'name' | 'request' | 'location'>,
   variant: Variant,
   binding: EntityBinding,
 ): void {

@@ -10,6 +10,8 @@ import { aggregationKeys, eventType, field, stream } from './event-schema.ts';
 import type { AggregationSpec, EventTypeSpec, FieldSpec, StreamSpec } from './event-schema.ts';
 import { predictionLog } from './prediction-log-schema.ts';
 import type { PredictionLogSpec } from './prediction-log-schema.ts';
+import { rolloutSchema, unitSchema } from './rollout-schema.ts';
+import type { RolloutSpec, UnitSpec } from './rollout-schema.ts';
 import { WORKERS_MAX, executions } from './execution.ts';
 import type { Execution } from './execution.ts';
 import { dataType, duration, identifier, identifierPattern, name, parsed } from './schema-values.ts';
@@ -39,10 +41,9 @@ export interface FeatureViewSpec {
 
 export interface EndpointSpec {
   readonly request: Readonly<Record<string, FieldSpec>>;
-  readonly unit?: string | undefined;
-  readonly variants: Readonly<
-    Record<string, { readonly model: string; readonly weight?: number | undefined }>
-  >;
+  readonly unit?: UnitSpec | undefined;
+  readonly variants: Readonly<Record<string, { readonly model: string }>>;
+  readonly rollout: RolloutSpec;
   readonly log?: PredictionLogSpec | undefined;
 }
 
@@ -158,17 +159,21 @@ const variant = z.strictObject({
     pattern: '^[A-Za-z][A-Za-z0-9_.-]*@[0-9]+$',
     examples: ['flight-delay@1'],
   }),
-  weight: z.number().min(0).optional().describe('The share of the traffic, relative to the other variants.'),
 });
 
 const endpoint = z.strictObject({
   request: z
     .record(identifier, field)
     .describe('The fields of a request by name: a type, or a type with optional: true.'),
-  unit: z.string().optional().describe('The request field that decides which variant answers.'),
-  variants: notEmpty(z.record(name, variant), 'variant').describe(
-    'What may answer, by name. Exactly one variant until traffic can be split.',
-  ),
+  unit: unitSchema
+    .optional()
+    .describe(
+      'What is bucketed between variants: a request field, or { header: NAME } or { cookie: NAME } of a session.',
+    ),
+  variants: notEmpty(z.record(name, variant), 'variant').describe('What may answer, by name.'),
+  rollout: rolloutSchema
+    .prefault({})
+    .describe('How the traffic is split between the variants. Calls may change it while the server runs.'),
   log: predictionLog
     .optional()
     .describe(

@@ -4,6 +4,7 @@
  */
 import type { DataType } from './data-type.ts';
 import type { Execution } from './execution.ts';
+import type { Rollout, Unit } from './rollout.ts';
 import type { Value } from './value.ts';
 
 /** A place in a project file, for messages: `models/millrace.yaml:12 endpoints.flight-delay.request.origin`. */
@@ -217,10 +218,14 @@ export interface PredictionLogSettings {
 export interface Endpoint {
   readonly name: string;
   readonly request: readonly RequestField[];
-  /** The request field whose value is bucketed between variants. */
-  readonly unit: string | undefined;
-  /** Exactly one until traffic can be split. */
+  /** What is bucketed between variants; undefined = each request by itself, at random. */
+  readonly unit: Unit | undefined;
+  /** At least one; all of them are loaded, whatever part of the traffic they have. */
   readonly variants: readonly Variant[];
+  /** As the project file starts it. */
+  readonly rollout: Rollout;
+  /** That section as it is written, for those who compare it with what was changed since. */
+  readonly rolloutText: string;
   readonly log: PredictionLogSettings;
   readonly location: Location;
 }

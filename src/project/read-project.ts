@@ -99,7 +99,7 @@ async function readParts(
   const eventTypes = buildEventTypes(spec, source, report);
   const featureViews = buildFeatureViews(spec, { entities, eventTypes }, source, report);
   const folders = await readModels(dir, namedModels(spec), { entities, report, needsModelFiles });
-  const endpoints = buildEndpoints(spec, folders, source, report);
+  const endpoints = buildEndpoints(spec, { folders, eventTypes }, source, report);
   return {
     name: spec.project,
     dir,

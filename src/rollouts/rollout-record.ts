@@ -1,0 +1,71 @@
+/**
+ * What is stored of the rollout of an endpoint: the section as it was last given, where a canary or bandit has got to,
+ * and who changed it last. The project file is the start; what was changed at run time stays, also after a restart.
+ *
+ * A record is replaced as a whole, each time with the next version (rollout-store.ts). The version is the policy version
+ * of exposures: under one version, the share of each variant does not change.
+ */
+
+export interface RolloutRecord {
+  readonly endpoint: string;
+  /** 1, 2, 3 … */
+  readonly version: number;
+  /** The version since which samples are comparable: pausing does not change what is compared, a step does. */
+  readonly samplesVersion: number;
+  readonly changedMs: number;
+  /** Whether it is as the project file says, or was changed at run time. */
+  readonly origin: 'file' | 'api';
+  /** The section `rollout` as JSON, as in the project file. */
+  readonly section: string;
+  /** The section of the project file when it was last looked at, to see whether the file has changed since. */
+  readonly fileSection: string;
+  /** Undefined without a canary. */
+  readonly canary?: CanaryState | undefined;
+  /** Undefined without a bandit. */
+  readonly bandit?: BanditState | undefined;
+}
+
+export type CanaryPhase = 'running' | 'paused' | 'promoted' | 'rolled_back';
+
+export interface CanaryState {
+  readonly phase: CanaryPhase;
+  /** Position in the steps. */
+  readonly step: number;
+  /** When this step began, or was resumed. */
+  readonly sinceMs: number;
+}
+
+export interface BanditState {
+  /** By arm; together 1. */
+  readonly shares: Readonly<Record<string, number>>;
+  readonly sinceMs: number;
+}
+
+export const rolloutActions = [
+  'start',
+  'put',
+  'file',
+  'step',
+  'promote',
+  'rollback',
+  'pause',
+  'resume',
+  'shares',
+] as const;
+export type RolloutAction = (typeof rolloutActions)[number];
+
+/** A line of the audit log: who changed what, when, and why. */
+export interface AuditEntry {
+  readonly endpoint: string;
+  /** The version that the change made. */
+  readonly version: number;
+  readonly atMs: number;
+  /** A person, as the call says it; `judge`, or `project file`. */
+  readonly by: string;
+  readonly action: RolloutAction;
+  readonly reason: string;
+  /** What was judged, with its numbers, where the judge did it. */
+  readonly verdict?: unknown;
+  /** The record after the change. */
+  readonly after: RolloutRecord;
+}
