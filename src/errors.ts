@@ -45,6 +45,23 @@ export const errorCatalogue = {
     meaning: 'No feature or feature view of this name is in the project file.',
   },
   UNKNOWN_EVENT: { status: 404, meaning: 'No event type of this name is in the project file.' },
+  UNKNOWN_VARIANT: { status: 404, meaning: 'The endpoint has no variant of this name.' },
+  FORCING_REFUSED: {
+    status: 403,
+    meaning: 'The header `x-millrace-variant` needs the key of the server in `x-millrace-force-key`.',
+  },
+  NO_CANARY: {
+    status: 409,
+    meaning: 'The endpoint has no canary in a state that this can be done to. The message names the state.',
+  },
+  ROLLOUT_CONFLICT: {
+    status: 409,
+    meaning: 'The rollout was changed since the version that the call names. Read it again, and decide anew.',
+  },
+  INVALID_ROLLOUT: {
+    status: 422,
+    meaning: 'The rollout has mistakes. `details` lists each with its path. Nothing was changed.',
+  },
   METHOD_NOT_ALLOWED: { status: 405, meaning: 'The path exists, but not with this HTTP method.' },
   REQUEST_TIMEOUT: { status: 408, meaning: 'The body did not arrive within `limits.body_timeout`.' },
   BODY_TOO_LARGE: { status: 413, meaning: 'The body is larger than `limits.body_bytes_max`.' },

@@ -5,11 +5,11 @@
  * written. So each partition is read twice, first for the feedback, then for the predictions. In memory are the
  * feedback of one partition and a few blocks. What is appended after the first read is not seen.
  */
+import type { AssignmentHow } from '../project/rollout.ts';
 import type { AcceptedEvent } from './event.ts';
 import type { EventLog, LogRecord } from './event-log.ts';
 import { exposureType, feedbackType, predictionType } from './prediction-events.ts';
 import type {
-  AssignmentHow,
   BlockShape,
   LoggedAssignment,
   LoggedValue,

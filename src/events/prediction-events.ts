@@ -15,6 +15,7 @@
  */
 import type { DataType, ScalarName } from '../project/data-type.ts';
 import type { EventField, EventType } from '../project/project.ts';
+import type { AssignmentHow } from '../project/rollout.ts';
 import { partitionOf } from './partition.ts';
 
 /** Names of what the records of a block hold, in order. */
@@ -58,12 +59,6 @@ export type RecordParts = readonly [
   /** Why this variant answered; null = nothing else could. Logs of before there were rollouts end without it. */
   assignment?: LoggedAssignment | null,
 ];
-
-/**
- * How a request came to its variant. hash: its unit's bucket. sticky: what the unit was given first. random: it has no
- * unit. forced: a tester asked for it. holdout: its unit is kept out of experiments.
- */
-export type AssignmentHow = 'hash' | 'sticky' | 'random' | 'forced' | 'holdout';
 
 /** As a JSON array. */
 export type LoggedAssignment = readonly [

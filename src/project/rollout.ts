@@ -61,7 +61,7 @@ export interface Canary {
   readonly kind: 'canary';
   readonly name: string;
   readonly candidate: string;
-  /** Shares of the candidate, rising; at the last it has passed when its guardrails have. */
+  /** Shares of the candidate, rising. Behind the last, and where a share is 1, it has taken over. */
   readonly steps: readonly number[];
   /** Least time of a step. */
   readonly intervalMs: number;
@@ -148,3 +148,9 @@ export type MetricSource =
     }
   /** The sum of one metric's values over units, by that of another. */
   | { readonly kind: 'ratio'; readonly numerator: string; readonly denominator: string };
+
+/**
+ * How a request came to its variant. hash: its unit's bucket. sticky: what the unit was given first. random: it has no
+ * unit. forced: a tester asked for it. holdout: its unit is kept out of experiments.
+ */
+export type AssignmentHow = 'hash' | 'sticky' | 'random' | 'forced' | 'holdout';

@@ -19,16 +19,20 @@ export interface RolloutRecord {
   readonly section: string;
   /** The section of the project file when it was last looked at, to see whether the file has changed since. */
   readonly fileSection: string;
+  readonly phase: RolloutPhase;
   /** Undefined without a canary. */
   readonly canary?: CanaryState | undefined;
   /** Undefined without a bandit. */
   readonly bandit?: BanditState | undefined;
 }
 
-export type CanaryPhase = 'running' | 'paused' | 'promoted' | 'rolled_back';
+/**
+ * running: as the section says. paused: a canary keeps its share; it may still be rolled back. promoted: the candidate
+ * has all. rolled_back: everybody gets what `serve` names.
+ */
+export type RolloutPhase = 'running' | 'paused' | 'promoted' | 'rolled_back';
 
 export interface CanaryState {
-  readonly phase: CanaryPhase;
   /** Position in the steps. */
   readonly step: number;
   /** When this step began, or was resumed. */

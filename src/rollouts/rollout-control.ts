@@ -1,0 +1,247 @@
+/**
+ * The rollouts of a project in one process: what is in effect, and how it is changed. Changes are checked as the project
+ * file is, kept by the store with the version that they were made for, and noted in the audit log.
+ *
+ * The project file is the start. A section of it that has changed since is adopted only while nobody has changed the
+ * rollout at run time: what was done by hand or by the judge is never undone by a restart.
+ */
+import type { Clock } from '../clock.ts';
+import { MillraceError } from '../errors.ts';
+import type { ErrorDetail } from '../errors.ts';
+import { shortName } from '../project/problem-list.ts';
+import type { Endpoint, Project } from '../project/project.ts';
+import { overlaps } from '../project/rollout-overlaps.ts';
+import type { Rollout } from '../project/rollout.ts';
+import { suggestName } from '../project/suggestion.ts';
+import type { Log } from '../telemetry/log.ts';
+import { decodeRollout, invalidRollout } from './decode-rollout.ts';
+import { begin, nextStep, pause, promote, resume, rollBack, share } from './rollout-changes.ts';
+import type { Known } from './rollout-changes.ts';
+import type { AuditEntry, RolloutAction, RolloutRecord } from './rollout-record.ts';
+import type { RolloutStore } from './rollout-store.ts';
+
+export interface RolloutInEffect extends Known {
+  /** Why the record could not be used, and the project file is; undefined = it is used. */
+  readonly problem: string | undefined;
+  /** Whether the project file says something else than what is in effect. */
+  readonly differsFromFile: boolean;
+}
+
+/** Who changes something, and why. */
+export interface ChangeNote {
+  readonly by: string;
+  readonly reason: string;
+  /** What was judged, with its numbers. */
+  readonly verdict?: unknown;
+  /** The version that the change was made for; undefined = whatever is in effect. */
+  readonly version?: number | undefined;
+}
+
+export type SimpleAction = 'promote' | 'step' | 'rollback' | 'pause' | 'resume';
+export const simpleActions: readonly SimpleAction[] = ['promote', 'step', 'rollback', 'pause', 'resume'];
+
+export interface RolloutControl {
+  readonly store: RolloutStore;
+  /** From memory. A rollout that was changed by another process is decoded once. */
+  inEffect(endpoint: string): RolloutInEffect;
+  /** @throws MillraceError INVALID_ROLLOUT, ROLLOUT_CONFLICT, STORE_FAILED */
+  put(endpoint: string, section: unknown, note: ChangeNote): Promise<RolloutRecord>;
+  /** @throws MillraceError NO_CANARY, ROLLOUT_CONFLICT, STORE_FAILED */
+  act(endpoint: string, action: SimpleAction, note: ChangeNote): Promise<RolloutRecord>;
+  /**
+   * New shares of a bandit.
+   * @throws MillraceError ROLLOUT_CONFLICT, STORE_FAILED
+   */
+  share(endpoint: string, shares: Readonly<Record<string, number>>, note: ChangeNote): Promise<RolloutRecord>;
+}
+
+export interface RolloutControlParts {
+  readonly project: Project;
+  readonly store: RolloutStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What else can be wrong with a rollout: its condition, for whoever can compile one. */
+  readonly check: (endpoint: Endpoint, rollout: Rollout) => readonly ErrorDetail[];
+}
+
+const ATTEMPTS_MAX = 20;
+const changes = { promote, step: nextStep, rollback: rollBack, pause, resume };
+
+/**
+ * Adopts what the project file says, where nothing else was said since.
+ * @throws MillraceError STORE_FAILED
+ */
+export async function openRolloutControl(parts: RolloutControlParts): Promise<RolloutControl> {
+  const control = new StoredControl(parts);
+  for (const endpoint of parts.project.endpoints.values()) await control.adopt(endpoint);
+  return control;
+}
+
+class StoredControl implements RolloutControl {
+  readonly store: RolloutStore;
+  private readonly parts: RolloutControlParts;
+  private readonly decoded = new Map<string, RolloutInEffect>();
+
+  constructor(parts: RolloutControlParts) {
+    this.parts = parts;
+    this.store = parts.store;
+  }
+
+  /** At the start of a process. */
+  async adopt(endpoint: Endpoint): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const record = this.store.get(endpoint.name);
+      const entry = this.adoption(endpoint, record);
+      if (entry === undefined || (await this.store.change(record?.version ?? 0, entry))) return;
+    }
+    throw this.conflict(endpoint.name);
+  }
+
+  inEffect(name: string): RolloutInEffect {
+    const endpoint = this.endpoint(name);
+    const record = this.store.get(name);
+    const known = this.decoded.get(name);
+    if (known !== undefined && (record === undefined || known.record.version === record.version))
+      return known;
+    const found = this.decode(endpoint, record ?? this.startOf(endpoint, 0));
+    this.decoded.set(name, found);
+    return found;
+  }
+
+  async put(name: string, section: unknown, note: ChangeNote): Promise<RolloutRecord> {
+    const endpoint = this.endpoint(name);
+    const rollout = decodeRollout(section, endpoint, this.parts.project.eventTypes);
+    const problems = [...this.parts.check(endpoint, rollout), ...this.overlapsOf(endpoint, rollout)];
+    if (problems.length > 0) throw invalidRollout(name, problems);
+    return this.change(name, 'put', note, ({ record }) => {
+      const { fileSection, version } = record;
+      const from = { endpoint: name, origin: 'api', fileSection, version } as const;
+      return begin(JSON.stringify(section), rollout, from, this.nowMs());
+    });
+  }
+
+  async act(name: string, action: SimpleAction, note: ChangeNote): Promise<RolloutRecord> {
+    return this.change(name, action, note, (known) => ({
+      ...changes[action](known, this.nowMs()),
+      origin: 'api',
+    }));
+  }
+
+  async share(
+    name: string,
+    shares: Readonly<Record<string, number>>,
+    note: ChangeNote,
+  ): Promise<RolloutRecord> {
+    return this.change(name, 'shares', note, (known) => share(known, shares, this.nowMs()));
+  }
+
+  /** Tries again when somebody else was faster, unless the change was made for a certain version. */
+  private async change(
+    name: string,
+    action: RolloutAction,
+    note: ChangeNote,
+    make: (known: Known) => RolloutRecord,
+  ): Promise<RolloutRecord> {
+    const { by, reason, verdict } = note;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const known = this.inEffect(name);
+      const { version } = known.record;
+      if (note.version !== undefined && note.version !== version) throw this.conflict(name);
+      const after = make(known);
+      const entry: AuditEntry = {
+        endpoint: name,
+        version: after.version,
+        atMs: after.changedMs,
+        by,
+        action,
+        reason,
+        verdict,
+        after,
+      };
+      if (await this.store.change(version, entry)) {
+        this.parts.log.info(
+          { endpoint: name, version: after.version, action, by, reason },
+          'rollout changed',
+        );
+        return after;
+      }
+    }
+    throw this.conflict(name);
+  }
+
+  private nowMs(): number {
+    return this.parts.clock.nowMs();
+  }
+
+  private endpoint(name: string): Endpoint {
+    const { endpoints } = this.parts.project;
+    const endpoint = endpoints.get(name);
+    if (endpoint !== undefined) return endpoint;
+    const hint = suggestName(name, endpoints.keys(), 'endpoints');
+    throw new MillraceError('UNKNOWN_ENDPOINT', `There is no endpoint "${shortName(name)}"; ${hint}`);
+  }
+
+  private conflict(name: string): MillraceError {
+    const version = this.store.get(name)?.version ?? 0;
+    const sentence = `The rollout of "${name}" has version ${version} by now: read it again, and decide anew.`;
+    return new MillraceError('ROLLOUT_CONFLICT', sentence);
+  }
+
+  private startOf({ name, rollout, rolloutText }: Endpoint, version: number): RolloutRecord {
+    const from = { endpoint: name, origin: 'file', fileSection: rolloutText, version } as const;
+    return begin(rolloutText, rollout, from, this.nowMs());
+  }
+
+  /** What a start of the process changes; undefined = nothing. */
+  private adoption(endpoint: Endpoint, record: RolloutRecord | undefined): AuditEntry | undefined {
+    const { name, rolloutText } = endpoint;
+    if (record?.fileSection === rolloutText) return undefined;
+    if (record !== undefined && record.origin !== 'file') {
+      const sentence =
+        'the project file says something else than what was set at run time, which stays; `millrace rollout set` changes it';
+      this.parts.log.warn({ endpoint: name, version: record.version }, sentence);
+      return undefined;
+    }
+    const after = this.startOf(endpoint, record?.version ?? 0);
+    const reason = record === undefined ? 'first start' : 'the project file has changed';
+    const action = record === undefined ? 'start' : 'file';
+    return {
+      endpoint: name,
+      version: after.version,
+      atMs: after.changedMs,
+      by: 'project file',
+      action,
+      reason,
+      after,
+    };
+  }
+
+  private decode(endpoint: Endpoint, record: RolloutRecord): RolloutInEffect {
+    const differsFromFile = record.section !== endpoint.rolloutText;
+    try {
+      const section = JSON.parse(record.section) as unknown;
+      const rollout = decodeRollout(section, endpoint, this.parts.project.eventTypes);
+      const [problem] = this.parts.check(endpoint, rollout);
+      if (problem !== undefined) throw invalidRollout(endpoint.name, [problem]);
+      return { record, rollout, problem: undefined, differsFromFile };
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      const context = { endpoint: endpoint.name, version: record.version, problem: error.message };
+      this.parts.log.error(
+        context,
+        'the stored rollout does not fit the project file, which is followed instead',
+      );
+      const start = { ...this.startOf(endpoint, 0), version: record.version };
+      return { record: start, rollout: endpoint.rollout, problem: error.message, differsFromFile };
+    }
+  }
+
+  private overlapsOf(endpoint: Endpoint, rollout: Rollout): ErrorDetail[] {
+    const others = [...this.parts.project.endpoints.values()]
+      .filter(({ name }) => name !== endpoint.name)
+      .map(({ name, unit }) => ({ endpoint: name, unit, rollout: this.inEffect(name).rollout }));
+    return overlaps([...others, { endpoint: endpoint.name, unit: endpoint.unit, rollout }])
+      .filter(({ endpoints }) => endpoints.includes(endpoint.name))
+      .flatMap(({ kind, path, message }) => (kind === 'mistake' ? [{ path, message }] : []));
+  }
+}
