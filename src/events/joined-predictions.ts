@@ -9,12 +9,7 @@ import type { AssignmentHow } from '../project/rollout.ts';
 import type { AcceptedEvent } from './event.ts';
 import type { EventLog, LogRecord } from './event-log.ts';
 import { exposureType, feedbackType, predictionType } from './prediction-events.ts';
-import type {
-  BlockShape,
-  LoggedAssignment,
-  LoggedValue,
-  RecordParts,
-} from './prediction-events.ts';
+import type { BlockShape, LoggedAssignment, LoggedValue, RecordParts } from './prediction-events.ts';
 
 /** What came of a request, or of one of its rows. */
 export interface Feedback {
@@ -182,7 +177,10 @@ function* joinRecord(
   partition: number,
   feedbackOf: Map<string, Feedback[]>,
 ): Generator<JoinedRecord> {
-  if (event?.type.name === exposureType.name) return yield exposureFrom(event);
+  if (event?.type.name === exposureType.name) {
+    yield exposureFrom(event);
+    return;
+  }
   if (event?.type.name !== predictionType.name) {
     yield { kind: 'unreadable', partition, offset, problem: problem ?? 'it is no event of this log' };
     return;

@@ -37,6 +37,10 @@ const PERCENT = 100;
 /** Thirds cannot be written down: 33.3, 33.3, 33.4 can, and so can 33.33 three times. */
 const SUM_TOLERANCE_PERCENT = 0.1;
 
+function shareOf(percent: number): number {
+  return percent / PERCENT;
+}
+
 /** @returns undefined where a mistake leaves nothing that could be served */
 export function buildRollout(
   spec: RolloutSpec,
@@ -101,7 +105,6 @@ function buildExperiment(building: Building, spec: ExperimentSpec): Experiment {
   const name = spec.name ?? scope.endpoint;
   for (const variant of Object.keys(spec.weights))
     checkVariant(building, ['experiment', 'weights', variant], variant);
-  const shareOf = (range: number): number => range / PERCENT;
   return {
     kind: 'experiment',
     name,

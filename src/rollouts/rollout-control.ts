@@ -41,7 +41,8 @@ export type SimpleAction = 'promote' | 'step' | 'rollback' | 'pause' | 'resume';
 export const simpleActions: readonly SimpleAction[] = ['promote', 'step', 'rollback', 'pause', 'resume'];
 
 export interface RolloutControl {
-  readonly store: RolloutStore;
+  /** Undefined = no endpoint has a second variant. */
+  readonly store: RolloutStore | undefined;
   /** From memory. A rollout that was changed by another process is decoded once. */
   inEffect(endpoint: string): RolloutInEffect;
   /** @throws MillraceError INVALID_ROLLOUT, ROLLOUT_CONFLICT, STORE_FAILED */
@@ -57,7 +58,7 @@ export interface RolloutControl {
 
 export interface RolloutControlParts {
   readonly project: Project;
-  readonly store: RolloutStore;
+  readonly store: RolloutStore | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** What else can be wrong with a rollout: its condition, for whoever can compile one. */
@@ -78,7 +79,7 @@ export async function openRolloutControl(parts: RolloutControlParts): Promise<Ro
 }
 
 class StoredControl implements RolloutControl {
-  readonly store: RolloutStore;
+  readonly store: RolloutStore | undefined;
   private readonly parts: RolloutControlParts;
   private readonly decoded = new Map<string, RolloutInEffect>();
 
@@ -89,6 +90,7 @@ class StoredControl implements RolloutControl {
 
   /** At the start of a process. */
   async adopt(endpoint: Endpoint): Promise<void> {
+    if (this.store === undefined) return;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const record = this.store.get(endpoint.name);
       const entry = this.adoption(endpoint, record);
@@ -99,7 +101,7 @@ class StoredControl implements RolloutControl {
 
   inEffect(name: string): RolloutInEffect {
     const endpoint = this.endpoint(name);
-    const record = this.store.get(name);
+    const record = this.store?.get(name);
     const known = this.decoded.get(name);
     if (known !== undefined && (record === undefined || known.record.version === record.version))
       return known;
@@ -143,6 +145,7 @@ class StoredControl implements RolloutControl {
     make: (known: Known) => RolloutRecord,
   ): Promise<RolloutRecord> {
     const { by, reason, verdict } = note;
+    if (this.store === undefined) throw onlyVariant(name);
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const known = this.inEffect(name);
       const { version } = known.record;
@@ -182,7 +185,7 @@ class StoredControl implements RolloutControl {
   }
 
   private conflict(name: string): MillraceError {
-    const version = this.store.get(name)?.version ?? 0;
+    const version = this.store?.get(name)?.version ?? 0;
     const sentence = `The rollout of "${name}" has version ${version} by now: read it again, and decide anew.`;
     return new MillraceError('ROLLOUT_CONFLICT', sentence);
   }
@@ -244,4 +247,9 @@ class StoredControl implements RolloutControl {
       .filter(({ endpoints }) => endpoints.includes(endpoint.name))
       .flatMap(({ kind, path, message }) => (kind === 'mistake' ? [{ path, message }] : []));
   }
+}
+
+function onlyVariant(endpoint: string): MillraceError {
+  const sentence = `The endpoint "${endpoint}" has one variant, and no endpoint of the project has more: name others in the project file.`;
+  return new MillraceError('NO_CANARY', sentence);
 }

@@ -6,6 +6,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { Answer } from '../serving/answer.ts';
+import type { Caller } from '../serving/caller.ts';
 import { jsonText } from '../project/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
@@ -26,6 +27,7 @@ const statusLines = new Map<number, string>(
     404: 'Not Found',
     405: 'Method Not Allowed',
     408: 'Request Timeout',
+    409: 'Conflict',
     413: 'Content Too Large',
     415: 'Unsupported Media Type',
     422: 'Unprocessable Content',
@@ -56,6 +58,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   queue: DeadlineQueue | undefined = undefined;
 
   readonly requestId: string;
+  caller: Caller | undefined = undefined;
+  onExpired: (() => void) | undefined = undefined;
   /** Answered, or given up by the caller. */
   isDone = false;
   private readonly res: HttpResponse;
@@ -108,6 +112,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   /** The deadline has passed: of the body, or of the answer. */
   expire(): void {
     const { bodyTimeoutMs, timeoutMs } = this.state.limits;
+    if (!this.isDone) this.onExpired?.();
     this.fail(
       this.bodyComplete
         ? deadlineExceeded(timeoutMs)

@@ -7,6 +7,7 @@ import { shortName } from '../project/problem-list.ts';
 import { suggestName } from '../project/suggestion.ts';
 import type { ServedEndpoint, Serving } from '../serving/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { CallerReader } from './caller-headers.ts';
 import type { Exchange, RouteHandler } from './exchange.ts';
 import type { ServerState } from './server-state.ts';
 import { parseStrictJson } from '../project/strict-json.ts';
@@ -24,6 +25,7 @@ export interface RouteContext {
   readonly state: ServerState;
   readonly metrics: Metrics;
   readonly endpointNames: readonly string[];
+  readonly readCaller: CallerReader;
   serving: Serving | undefined;
   /** Undefined also where the project has no events. */
   intake: EventIntake | undefined;

@@ -21,6 +21,7 @@ import type { EventStores, EventStreaming } from '../streaming/event-streaming.t
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { createCallerReader } from './caller-headers.ts';
 import type { RouteContext } from './routes.ts';
 import { ServerState } from './server-state.ts';
 import { freePort, openTransport } from './transport.ts';
@@ -43,6 +44,8 @@ export interface ServerOptions {
    * is ready, because the system gives it a part of the connections from that moment on.
    */
   readonly sharing?: PortSharing;
+  /** Who sends it in `x-millrace-force-key` may choose a variant with `x-millrace-variant`; default: nobody may. */
+  readonly forceKey?: string | undefined;
   /** Default: metrics of this server and process. */
   readonly metrics?: Metrics;
 }
@@ -89,6 +92,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     state,
     metrics,
     endpointNames: [...project.endpoints.keys()],
+    readCaller: createCallerReader(options.forceKey),
     serving: undefined,
     intake: undefined,
     feedback: undefined,

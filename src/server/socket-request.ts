@@ -1,6 +1,7 @@
 /** One request that came over a WebSocket. It is answered exactly once, unless the socket closes before. */
 import type { MillraceError } from '../errors.ts';
 import type { Answer } from '../serving/answer.ts';
+import type { Caller } from '../serving/caller.ts';
 import { jsonText } from '../project/json-text.ts';
 import type { JsonObject } from '../project/json-text.ts';
 import type { MessagePackWriter } from '../serving/message-pack-writer.ts';
@@ -32,6 +33,8 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   queue: DeadlineQueue | undefined = undefined;
 
   readonly requestId: string;
+  readonly caller: Caller | undefined;
+  onExpired: (() => void) | undefined = undefined;
   isDone = false;
   /** Its place among the requests of its socket. */
   at = 0;
@@ -40,11 +43,12 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   private readonly isBinary: boolean;
   private readonly metrics: RouteMetrics;
 
-  constructor(socket: Socket, id: MessageId, isBinary: boolean, metrics: RouteMetrics) {
+  constructor(socket: Socket, id: MessageId, isBinary: boolean, metrics: RouteMetrics, caller?: Caller) {
     this.socket = socket;
     this.id = id;
     this.isBinary = isBinary;
     this.metrics = metrics;
+    this.caller = caller;
     const { state } = socket.parts;
     this.requestId = state.nextRequestId();
     state.open++;
@@ -81,6 +85,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   }
 
   expire(): void {
+    if (!this.isDone) this.onExpired?.();
     this.fail(deadlineExceeded(this.socket.parts.state.limits.timeoutMs));
   }
 

@@ -4,6 +4,7 @@
  */
 import type { WebSocket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
+import type { Caller } from '../serving/caller.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { PredictRequest } from '../serving/predict-request.ts';
 import type { ServedEndpoint } from '../serving/serving.ts';
@@ -55,6 +56,8 @@ const SENT = 1;
 
 export class Socket {
   readonly parts: SocketParts;
+  /** By endpoint, what the headers said with which the socket was opened. */
+  private readonly callers: ReadonlyMap<string, Caller>;
   /** Those that are not answered yet. */
   private readonly requests: SocketRequest[] = [];
   private readonly ws: WebSocket<unknown>;
@@ -64,8 +67,9 @@ export class Socket {
   private isOpen = true;
   private isTooSlow = false;
 
-  constructor(ws: WebSocket<unknown>, parts: SocketParts) {
+  constructor(ws: WebSocket<unknown>, parts: SocketParts, callers: ReadonlyMap<string, Caller>) {
     this.ws = ws;
+    this.callers = callers;
     this.parts = parts;
   }
 
@@ -171,7 +175,7 @@ export class Socket {
   private startPrediction(id: MessageId, isBinary: boolean, { endpoint, body }: AskedPrediction): void {
     const metrics = this.metricsOf(endpoint);
     if (this.isRefused(id, isBinary, metrics)) return;
-    const request = this.open(id, isBinary, metrics);
+    const request = this.open(id, isBinary, metrics, endpoint);
     try {
       const served = endpointNamed(this.parts.context, endpoint);
       served.predict(served.decode(body), request);
@@ -202,7 +206,7 @@ export class Socket {
     if (this.isRefused(id, true, metrics)) return true;
     const decoded = endpoint.readPacked(usual.rest);
     if (decoded === undefined) return false;
-    this.predict(this.open(id, true, metrics), endpoint, decoded);
+    this.predict(this.open(id, true, metrics, endpointName), endpoint, decoded);
     return true;
   }
 
@@ -215,7 +219,7 @@ export class Socket {
     if (this.isRefused(id, false, metrics)) return true;
     const decoded = readTextRest(usual);
     if (decoded === undefined) return false;
-    this.predict(this.open(id, false, metrics), endpoint, decoded);
+    this.predict(this.open(id, false, metrics, endpointName), endpoint, decoded);
     return true;
   }
 
@@ -227,8 +231,8 @@ export class Socket {
     }
   }
 
-  private open(id: MessageId, isBinary: boolean, metrics: RouteMetrics): SocketRequest {
-    return new SocketRequest(this, id, isBinary, metrics);
+  private open(id: MessageId, isBinary: boolean, metrics: RouteMetrics, endpoint = ''): SocketRequest {
+    return new SocketRequest(this, id, isBinary, metrics, this.callers.get(endpoint));
   }
 
   /** Whether there is no room for another prediction; if so, the caller has been told. */

@@ -15,6 +15,7 @@ import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { plainRoutes, predictHandler, predictRoute } from './routes.ts';
 import type { Route, RouteContext } from './routes.ts';
+import { rolloutRoutes } from './rollout-routes.ts';
 import { bindWebSockets, webSocketRoute } from './web-sockets.ts';
 
 /** The declared types lack this form of `listen`, its flags, and `filter`. */
@@ -71,6 +72,7 @@ export async function openTransport(address: Address, context: RouteContext): Pr
   bindPlainCall(app, context);
   for (const route of plainRoutes(context)) bindRoute(app, context, route, route.handle);
   for (const route of intakeRoutes) bindIntake(app, context, route);
+  bindRollouts(app, context);
   bindUnknown(app, context);
   const socket = await listen(app, host, port, sharing === 'alone' ? exclusivePort : sharedPort);
   let isListening = true;
@@ -143,18 +145,71 @@ async function quietTurn(acceptedCount: () => number): Promise<void> {
 function bindPredict(app: TemplatedApp, context: RouteContext): void {
   const bind = (path: string, metrics: RouteMetrics, handlerOf: (req: HttpRequest) => RouteHandler): void => {
     app.post(path, (res, req) => {
-      receiveJson(req, new Exchange(res, context.state, metrics, false), handlerOf(req));
+      const exchange = new Exchange(res, context.state, metrics, false);
+      receiveJson(req, exchange, handlerOf(req));
     });
   };
   for (const name of context.endpointNames) {
     const handler = predictHandler(context, name);
     const metrics = createRouteMetrics(context.metrics, predictRoute.name, name);
-    bind(predictRoute.path.replace(':endpoint', name), metrics, () => handler);
+    app.post(predictRoute.path.replace(':endpoint', name), (res, req) => {
+      const exchange = new Exchange(res, context.state, metrics, false);
+      receiveJson(req, exchange, refuseCaller(context, name, req, exchange) ?? handler);
+    });
   }
   // Names that are not in the project share one child of the metrics: a caller must not be able to make more.
   const unknownMetrics = createRouteMetrics(context.metrics, predictRoute.name, '');
   bind(predictRoute.path, unknownMetrics, (req) => predictHandler(context, req.getParameter(0)));
-  bindOtherMethods(app, context, predictRoute, unknownMetrics);
+  bindOtherMethods(app, context, predictRoute.path, ['POST'], unknownMetrics);
+}
+
+/** Notes what the endpoint wants to know of the caller; if that may not ask for what it asks for, says so. */
+function refuseCaller(
+  context: RouteContext,
+  endpoint: string,
+  req: HttpRequest,
+  exchange: Exchange,
+): RouteHandler | undefined {
+  const needs = context.serving?.endpoints.get(endpoint)?.callerNeeds;
+  if (needs === undefined) return undefined;
+  try {
+    exchange.caller = context.readCaller(req, endpoint, needs);
+    return undefined;
+  } catch (error) {
+    return () => exchange.fail(error);
+  }
+}
+
+/** Routes that share a path are bound one after the other; what is left of the path is for other methods. */
+function bindRollouts(app: TemplatedApp, context: RouteContext): void {
+  const routes = rolloutRoutes(context);
+  const metricsOf = new Map(
+    routes.map(({ name }) => [name, createRouteMetrics(context.metrics, name, '')] as const),
+  );
+  for (const { method, path, name, handle } of routes) {
+    const metrics = metricsOf.get(name) as RouteMetrics;
+    app[method](path, (res, req) => {
+      const exchange = new Exchange(res, context.state, metrics, false);
+      const call = { endpoint: decodePart(req.getParameter(0)), query: req.getQuery() };
+      const handler: RouteHandler = async (_exchange, body) => handle(exchange, body, call);
+      if (method === 'get') exchange.handle(handler);
+      else receiveJson(req, exchange, handler);
+    });
+  }
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const own = routes.filter((route) => route.path === path);
+    const methods = own.map(({ method }) => method.toUpperCase());
+    bindOtherMethods(app, context, path, methods, metricsOf.get(own[0]?.name ?? '') as RouteMetrics);
+  }
+}
+
+/** A part of a path that is no valid encoding names nothing that exists. */
+function decodePart(part: string | undefined): string {
+  try {
+    return decodeURIComponent(part ?? '');
+  } catch {
+    return part ?? '';
+  }
 }
 
 function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, handler: RouteHandler): void {
@@ -167,7 +222,7 @@ function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, handl
     app.get(route.path, (res) => new Exchange(res, context.state, metrics, false).handle(handler));
     app.head(route.path, (res) => new Exchange(res, context.state, metrics, true).handle(handler));
   }
-  bindOtherMethods(app, context, route, metrics);
+  bindOtherMethods(app, context, route.path, [route.method.toUpperCase()], metrics);
 }
 
 /** Its body may be of other types, and compressed. */
@@ -182,20 +237,22 @@ function bindIntake(app: TemplatedApp, context: RouteContext, route: IntakeRoute
     const handler = eventsHandler(call, headers, context.state.limits.bodyBytesMax);
     new Exchange(res, context.state, metrics, false).receive(handler, req.getHeader('content-length'));
   });
-  bindOtherMethods(app, context, route, metrics);
+  bindOtherMethods(app, context, route.path, [route.method.toUpperCase()], metrics);
 }
 
 /** A path that exists, called with a method that it does not have. */
 function bindOtherMethods(
   app: TemplatedApp,
   context: RouteContext,
-  route: Route,
+  path: string,
+  methods: readonly string[],
   metrics: RouteMetrics,
 ): void {
-  const allow = route.method.toUpperCase();
-  app.any(route.path, (res, req) => {
+  const allow = methods.join(', ');
+  app.any(path, (res, req) => {
     const method = req.getMethod().toUpperCase();
-    const error = new MillraceError('METHOD_NOT_ALLOWED', `${method} is not allowed here; use ${allow}.`);
+    const sentence = `${method} is not allowed here; use ${methods.join(' or ')}.`;
+    const error = new MillraceError('METHOD_NOT_ALLOWED', sentence);
     refuse(res, req, context, metrics, error, allow);
   });
 }

@@ -1,6 +1,7 @@
 /** `/v1/ws` bound to uWebSockets.js: who may open a socket, and what happens on it. */
 import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_socket_context_t } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
+import type { Caller } from '../serving/caller.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import { shortName } from '../project/problem-list.ts';
 import type { Counter } from '../telemetry/metrics.ts';
@@ -28,6 +29,7 @@ export interface WebSockets {
 /** What uWebSockets.js keeps with a socket. */
 interface UserData {
   socket: Socket | undefined;
+  readonly callers: ReadonlyMap<string, Caller>;
 }
 
 export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSockets {
@@ -62,15 +64,17 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     maxBackpressure: 0,
     upgrade: (res, req, socketContext) => {
       const refusal = refusalOf(req, context, sockets.size);
-      if (refusal === undefined) return upgrade(res, req, socketContext);
+      const callers = refusal === undefined ? callersOf(req, context) : refusal;
+      if (!(callers instanceof MillraceError)) return upgrade(res, req, socketContext, callers);
       const exchange = new Exchange(res, state, parts.metrics.get('') as RouteMetrics, false);
-      exchange.handle(() => exchange.fail(refusal));
+      exchange.handle(() => exchange.fail(callers));
     },
     open(ws) {
       // uWebSockets.js does not tell that an HTTP connection has become another one.
       state.disconnectOne();
-      const socket = new Socket(ws, parts);
-      ws.getUserData().socket = socket;
+      const userData = ws.getUserData();
+      const socket = new Socket(ws, parts, userData.callers);
+      userData.socket = socket;
       sockets.add(socket);
     },
     message(ws, message, isBinary) {
@@ -107,8 +111,25 @@ function textReader(context: RouteContext): SocketParts['readText'] {
   return (body) => (reader ??= new TextEnvelopeReader(servingOf(context).endpoints)).read(body);
 }
 
-function upgrade(res: HttpResponse, req: HttpRequest, socketContext: us_socket_context_t): void {
-  const userData: UserData = { socket: undefined };
+/** Headers come once, with the opening of the socket, and hold for all that is asked on it. */
+function callersOf(req: HttpRequest, context: RouteContext): ReadonlyMap<string, Caller> | MillraceError {
+  const callers = new Map<string, Caller>();
+  try {
+    for (const [name, { callerNeeds }] of servingOf(context).endpoints)
+      if (callerNeeds !== undefined) callers.set(name, context.readCaller(req, name, callerNeeds));
+    return callers;
+  } catch (error) {
+    return error as MillraceError;
+  }
+}
+
+function upgrade(
+  res: HttpResponse,
+  req: HttpRequest,
+  socketContext: us_socket_context_t,
+  callers: UserData['callers'],
+): void {
+  const userData: UserData = { socket: undefined, callers };
   const [key, extensions] = [req.getHeader('sec-websocket-key'), req.getHeader('sec-websocket-extensions')];
   // No subprotocol is offered, so none is chosen.
   res.upgrade(userData, key, '', extensions, socketContext);

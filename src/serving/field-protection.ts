@@ -49,6 +49,12 @@ export function loggedValue(value: Value): LoggedValue {
   return value.map((element) => (typeof element === 'bigint' ? String(element) : element));
 }
 
+/** Of a unit: a field that is hashed or left out, and what names a session, is hashed. */
+export function createUnitProtection({ unit, log }: Endpoint, hashKey: Buffer): (unit: string) => string {
+  const isKept = unit?.kind === 'field' && !log.hash.includes(unit.name) && !log.leaveOut.includes(unit.name);
+  return isKept ? (text) => text : (text) => hashOf(text, hashKey);
+}
+
 function hashOf(value: LoggedValue, key: Buffer): string {
   return createHmac('sha256', key).update(String(value)).digest('base64url').slice(0, HASH_CHARS);
 }

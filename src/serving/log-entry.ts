@@ -1,7 +1,7 @@
 /** One answered prediction as a line of the prediction log: `RecordParts` of events/prediction-events.ts as JSON. */
 import { ageMs } from '../features/feature-status.ts';
 import type { Row } from '../features/online-store.ts';
-import type { BlockShape, LoggedValue } from '../events/prediction-events.ts';
+import type { BlockShape, LoggedAssignment, LoggedValue } from '../events/prediction-events.ts';
 import type { OutputData } from '../inference/batcher.ts';
 import type { Endpoint, Variant } from '../project/project.ts';
 import type { Value } from '../project/value.ts';
@@ -15,6 +15,10 @@ export interface ServedPrediction {
   /** Undefined = the time of the prediction. */
   readonly asOfMs: number | undefined;
   readonly latencyMs: number;
+  /** How likely it was that this variant answers. */
+  readonly propensity: number;
+  /** Undefined = nothing else could answer. */
+  readonly assignment: LoggedAssignment | undefined;
   readonly rows: readonly (readonly Value[])[];
   /** By row and read; undefined = the features are not logged. */
   readonly entityRows: readonly (readonly Row[])[] | undefined;
@@ -34,9 +38,6 @@ export interface LogEntryWriter {
   /** How many values the line has, about. */
   valueCount(served: ServedPrediction): number;
 }
-
-/** While there is one variant, it is certain that it answers. */
-const PROPENSITY = 1;
 
 export function createLogEntryWriter(
   endpoint: Endpoint,
@@ -62,11 +63,12 @@ export function createLogEntryWriter(
   return {
     head: [endpoint.name, variant.name, model, version, JSON.stringify(shape)],
     line(served) {
-      const { requestId, timeMs, asOfMs, latencyMs, rows, entityRows, parts } = served;
+      const { requestId, timeMs, asOfMs, latencyMs, propensity, rows, entityRows, parts } = served;
       const latency = Math.round(latencyMs * 1000) / 1000;
       const kept = JSON.stringify(protection.keep(rows));
       const features = entityRows?.map((row) => featuresOf(row, reads, asOfMs ?? timeMs)) ?? null;
-      return `["${requestId}",${timeMs},${asOfMs ?? null},${latency},${PROPENSITY},${kept},[${outputTexts(parts, answer)}],${JSON.stringify(features)}]`;
+      const assignment = served.assignment === undefined ? '' : `,${JSON.stringify(served.assignment)}`;
+      return `["${requestId}",${timeMs},${asOfMs ?? null},${latency},${propensity},${kept},[${outputTexts(parts, answer)}],${JSON.stringify(features)}${assignment}]`;
     },
     valueCount: ({ rows, entityRows }) =>
       rows.length * (fieldCount + (entityRows === undefined ? 0 : featureCount)),

@@ -32,9 +32,9 @@ export interface PredictionLogSources {
 const TRIM_MS = 60_000;
 const HASH_KEY_BYTES = 32;
 
-/** Whether any endpoint is logged. */
+/** Whether any endpoint is logged, or may get an experiment, whose exposures are. */
 export function logsPredictions({ endpoints }: Project): boolean {
-  return [...endpoints.values()].some(({ log }) => log.sample > 0);
+  return [...endpoints.values()].some(({ log, variants }) => log.sample > 0 || variants.length > 1);
 }
 
 /** @throws MillraceError INVALID_PROJECT if it was made with another number of partitions; STORE_FAILED */

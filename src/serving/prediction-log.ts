@@ -16,6 +16,9 @@ import { predictionType, requestPartition } from '../events/prediction-events.ts
 import type { Endpoint, Variant } from '../project/project.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Counter, Metrics } from '../telemetry/metrics.ts';
+import { createExposureQueue } from './exposure-queue.ts';
+import type { GivenExposure } from './exposure-queue.ts';
+import { createUnitProtection } from './field-protection.ts';
 import { createLogEntryWriter } from './log-entry.ts';
 import type { LogEntryWriter, LoggedPlan, ServedPrediction } from './log-entry.ts';
 import { fractionOf } from '../events/partition.ts';
@@ -30,9 +33,18 @@ export interface PlanLog {
   take(served: ServedPrediction): void;
 }
 
+export interface UnitLog {
+  /** The unit as it may stand in the log: hashed, if it is the session's, or a field that is protected. */
+  protect(unit: string): string;
+  /** To be called when the variant is chosen, before it has answered: one that fails is seen as well. */
+  expose(exposure: GivenExposure): void;
+}
+
 export interface PredictionLog {
   /** Undefined = nothing of this endpoint is logged. */
   forPlan(endpoint: Endpoint, variant: Variant, plan: LoggedPlan): PlanLog | undefined;
+  /** Of one endpoint. */
+  forUnits(endpoint: Endpoint): UnitLog;
   /** Appends what waits, and resolves when it is durable. */
   close(): Promise<void>;
 }
@@ -102,6 +114,7 @@ interface Block {
 
 export function createPredictionLog(parts: PredictionLogParts): PredictionLog {
   const queue = new PredictionQueue(parts);
+  const exposures = createExposureQueue(parts);
   return {
     forPlan(endpoint, variant, plan) {
       const { name, log } = endpoint;
@@ -116,11 +129,19 @@ export function createPredictionLog(parts: PredictionLogParts): PredictionLog {
         take: (served) => queue.take(source, served),
       };
     },
-    close: async () => queue.close(),
+    forUnits: (endpoint) => ({
+      protect: createUnitProtection(endpoint, parts.hashKey),
+      expose: (exposure) => exposures.take(endpoint.name, exposure),
+    }),
+    close: async () => {
+      await exposures.close();
+      await queue.close();
+    },
   };
 }
 
 function chooseBy({ sample, featuresSample }: Endpoint['log'], requestId: string): LogChoice {
+  if (sample === 0) return 'nothing';
   if (sample < 1 && fractionOf(['sample', requestId]) >= sample) return 'nothing';
   const hasFeatures = featuresSample > 0 && fractionOf(['features', requestId]) < featuresSample;
   return hasFeatures ? 'with_features' : 'plain';

@@ -10,14 +10,21 @@ import type { Value } from '../project/value.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 import type { Answer, AnswerPart } from './answer.ts';
 import type { Plan, PlanRead } from './plan.ts';
+import type { Caller } from './caller.ts';
 import type { PredictRequest } from './predict-request.ts';
+import type { ServedPrediction } from './log-entry.ts';
 import type { LogChoice } from './prediction-log.ts';
+import type { Route } from './route.ts';
 import { createTrace } from './trace.ts';
 import type { Trace } from './trace.ts';
 
 /** Takes the one answer of a prediction. */
 export interface PredictionSink {
   readonly requestId: string;
+  /** What the caller says of itself beside the request; undefined = the endpoint does not ask for it. */
+  readonly caller?: Caller | undefined;
+  /** To be told when the caller has been answered because the time was over. */
+  onExpired?: (() => void) | undefined;
   /** Whether the caller hung up, or has been answered because the time was over. */
   readonly isDone: boolean;
   answer(answer: Answer): void;
@@ -32,6 +39,7 @@ interface Miss {
 }
 
 export class Prediction implements BatchCaller {
+  private readonly route: Route;
   private readonly plan: Plan;
   private readonly sink: PredictionSink;
   private readonly rowCount: number;
@@ -46,10 +54,14 @@ export class Prediction implements BatchCaller {
   private failed = false;
   private readonly trace: Trace | undefined;
   private readonly logChoice: LogChoice;
+  /** Whether whoever observes the variant wants its rows. */
+  private readonly isObservedWhole: boolean;
   private readonly timeMs: number;
   private readonly startedMs: number;
 
-  constructor(plan: Plan, request: PredictRequest, nowMs: number, sink: PredictionSink) {
+  constructor(route: Route, request: PredictRequest, nowMs: number, sink: PredictionSink) {
+    const { plan, observer } = route;
+    this.route = route;
     this.plan = plan;
     this.sink = sink;
     this.rowCount = request.rows.length;
@@ -61,7 +73,9 @@ export class Prediction implements BatchCaller {
     this.trace = request.trace ? createTrace(plan, this.rowCount, this.asOfMs) : undefined;
     this.logChoice = plan.log === undefined ? 'nothing' : plan.log.choose(sink.requestId);
     this.timeMs = nowMs;
-    this.startedMs = this.logChoice === 'nothing' ? 0 : performance.now();
+    this.isObservedWhole = observer?.wantsRows(sink.requestId) ?? false;
+    this.startedMs = this.logChoice === 'nothing' && observer === undefined ? 0 : performance.now();
+    if (observer !== undefined) this.sink.onExpired = () => this.observeFailure(undefined);
   }
 
   /** Starts the prediction; the sink gets its answer, now or later. */
@@ -71,7 +85,7 @@ export class Prediction implements BatchCaller {
     if (misses.length === 0) return this.submit();
     this.readMisses(misses).then(
       () => this.submit(),
-      (error: unknown) => this.sink.fail(error),
+      (error: unknown) => this.failWith(error),
     );
   }
 
@@ -97,9 +111,7 @@ export class Prediction implements BatchCaller {
   }
 
   fail(error: MillraceError): void {
-    if (this.failed) return;
-    this.failed = true;
-    this.sink.fail(error);
+    if (!this.failed) this.failWith(error);
   }
 
   /**
@@ -182,12 +194,24 @@ export class Prediction implements BatchCaller {
     try {
       this.plan.batcher.submit(this, this.rowCount);
     } catch (error) {
-      this.sink.fail(error);
+      this.failWith(error);
     }
     // What waits for its run is moved by every garbage collection: with its rows, 250 ms of requests of 1,000 rows
-    // halved the answers a second. What is logged has to stay.
+    // halved the answers a second. What is logged or compared has to stay.
+    if (this.isObservedWhole) return;
     if (this.logChoice === 'nothing') this.rows = [];
     if (this.logChoice !== 'with_features') this.entityRows = [];
+  }
+
+  private failWith(error: unknown): void {
+    this.failed = true;
+    if (!this.sink.isDone) this.observeFailure(error);
+    this.sink.fail(error);
+  }
+
+  /** @param error undefined = the time was over */
+  private observeFailure(error: unknown): void {
+    this.route.observer?.failed(error);
   }
 
   private reply(): void {
@@ -199,18 +223,24 @@ export class Prediction implements BatchCaller {
       parts: this.parts,
       trace: this.trace?.report(),
     });
-    if (isServed && this.logChoice !== 'nothing') this.logAnswer();
+    if (!isServed || (this.logChoice === 'nothing' && this.route.observer === undefined)) return;
+    const served = this.served();
+    if (this.logChoice !== 'nothing') this.plan.log?.take(served);
+    this.route.observer?.answered(served, this.entityRows);
   }
 
-  private logAnswer(): void {
-    this.plan.log?.take({
+  private served(): ServedPrediction {
+    const { propensity, assignment } = this.route;
+    return {
       requestId: this.sink.requestId,
       timeMs: this.timeMs,
       asOfMs: this.isHistorical ? this.asOfMs : undefined,
       latencyMs: performance.now() - this.startedMs,
+      propensity,
+      assignment,
       rows: this.rows,
       entityRows: this.logChoice === 'with_features' ? this.entityRows : undefined,
       parts: this.parts,
-    });
+    };
   }
 }

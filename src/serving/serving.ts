@@ -3,11 +3,16 @@ import type { Clock } from '../clock.ts';
 import type { OnlineStore, RowSource } from '../features/online-store.ts';
 import type { Endpoint, Project } from '../project/project.ts';
 import { invalidProject } from '../project/report.ts';
+import { openRolloutControl } from '../rollouts/rollout-control.ts';
+import type { RolloutControl } from '../rollouts/rollout-control.ts';
+import type { RolloutStore } from '../rollouts/rollout-store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createAdmission } from './admission.ts';
 import type { Admission } from './admission.ts';
 import { createBatchers } from './batchers.ts';
+import type { CallerNeeds } from './caller.ts';
+import { checkWhen } from './compile-when.ts';
 import { compileProject, servedVersions } from './compile-project.ts';
 import { createPlan } from './plan.ts';
 import type { Plan } from './plan.ts';
@@ -21,8 +26,13 @@ import type { PredictionLog } from './prediction-log.ts';
 import type { PredictionSink } from './prediction.ts';
 import { createRequestReader } from './request-reader.ts';
 import type { RequestReader } from './request-reader.ts';
+import type { Route } from './route.ts';
+import { createRouter } from './router.ts';
+import type { Router } from './router.ts';
 
 export interface ServedEndpoint {
+  /** What to read of the caller beside the request; undefined = nothing. */
+  readonly callerNeeds: CallerNeeds | undefined;
   /** Reads the usual JSON body at once; undefined = parse it, and let `decode` judge. */
   readonly read: RequestReader;
   /** Reads the usual MessagePack message likewise, from behind its envelope. */
@@ -34,7 +44,7 @@ export interface ServedEndpoint {
   decode(body: unknown): PredictRequest;
   /**
    * Answers a request through the sink.
-   * @throws MillraceError KEY_TOO_LONG, STORE_FAILED
+   * @throws MillraceError KEY_TOO_LONG, STORE_FAILED, UNKNOWN_VARIANT
    */
   predict(request: PredictRequest, sink: PredictionSink): void;
 }
@@ -47,6 +57,7 @@ export interface Serving {
   readonly source: RowSource;
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
+  readonly control: RolloutControl;
   /**
    * To be asked before a request is read: what would wait too long is refused while that costs little. Given, not
    * thrown: a throw costs more than all else that a refusal takes.
@@ -66,6 +77,8 @@ export interface ServingParts {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
+  /** Stays open: it is its owner's. Undefined = no endpoint has a second variant. */
+  readonly rollouts?: RolloutStore | undefined;
   /** Stays open: it is its owner's. */
   readonly predictionLog?: PredictionLog | undefined;
 }
@@ -82,31 +95,46 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
   try {
     if (mistakes.length > 0) throw invalidProject(mistakes);
     const runsMs = await placeModels(variants, { ...parts, repository });
+    const control = await openRolloutControl({ ...parts, store: parts.rollouts, check: checkWhen });
     const endpoints = new Map<string, ServedEndpoint>();
-    for (const served of variants) {
-      const batcher = batchers.for(served, runsMs.get(served.loaded.version));
-      const plan = createPlan(served.endpoint, served.variant, served.compiled, {
-        ...parts,
-        source,
-        batcher,
+    for (const endpoint of project.endpoints.values()) {
+      const plans = new Map<string, Plan>();
+      for (const served of variants.filter((each) => each.endpoint === endpoint)) {
+        const batcher = batchers.for(served, runsMs.get(served.loaded.version));
+        const plan = createPlan(endpoint, served.variant, served.compiled, { ...parts, source, batcher });
+        plans.set(served.variant.name, plan);
+      }
+      const router = createRouter(endpoint, {
+        plans,
+        control,
+        store: parts.rollouts,
+        clock,
+        random: Math.random,
+        predictionLog: parts.predictionLog,
+        observerOf: () => undefined,
       });
-      endpoints.set(served.endpoint.name, createEndpoint(served.endpoint, plan, project, clock));
+      endpoints.set(endpoint.name, createEndpoint(endpoint, router, project, clock));
     }
     const refusal = createAdmission(batchers.onLoop(), project.limits.timeoutMs);
-    return { project, store, source, clock, endpoints, refusal, close };
+    return { project, store, source, clock, endpoints, control, refusal, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-function createEndpoint(endpoint: Endpoint, plan: Plan, project: Project, clock: Clock): ServedEndpoint {
+function createEndpoint(endpoint: Endpoint, router: Router, project: Project, clock: Clock): ServedEndpoint {
   return {
     read: createRequestReader(endpoint, project.limits),
     readPacked: createPackedRequestReader(endpoint, project.limits),
     decode: (body) => decodePredictRequest(body, endpoint, project.limits),
+    callerNeeds: endpoint.variants.length > 1 ? { unit: endpoint.unit } : undefined,
     predict(request, sink) {
-      new Prediction(plan, request, clock.nowMs(), sink).start();
+      const nowMs = clock.nowMs();
+      const start = (route: Route): void => new Prediction(route, request, nowMs, sink).start();
+      const route = router.route(request, sink);
+      if (route instanceof Promise) route.then(start).catch((error: unknown) => sink.fail(error));
+      else start(route);
     },
   };
 }

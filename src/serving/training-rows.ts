@@ -19,6 +19,7 @@ import { nothingLeftOut } from './left-out.ts';
 import { createPlan } from './plan.ts';
 import type { Plan } from './plan.ts';
 import { Prediction } from './prediction.ts';
+import { plainRoute } from './route.ts';
 
 /** A cell of a table; null = missing. */
 export type Cell = Scalar | null;
@@ -109,7 +110,7 @@ export function createTrainingRows(
       new Promise((resolve, reject) => {
         onFilled = () => resolve(tensors.flatMap((data, i) => cellsOf(data, elementTypes[i] as ElementType)));
         const sink = { requestId: '', isDone: false, answer: () => {}, fail: reject };
-        new Prediction(plan, { rows: [request], asOfMs, trace: false }, asOfMs, sink).start();
+        new Prediction(plainRoute(plan), { rows: [request], asOfMs, trace: false }, asOfMs, sink).start();
       }),
   };
 }

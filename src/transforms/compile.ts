@@ -68,7 +68,15 @@ export type EventCondition = (event: readonly Value[]) => boolean;
 
 /** @param condition what `checkCondition` gave for the fields of the event */
 export function compileCondition(condition: TypedExpression): EventCondition {
-  return compileOnEvent(condition) as EventCondition;
+  return compileScalar(condition, ofEvent) as EventCondition;
+}
+
+/** Judges the values of a request row by field index. */
+export type RequestCondition = (request: readonly Value[], asOfMs: number) => boolean;
+
+/** @param condition what `checkCondition` gave for a request without entities */
+export function compileRequestCondition(condition: TypedExpression): RequestCondition {
+  return compileScalar(condition, 'ofRequest(request, asOfMs)') as RequestCondition;
 }
 
 /** A number or a bool from the values of an event by field index; null = missing. */
@@ -76,19 +84,21 @@ export type EventNumber = (event: readonly Value[]) => number | bigint | boolean
 
 /** @param expression what `checkExpression` gave for the fields of the event: a single number or bool */
 export function compileEventNumber(expression: TypedExpression): EventNumber {
-  const evaluate = compileOnEvent(expression);
+  const evaluate = compileScalar(expression, ofEvent) as EventNumber;
   return (event) => {
     const value = evaluate(event);
     return value === undefined || Number.isNaN(value) ? null : value;
   };
 }
 
-function compileOnEvent(expression: TypedExpression): EventNumber {
+const ofEvent = 'ofEvent(event)';
+
+function compileScalar(expression: TypedExpression, signature: string): unknown {
   const scope = createScope([]);
   const emitted = emitExpression(expression, scope);
-  if (emitted.kind !== 'scalar') throw new Error('an expression over events is not a vector');
+  if (emitted.kind !== 'scalar') throw new Error('an expression without a model is not a vector');
   scope.lines.push(`return ${emitted.text};`);
-  return evaluateSource(sourceText(scope, 'ofEvent(event)'), scope) as EventNumber;
+  return evaluateSource(sourceText(scope, signature), scope);
 }
 
 function evaluateSource(source: string, { functions, constants }: EmitScope): unknown {

@@ -1,0 +1,69 @@
+/** What a caller says of itself in headers: its session, its user agent, and the variant that a tester asks for. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { HttpRequest } from 'uWebSockets.js';
+import { MillraceError } from '../errors.ts';
+import type { Caller, CallerNeeds } from '../serving/caller.ts';
+
+/** `flight-delay=streaming, churn=new`: for each endpoint its own, so that a header on every request harms no other. */
+const VARIANT_HEADER = 'x-millrace-variant';
+const KEY_HEADER = 'x-millrace-force-key';
+/** A unit is a key of stores and logs. */
+const UNIT_CHARS_MAX = 512;
+
+/** @throws MillraceError FORCING_REFUSED */
+export type CallerReader = (req: HttpRequest, endpoint: string, needs: CallerNeeds) => Caller;
+
+/** @param forceKey who has it may ask for a variant; undefined = nobody may */
+export function createCallerReader(forceKey: string | undefined): CallerReader {
+  const wanted = forceKey === undefined ? undefined : digest(forceKey);
+  const isAllowed = (key: string): boolean => wanted !== undefined && timingSafeEqual(wanted, digest(key));
+  return (req, endpoint, { unit }) => {
+    const variants = req.getHeader(VARIANT_HEADER);
+    if (variants !== '' && !isAllowed(req.getHeader(KEY_HEADER))) throw refusal(forceKey);
+    return {
+      unit: unit === undefined ? undefined : unitOf(req, unit),
+      variant: variants === '' ? undefined : variantFor(endpoint, variants),
+      userAgent: req.getHeader('user-agent'),
+    };
+  };
+}
+
+function refusal(forceKey: string | undefined): MillraceError {
+  const because =
+    forceKey === undefined
+      ? 'the server has no key for it: start it with MILLRACE_FORCE_KEY'
+      : `the key in ${KEY_HEADER} is missing or wrong`;
+  return new MillraceError('FORCING_REFUSED', `${VARIANT_HEADER} may not choose a variant: ${because}.`);
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function unitOf(req: HttpRequest, unit: NonNullable<CallerNeeds['unit']>): string | undefined {
+  if (unit.kind === 'field') return undefined;
+  const value =
+    unit.kind === 'header' ? req.getHeader(unit.name) : cookieNamed(unit.name, req.getHeader('cookie'));
+  return value === '' ? undefined : value.slice(0, UNIT_CHARS_MAX);
+}
+
+/** Empty = there is none. */
+export function cookieNamed(name: string, header: string): string {
+  for (const pair of header.split(';')) {
+    const at = pair.indexOf('=');
+    if (at !== -1 && pair.slice(0, at).trim() === name)
+      return pair
+        .slice(at + 1)
+        .trim()
+        .replace(/^"(.*)"$/, '$1');
+  }
+  return '';
+}
+
+export function variantFor(endpoint: string, header: string): string | undefined {
+  for (const pair of header.split(',')) {
+    const at = pair.indexOf('=');
+    if (at !== -1 && pair.slice(0, at).trim() === endpoint) return pair.slice(at + 1).trim();
+  }
+  return undefined;
+}

@@ -1,0 +1,128 @@
+/** The calls that read and change how the traffic of an endpoint is split. */
+import { MillraceError } from '../errors.ts';
+import type { ErrorDetail } from '../errors.ts';
+import { isRecord } from '../project/json-record.ts';
+import type { JsonRecord } from '../project/json-record.ts';
+import { jsonText } from '../project/json-text.ts';
+import { createProblemList, shortName } from '../project/problem-list.ts';
+import { parseStrictJson } from '../project/strict-json.ts';
+import { simpleActions } from '../rollouts/rollout-control.ts';
+import type { ChangeNote, SimpleAction } from '../rollouts/rollout-control.ts';
+import { auditJson, rolloutStatus } from '../serving/rollout-status.ts';
+import type { Exchange } from './exchange.ts';
+import { endpointNamed, servingOf } from './routes.ts';
+import type { RouteContext } from './routes.ts';
+
+/** What a call knows beside its body. */
+export interface RolloutCall {
+  readonly endpoint: string;
+  /** As in the address, behind the question mark. */
+  readonly query: string;
+}
+
+export interface RolloutRoute {
+  readonly method: 'get' | 'put' | 'post';
+  readonly path: string;
+  readonly name: string;
+  readonly handle: (exchange: Exchange, body: Buffer, call: RolloutCall) => Promise<void>;
+}
+
+const PATH = '/v1/endpoints/:endpoint/rollout';
+const AUDIT_COUNT = 50;
+const AUDIT_COUNT_MAX = 1000;
+const NOTE_CHARS_MAX = 1000;
+const SOMEBODY = 'api';
+
+export function rolloutRoutes(context: RouteContext): readonly RolloutRoute[] {
+  return [
+    { method: 'get', path: PATH, name: 'rollout', handle: readHandler(context) },
+    { method: 'put', path: PATH, name: 'rollout', handle: putHandler(context) },
+    { method: 'get', path: `${PATH}/audit`, name: 'rollout-audit', handle: auditHandler(context) },
+    ...simpleActions.map((action): RolloutRoute => ({
+      method: 'post',
+      path: `${PATH}/${action}`,
+      name: `rollout-${action}`,
+      handle: actionHandler(context, action),
+    })),
+  ];
+}
+
+function readHandler(context: RouteContext): RolloutRoute['handle'] {
+  return async (exchange, _body, { endpoint }) => replyStatus(exchange, context, endpoint);
+}
+
+function putHandler(context: RouteContext): RolloutRoute['handle'] {
+  return async (exchange, body, { endpoint }) => {
+    endpointNamed(context, endpoint);
+    const fields = requireRecord(parseStrictJson(body));
+    const note = decodeNote(fields, ['version', 'by', 'reason', 'rollout']);
+    if (note.version === undefined) {
+      const message = 'is missing: it is the version that the change is made for, as GET tells it';
+      throw refusal([{ path: 'version', message }]);
+    }
+    if (!Object.hasOwn(fields, 'rollout'))
+      throw refusal([{ path: 'rollout', message: 'is missing: it is the section as in the project file' }]);
+    await servingOf(context).control.put(endpoint, fields['rollout'], note);
+    await replyStatus(exchange, context, endpoint);
+  };
+}
+
+function actionHandler(context: RouteContext, action: SimpleAction): RolloutRoute['handle'] {
+  return async (exchange, body, { endpoint }) => {
+    endpointNamed(context, endpoint);
+    const note = decodeNote(requireRecord(parseStrictJson(body)), ['version', 'by', 'reason']);
+    await servingOf(context).control.act(endpoint, action, note);
+    await replyStatus(exchange, context, endpoint);
+  };
+}
+
+function auditHandler(context: RouteContext): RolloutRoute['handle'] {
+  return async (exchange, _body, { endpoint, query }) => {
+    endpointNamed(context, endpoint);
+    const { control } = servingOf(context);
+    const entries = (await control.store?.audit(endpoint, auditCount(query))) ?? [];
+    exchange.reply(jsonText({ endpoint, entries: entries.map(auditJson) }));
+  };
+}
+
+async function replyStatus(exchange: Exchange, context: RouteContext, endpoint: string): Promise<void> {
+  endpointNamed(context, endpoint);
+  exchange.reply(jsonText(await rolloutStatus(servingOf(context), endpoint)));
+}
+
+function requireRecord(body: unknown): JsonRecord {
+  if (isRecord(body)) return body;
+  throw new MillraceError('INVALID_REQUEST', 'The body must be a JSON object.');
+}
+
+function decodeNote(fields: JsonRecord, known: readonly string[]): ChangeNote {
+  const problems = createProblemList();
+  for (const name of Object.keys(fields))
+    if (!known.includes(name)) problems.addUnknown(shortName(name), name, known, 'fields');
+  const version = fields['version'];
+  const isVersion = version === undefined || (Number.isSafeInteger(version) && Number(version) >= 0);
+  if (!isVersion) problems.add('version', 'must be a whole number, as GET tells it');
+  const [by, reason] = (['by', 'reason'] as const).map((name) => {
+    const text = fields[name] ?? '';
+    if (typeof text === 'string' && text.length <= NOTE_CHARS_MAX) return text;
+    problems.add(name, `must be a text of at most ${NOTE_CHARS_MAX} characters`);
+    return '';
+  }) as [string, string];
+  problems.throwIfAny('INVALID_REQUEST', 'The call does not fit');
+  return { by: by === '' ? SOMEBODY : by, reason, version: version as number | undefined };
+}
+
+function auditCount(query: string): number {
+  const text = new URLSearchParams(query).get('count');
+  if (text === null) return AUDIT_COUNT;
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= AUDIT_COUNT_MAX) return count;
+  throw refusal([{ path: 'count', message: `must be a number from 1 to ${AUDIT_COUNT_MAX}` }]);
+}
+
+function refusal(details: readonly ErrorDetail[]): MillraceError {
+  const [first] = details;
+  return new MillraceError('INVALID_REQUEST', `The call does not fit: ${first?.path} ${first?.message}.`, {
+    details,
+  });
+}
