@@ -10,6 +10,7 @@ import type { EndpointSpec, ProjectSpec } from './project-schema.ts';
 import type { ModelFolder } from './read-models.ts';
 import type { Report } from './report.ts';
 import { locate } from './report.ts';
+import { overlaps } from './rollout-overlaps.ts';
 import type { Unit } from './rollout.ts';
 import type { SourceFile } from './source-file.ts';
 import { suggestName } from './suggestion.ts';
@@ -40,6 +41,11 @@ export function buildEndpoints(
     const endpoint = buildEndpoint({ folders, source, report, eventTypes }, name, endpointSpec);
     if (endpoint === undefined) report.markIncomplete(formatPath(['endpoints', name]));
     else endpoints.set(name, endpoint);
+  }
+  const rollouts = [...endpoints.values()].map(({ name, ...rest }) => ({ endpoint: name, ...rest }));
+  for (const { kind, endpoints: pair, path, message } of overlaps(rollouts)) {
+    const at = ['endpoints', pair[1], 'rollout', ...path.split('.')];
+    if (kind === 'mistake') report.add(source, at, message);
   }
   return endpoints;
 }

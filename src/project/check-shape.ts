@@ -93,6 +93,8 @@ function toComplaints(schema: z.ZodType, issue: Issue, prefix: Path, data: unkno
     case 'invalid_key':
       return [{ path, message: issue.issues[0]?.message ?? issue.message }];
     case 'invalid_union': {
+      // None of the alternatives has what the key says that tells them apart.
+      if (issue.errors.length === 0) return [{ path, message: issue.message }];
       // The alternative that is of the right kind says what is wrong inside; without one, the kinds are listed.
       const alternative = issue.errors.find((errors) => !errors.some(isAboutKind));
       if (alternative !== undefined)

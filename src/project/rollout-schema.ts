@@ -202,9 +202,17 @@ export type GuardrailSpec = z.output<typeof guardrail>;
 
 export const unitSchema = z.union([
   z.string(),
-  z.strictObject({ header: z.string().regex(/^[A-Za-z0-9-]+$/, 'is not the name of a header') }),
   z.strictObject({
-    cookie: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'is not the name of a cookie'),
+    header: z
+      .string()
+      .regex(/^[A-Za-z0-9-]+$/, 'is not the name of a header')
+      .describe('The header that holds the id of a session or person.'),
+  }),
+  z.strictObject({
+    cookie: z
+      .string()
+      .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'is not the name of a cookie')
+      .describe('The cookie that holds the id of a session or person.'),
   }),
 ]);
 export type UnitSpec = z.output<typeof unitSchema>;

@@ -80,7 +80,6 @@ test('a project file with many mistakes has each of them, in order', async () =>
   const name = 'use letters, digits, "_", "-" and ".", and start with a letter';
   const identifier = 'is not a valid name: use letters, digits and "_", and start with a letter or "_"';
   const types = 'types are float32, float64, int64, string, bool, timestamp and vectors such as float32[64]';
-  const splitting = 'splitting traffic between variants is not available yet';
   const limits =
     'body_bytes_max, body_timeout, rows_max, timeout, in_flight_max, drain_timeout, memory_bytes_max, ws_sockets_max, ws_in_flight_max, ws_buffer_bytes_max, ws_idle_timeout';
   expect(await mistakesIn(files)).toEqual([
@@ -107,9 +106,8 @@ test('a project file with many mistakes has each of them, in order', async () =>
     'millrace.yaml:32  endpoints.e1.unit  names "shp", which is not a request field (did you mean "shop"?)',
     'millrace.yaml:33  endpoints.e1.variants.a.model  the model churn has no version 3 (versions are 1, 2)',
     'millrace.yaml:36  endpoints.e2.unit  names v, a vector; a unit is one value',
-    'millrace.yaml:37  endpoints.e2.variants.b.wait  is not a known key (keys here are model, weight)',
+    'millrace.yaml:37  endpoints.e2.variants.b.wait  is not a known key (keys here are model)',
     'millrace.yaml:37  endpoints.e2.variants.b.model  there is no model "chrn" in the project folder (did you mean "churn"?)',
-    `millrace.yaml:37  endpoints.e2.variants  has more than one variant, and ${splitting} (keep one variant, or make an endpoint of each)`,
     'millrace.yaml:40  endpoints.e3.unit  names "bad", which is not a request field (request fields are shp)',
     'millrace.yaml:41  endpoints.e3.variants.b  must be a mapping, not 5',
     'millrace.yaml:41  endpoints.e3.variants.a.model  "churn" does not name a model version; write it like flight-delay@1',

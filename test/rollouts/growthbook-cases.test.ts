@@ -45,7 +45,8 @@ describe("GrowthBook's own cases", () => {
 
   it('hash', () => {
     for (const [seed, value, version, bucket] of cases?.hash ?? []) {
-      if (version === 1 || version === 2) expect(bucketOf(seed, value, version), `${seed} ${value}`).toBe(bucket);
+      if (version === 1 || version === 2)
+        expect(bucketOf(seed, value, version), `${seed} ${value}`).toBe(bucket);
       else {
         expect(bucket).toBeNull();
         const section = { experiment: { weights: { a: 50, b: 50 }, hash_version: version } };
