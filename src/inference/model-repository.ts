@@ -34,6 +34,11 @@ export interface ModelRepository {
    * @throws MillraceError INVALID_MODEL, WORKER_LOST, STARTUP_FAILED
    */
   moveToThreads(version: ModelVersion, plan: ThreadPlan): Promise<void>;
+  /**
+   * Another session of a loaded version, in a thread that gives way to all others; whoever opened it releases it.
+   * @throws MillraceError INVALID_MODEL, WORKER_LOST
+   */
+  openBackground(version: ModelVersion): Promise<ModelSession>;
   /** Waits for the runs in flight, then frees every model. */
   release(): Promise<void>;
 }
@@ -66,6 +71,11 @@ export async function openModelRepository(versions: readonly ModelVersion[]): Pr
       const session = await openWorkerSession(inline.path, { ...plan, outputs, exitGuard });
       models.set(modelKey(version.model, version.version), { version, session });
       await inline.release();
+    },
+    openBackground: async (version) => {
+      const { session } = loaded(version);
+      const outputs = session.outputs.map(({ name }) => name);
+      return openWorkerSession(session.path, { threads: 1, outputs, exitGuard, isBackground: true });
     },
     release: async () => {
       await Promise.all([...models.values()].map(async ({ session }) => session.release()));

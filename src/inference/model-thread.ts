@@ -23,6 +23,8 @@ export interface ThreadSettings {
   /** Names of the outputs to fetch; undefined = all. */
   readonly outputs?: readonly string[] | undefined;
   readonly exitGuard: ExitGuard;
+  /** For runs that nobody waits for: the thread gets what others leave of the processors (on Linux). Default false. */
+  readonly isBackground?: boolean;
   /**
    * Most memory of the thread's own JavaScript objects, strings of tensors among them; the model's is not counted. The
    * thread ends when it is reached while it takes a message; ONNX Runtime ends the process when it reaches it itself,
@@ -56,11 +58,11 @@ export class ModelThread {
   private isClosing = false;
   private fault: string | undefined;
 
-  constructor({ path, outputs, exitGuard, heapMbMax }: ThreadSettings) {
+  constructor({ path, outputs, exitGuard, isBackground = false, heapMbMax }: ThreadSettings) {
     this.path = path;
     markBusy(this.busy);
     exitGuard.watch(this.busy);
-    const settings: WorkerSettings = { path, outputs, busy: this.busy.buffer };
+    const settings: WorkerSettings = { path, outputs, isBackground, busy: this.busy.buffer };
     this.worker = new Worker(workerFile(), {
       workerData: settings,
       // Options of the process, such as loaders, are not for the thread.

@@ -2,6 +2,9 @@
  * The file that a worker thread runs (model-thread.ts starts it): one session, one run at a time. It must be plain
  * JavaScript when it runs, so it is always the compiled one.
  */
+import { readlinkSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import { basename } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { markIdle } from './exit-guard.ts';
@@ -17,6 +20,7 @@ async function serve(port: MessagePort, settings: WorkerSettings): Promise<void>
     markIdle(busy);
     port.postMessage(message, handedOver);
   };
+  if (settings.isBackground) giveWay();
   let session: ModelSession;
   try {
     session = await openSession(settings.path, { outputs: settings.outputs });
@@ -32,6 +36,15 @@ async function serve(port: MessagePort, settings: WorkerSettings): Promise<void>
     void (request.kind === 'run' ? answer(session, request.inputs, reply) : close());
   });
   reply({ kind: 'opened', inputs: session.inputs, outputs: session.outputs });
+}
+
+/** On Linux a thread has a priority of its own, under its own number; ONNX Runtime runs the model on this thread. */
+function giveWay(): void {
+  try {
+    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.priority.PRIORITY_LOW);
+  } catch {
+    // Elsewhere the system decides alone.
+  }
 }
 
 async function answer(

@@ -7,6 +7,8 @@ import type { TensorData, TensorSpec, TensorValue } from './session.ts';
 export interface WorkerSettings {
   readonly path: string;
   readonly outputs: readonly string[] | undefined;
+  /** Whether the thread gives way to all others. */
+  readonly isBackground: boolean;
   /** One int32, see exit-guard.ts. */
   readonly busy: SharedArrayBuffer;
 }

@@ -22,6 +22,8 @@ import type { MessagePackAnswer } from './message-pack-answer.ts';
 /** One row that every request row needs: a view of an entity, found by request fields. */
 export interface PlanRead {
   readonly binding: string;
+  /** The request fields that hold its join keys. */
+  readonly keyFields: readonly string[];
   readonly view: FeatureView;
   /** Stands in for a row that is missing or outside its max age. */
   readonly emptyRow: Row;
@@ -40,6 +42,8 @@ export interface Plan {
   /** The model's inputs, for the trace: `width` values per row. */
   readonly inputs: readonly { readonly name: string; readonly width: number }[];
   readonly transforms: CompiledTransforms;
+  /** The fields of its answer. */
+  readonly answer: CompiledVariant['answer'];
   /** Writes its answers, in each encoding. */
   readonly jsonAnswer: JsonAnswer;
   readonly messagePackAnswer: MessagePackAnswer;
@@ -73,6 +77,7 @@ export function createPlan(
     reads,
     inputs: compiled.inputs,
     transforms: compiled.transforms,
+    answer: compiled.answer,
     jsonAnswer: createJsonAnswer(named, compiled.answer),
     messagePackAnswer: createMessagePackAnswer(named, compiled.answer),
     metrics: { rows: parts.metrics.counter('millrace_rows_total', 'Rows that were asked for.', named) },
@@ -100,6 +105,7 @@ function createRead(
     });
   return {
     binding: binding.name,
+    keyFields: binding.keyFields,
     view,
     emptyRow: [0, ...view.features.map(() => null)],
     counts: {
