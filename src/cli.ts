@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   cache: async () => (await import('./cli/cache.ts')).cacheCommand(),
   events: async () => (await import('./cli/events.ts')).eventsCommand(),
   predictions: async () => (await import('./cli/predictions.ts')).predictionsCommand(),
+  rollout: async () => (await import('./cli/rollout.ts')).rolloutCommand(),
   replay: async () => (await import('./cli/replay.ts')).replayCommand(),
   loadtest: async () => (await import('./cli/loadtest.ts')).loadTestCommand(),
   demo: async () => (await import('./cli/demo.ts')).demoCommand(),

@@ -9,7 +9,7 @@ import type { Server } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
 import { durationArgument } from './duration-argument.ts';
 import type { ServeGroupOptions, ServeOptions } from './serve-options.ts';
-import { addStoreOptions, storePlace } from './store-options.ts';
+import { addStoreOptions, forceKey, storePlace } from './store-options.ts';
 import { unlessStopped, untilStopped } from './until-stopped.ts';
 import { serveWithWorkers } from './workers/serve-workers.ts';
 
@@ -63,7 +63,13 @@ async function serve(options: ServeGroupOptions): Promise<void> {
 async function startServer(options: ServeOptions): Promise<Server> {
   const project = await loadProject(options.project);
   const { host, port, logLevel } = options;
-  return createServer(project, { ...storePlace(options), host, port, log: createLog(logLevel) });
+  return createServer(project, {
+    ...storePlace(options),
+    host,
+    port,
+    forceKey: forceKey(),
+    log: createLog(logLevel),
+  });
 }
 
 export function parsePort(text: string): number {

@@ -22,6 +22,12 @@ export interface StoreOptions {
 /** Also how the address reaches worker processes: among their arguments, everybody could read the password. */
 export const REDIS_VARIABLE = 'MILLRACE_REDIS_URL';
 
+/** Who may ask for a variant by header, see docs/rollouts.md. Not an option: arguments can be read by everybody. */
+export function forceKey(): string | undefined {
+  const key = process.env['MILLRACE_FORCE_KEY'];
+  return key === '' ? undefined : key;
+}
+
 /** Who types a command would rather wait than be told that a row could not be read. */
 const COMMAND_READ_TIMEOUT_MS = 5000;
 

@@ -3,8 +3,10 @@ import { getOnlineFeatures, decodePush } from '../features/feast.ts';
 import { feastText } from '../features/feast-text.ts';
 import type { EventIntake } from '../events/intake.ts';
 import { MillraceError } from '../errors.ts';
+import { jsonText } from '../project/json-text.ts';
 import { shortName } from '../project/problem-list.ts';
 import { suggestName } from '../project/suggestion.ts';
+import { rolloutOverview } from '../serving/rollout-status.ts';
 import type { ServedEndpoint, Serving } from '../serving/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CallerReader } from './caller-headers.ts';
@@ -54,6 +56,12 @@ export function plainRoutes(context: RouteContext): readonly (Route & { readonly
       path: '/write-to-online-store',
       name: 'write-to-online-store',
       handle: pushHandler(context),
+    },
+    {
+      method: 'get',
+      path: '/v1/rollouts',
+      name: 'rollouts',
+      handle: (exchange) => exchange.reply(jsonText(rolloutOverview(servingOf(context)))),
     },
     { method: 'get', path: '/metrics', name: 'metrics', handle: metricsHandler(context) },
     { method: 'get', path: '/health', name: 'health', handle: (exchange) => answerReady(exchange, context) },

@@ -3,7 +3,6 @@ import type { Clock } from '../clock.ts';
 import type { OnlineStore, RowSource } from '../features/online-store.ts';
 import type { Endpoint, Project } from '../project/project.ts';
 import { invalidProject } from '../project/report.ts';
-import { openRolloutControl } from '../rollouts/rollout-control.ts';
 import type { RolloutControl } from '../rollouts/rollout-control.ts';
 import type { RolloutStore } from '../rollouts/rollout-store.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -12,22 +11,24 @@ import { createAdmission } from './admission.ts';
 import type { Admission } from './admission.ts';
 import { createBatchers } from './batchers.ts';
 import type { CallerNeeds } from './caller.ts';
-import { checkWhen } from './compile-when.ts';
 import { compileProject, servedVersions } from './compile-project.ts';
+import type { ServedVariant } from './compile-project.ts';
+import type { Batcher } from '../inference/batcher.ts';
 import { createPlan } from './plan.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, PlanParts } from './plan.ts';
 import { createPackedRequestReader } from './packed-request-reader.ts';
 import type { PackedRequestReader } from './packed-request-reader.ts';
 import { decodePredictRequest } from './predict-request.ts';
 import type { PredictRequest } from './predict-request.ts';
 import { placeModels } from './place-models.ts';
 import { Prediction } from './prediction.ts';
-import type { PredictionLog } from './prediction-log.ts';
+import type { OpenPredictionLog } from './open-prediction-log.ts';
 import type { PredictionSink } from './prediction.ts';
 import { createRequestReader } from './request-reader.ts';
 import type { RequestReader } from './request-reader.ts';
 import type { Route } from './route.ts';
-import { createRouter } from './router.ts';
+import { openRollouts } from './open-rollouts.ts';
+import type { RolloutWatch } from './rollout-watch.ts';
 import type { Router } from './router.ts';
 
 export interface ServedEndpoint {
@@ -58,6 +59,8 @@ export interface Serving {
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
   readonly control: RolloutControl;
+  /** Undefined = no endpoint has a second variant. */
+  readonly watch: RolloutWatch | undefined;
   /**
    * To be asked before a request is read: what would wait too long is refused while that costs little. Given, not
    * thrown: a throw costs more than all else that a refusal takes.
@@ -80,7 +83,7 @@ export interface ServingParts {
   /** Stays open: it is its owner's. Undefined = no endpoint has a second variant. */
   readonly rollouts?: RolloutStore | undefined;
   /** Stays open: it is its owner's. */
-  readonly predictionLog?: PredictionLog | undefined;
+  readonly predictionLog?: OpenPredictionLog | undefined;
 }
 
 /** @throws MillraceError INVALID_PROJECT with every mistake, INVALID_MODEL, WORKER_LOST, STARTUP_FAILED */
@@ -88,39 +91,48 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
   const { project, store, source = store, clock } = parts;
   const { repository, variants, mistakes } = await compileProject(project, servedVersions(project));
   const batchers = createBatchers(parts, repository);
+  let watch: RolloutWatch | undefined;
   const close = async (): Promise<void> => {
+    await watch?.close();
     await batchers.close();
     await repository.release();
   };
   try {
     if (mistakes.length > 0) throw invalidProject(mistakes);
     const runsMs = await placeModels(variants, { ...parts, repository });
-    const control = await openRolloutControl({ ...parts, store: parts.rollouts, check: checkWhen });
+    const plans = plansOf(variants, { ...parts, source }, (served) =>
+      batchers.for(served, runsMs.get(served.loaded.version)),
+    );
+    const rollouts = await openRollouts({ ...parts, source, repository, variants, plans });
+    watch = rollouts.watch;
     const endpoints = new Map<string, ServedEndpoint>();
     for (const endpoint of project.endpoints.values()) {
-      const plans = new Map<string, Plan>();
-      for (const served of variants.filter((each) => each.endpoint === endpoint)) {
-        const batcher = batchers.for(served, runsMs.get(served.loaded.version));
-        const plan = createPlan(endpoint, served.variant, served.compiled, { ...parts, source, batcher });
-        plans.set(served.variant.name, plan);
-      }
-      const router = createRouter(endpoint, {
-        plans,
-        control,
-        store: parts.rollouts,
-        clock,
-        random: Math.random,
-        predictionLog: parts.predictionLog,
-        observerOf: () => undefined,
-      });
+      const router = rollouts.routerOf(endpoint);
       endpoints.set(endpoint.name, createEndpoint(endpoint, router, project, clock));
     }
     const refusal = createAdmission(batchers.onLoop(), project.limits.timeoutMs);
-    return { project, store, source, clock, endpoints, control, refusal, close };
+    return { project, store, source, clock, endpoints, ...rollouts, refusal, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** By endpoint and variant. */
+function plansOf(
+  variants: readonly ServedVariant[],
+  parts: Omit<PlanParts, 'batcher'>,
+  batcherOf: (served: ServedVariant) => Batcher,
+): ReadonlyMap<string, ReadonlyMap<string, Plan>> {
+  const plans = new Map<string, Map<string, Plan>>();
+  for (const served of variants) {
+    const { endpoint, variant, compiled } = served;
+    const plan = createPlan(endpoint, variant, compiled, { ...parts, batcher: batcherOf(served) });
+    const known = plans.get(endpoint.name);
+    if (known === undefined) plans.set(endpoint.name, new Map([[variant.name, plan]]));
+    else known.set(variant.name, plan);
+  }
+  return plans;
 }
 
 function createEndpoint(endpoint: Endpoint, router: Router, project: Project, clock: Clock): ServedEndpoint {

@@ -9,7 +9,7 @@ import { createLog } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { ServeOptions } from '../serve-options.ts';
-import { REDIS_VARIABLE, storePlace } from '../store-options.ts';
+import { REDIS_VARIABLE, forceKey, storePlace } from '../store-options.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 interface WorkerOptions extends ServeOptions {
@@ -72,6 +72,7 @@ async function work(options: WorkerOptions): Promise<void> {
       host,
       port,
       sharing,
+      forceKey: forceKey(),
       log,
       metrics: shared,
     });

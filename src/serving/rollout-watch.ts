@@ -1,0 +1,261 @@
+/**
+ * Watches the rollouts of a process: notes what each variant answers, tells the other processes of it once a second, and
+ * judges what all of them have seen. Whoever judges first changes the rollout; the others find its version changed and
+ * do nothing. So no process is special, and none is missed when it dies.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import { MillraceError } from '../errors.ts';
+import type { EventLog } from '../events/event-log.ts';
+import type { Policy } from '../project/rollout.ts';
+import { banditShares } from '../rollouts/bandit-shares.ts';
+import { decodeSamples } from '../rollouts/decode-samples.ts';
+import { judgeCanary } from '../rollouts/judge.ts';
+import type { CanaryVerdict } from '../rollouts/judge.ts';
+import { mergeSamples } from '../rollouts/merge-samples.ts';
+import type { RolloutControl, RolloutInEffect } from '../rollouts/rollout-control.ts';
+import type { RolloutStore } from '../rollouts/rollout-store.ts';
+import { createSampleRecorder } from '../rollouts/sample-recorder.ts';
+import type { SampleRecorder } from '../rollouts/sample-recorder.ts';
+import type { EndpointSamples } from '../rollouts/samples.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Counter, Metrics } from '../telemetry/metrics.ts';
+import { createFeedbackFollower } from './feedback-follower.ts';
+import type { FeedbackFollower } from './feedback-follower.ts';
+import type { Plan } from './plan.ts';
+import type { AnswerObserver } from './route.ts';
+import { describeRollouts } from './rollout-metrics.ts';
+import type { RunningShadow, ShadowSet } from './shadow-set.ts';
+import { createVariantObserver } from './variant-observer.ts';
+import { verdictReason } from './verdict-reason.ts';
+
+export interface RolloutWatch {
+  /** Undefined = nobody wants to know what this variant answers. */
+  observerOf(inEffect: RolloutInEffect, variant: string): AnswerObserver | undefined;
+  /**
+   * What all processes have seen of what is in effect, and what the judge says of it.
+   * @throws MillraceError STORE_FAILED
+   */
+  assess(endpoint: string): Promise<Assessment>;
+  /** Publishes for the last time. */
+  close(): Promise<void>;
+}
+
+export interface Assessment {
+  readonly samples: EndpointSamples;
+  /** Undefined without a canary. */
+  readonly verdict: CanaryVerdict | undefined;
+}
+
+export interface WatchedEndpoint {
+  readonly plans: ReadonlyMap<string, Plan>;
+  readonly shadows: ShadowSet;
+}
+
+export interface RolloutWatchParts {
+  readonly control: RolloutControl;
+  readonly store: RolloutStore;
+  /** By name: those with several variants. */
+  readonly endpoints: ReadonlyMap<string, WatchedEndpoint>;
+  /** The prediction log, where feedback comes in. */
+  readonly feedbackLog: EventLog | undefined;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+const TICK_MS = 1000;
+const JUDGE = 'judge';
+/** Each change is a line of the audit log, and a version under which units are exposed anew. */
+const SHARE_CHANGE_MIN = 0.005;
+
+export function createRolloutWatch(parts: RolloutWatchParts): RolloutWatch {
+  return new TickingWatch(parts);
+}
+
+/** What is recorded of an endpoint under one version of its rollout. */
+interface Watching {
+  readonly version: number;
+  readonly samplesVersion: number;
+  readonly recorder: SampleRecorder;
+  readonly shadows: readonly RunningShadow[];
+  readonly observers: Map<string, AnswerObserver>;
+  published: number;
+}
+
+class TickingWatch implements RolloutWatch {
+  private readonly parts: RolloutWatchParts;
+  private readonly process = randomUUID();
+  private readonly follower: FeedbackFollower | undefined;
+  private readonly watching = new Map<string, Watching>();
+  private readonly timer: NodeJS.Timeout;
+  private ticking: Promise<void> | undefined;
+  private hasFailed = false;
+  /** By endpoint: when shares of its bandit were last computed here. */
+  private readonly sharedMs = new Map<string, number>();
+
+  constructor(parts: RolloutWatchParts) {
+    this.parts = parts;
+    this.follower = parts.feedbackLog && createFeedbackFollower(parts.feedbackLog);
+    this.timer = setInterval(() => this.tick(), TICK_MS);
+    this.timer.unref();
+    describeRollouts(parts.metrics, parts.control, [...parts.endpoints.keys()], (endpoint) =>
+      this.watching.get(endpoint)?.recorder.state(),
+    );
+  }
+
+  observerOf(inEffect: RolloutInEffect, variant: string): AnswerObserver | undefined {
+    const { rollout, record } = inEffect;
+    const watching = this.watchingOf(inEffect);
+    if (rollout.policy.kind === 'fixed' && rollout.shadows.length === 0) return undefined;
+    const known = watching.observers.get(variant);
+    if (known !== undefined) return known;
+    const { plans } = this.parts.endpoints.get(record.endpoint) as WatchedEndpoint;
+    const plan = plans.get(variant) as Plan;
+    const observer = createVariantObserver({
+      variant,
+      plan,
+      recorder: watching.recorder,
+      outputs: watchedOutputs(rollout.policy, plan),
+      follower: wantsFeedback(rollout.policy) ? this.follower : undefined,
+      shadows: watching.shadows.filter(({ shadow }) => shadow.variant !== variant),
+      shadowCounts: (shadow) => ({
+        compared: this.shadowCounter(record.endpoint, shadow, 'compared'),
+        failed: this.shadowCounter(record.endpoint, shadow, 'failed'),
+        shed: this.shadowCounter(record.endpoint, shadow, 'shed'),
+      }),
+    });
+    watching.observers.set(variant, observer);
+    return observer;
+  }
+
+  async assess(endpoint: string): Promise<Assessment> {
+    const { record, rollout } = this.parts.control.inEffect(endpoint);
+    const watching = this.watching.get(endpoint);
+    if (watching?.samplesVersion === record.samplesVersion) await this.publish(endpoint, watching);
+    const texts = await this.parts.store.samples(endpoint, record.samplesVersion);
+    const samples = mergeSamples(texts.flatMap((text) => decodeSamples(text) ?? []));
+    const { policy, serve } = rollout;
+    if (policy.kind !== 'canary' || record.canary === undefined) return { samples, verdict: undefined };
+    return { samples, verdict: judgeCanary(policy, serve, record.canary.step, samples) };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    await this.ticking;
+    for (const [endpoint, watching] of this.watching)
+      await this.publish(endpoint, watching).catch((error: unknown) => this.logFailure(error));
+    for (const { shadows } of this.parts.endpoints.values()) await shadows.close();
+  }
+
+  private watchingOf({ record, rollout }: RolloutInEffect): Watching {
+    const { endpoint, version, samplesVersion } = record;
+    const known = this.watching.get(endpoint);
+    if (known?.version === version) return known;
+    const isSame = known?.samplesVersion === samplesVersion;
+    const { shadows } = this.parts.endpoints.get(endpoint) as WatchedEndpoint;
+    const watching: Watching = {
+      version,
+      samplesVersion,
+      recorder: isSame ? known.recorder : createSampleRecorder(),
+      shadows: shadows.use(rollout.shadows),
+      observers: new Map(),
+      published: isSame ? known.published : 0,
+    };
+    this.watching.set(endpoint, watching);
+    return watching;
+  }
+
+  private shadowCounter(endpoint: string, variant: string, outcome: string): Counter {
+    const help = 'Requests that a shadow was to predict, by outcome.';
+    return this.parts.metrics.counter('millrace_shadow_requests_total', help, { endpoint, variant, outcome });
+  }
+
+  private tick(): void {
+    // A store that is slow is not asked again before it has answered.
+    if (this.ticking !== undefined) return;
+    this.ticking = this.watchAll().finally(() => (this.ticking = undefined));
+  }
+
+  private async watchAll(): Promise<void> {
+    try {
+      await this.follower?.poll();
+      for (const endpoint of this.parts.endpoints.keys()) await this.watchOne(endpoint);
+      this.hasFailed = false;
+    } catch (error) {
+      this.logFailure(error);
+    }
+  }
+
+  private async watchOne(endpoint: string): Promise<void> {
+    const inEffect = this.parts.control.inEffect(endpoint);
+    const { policy } = inEffect.rollout;
+    const watching = this.watching.get(endpoint);
+    if (watching !== undefined) await this.publish(endpoint, watching);
+    if (inEffect.record.phase !== 'running' && inEffect.record.phase !== 'paused') return;
+    try {
+      if (policy.kind === 'canary') await this.judge(endpoint, inEffect);
+      if (policy.kind === 'bandit') await this.shareAnew(endpoint, inEffect);
+    } catch (error) {
+      // Another process was faster, or somebody has changed it by hand.
+      if (!(error instanceof MillraceError && ['ROLLOUT_CONFLICT', 'NO_CANARY'].includes(error.code)))
+        throw error;
+    }
+  }
+
+  private async publish(endpoint: string, watching: Watching): Promise<void> {
+    const { recorder, samplesVersion, published } = watching;
+    const { changes } = recorder;
+    if (changes === published) return;
+    const key = { endpoint, samplesVersion, process: this.process };
+    await this.parts.store.putSamples(key, JSON.stringify(recorder.state()));
+    watching.published = changes;
+  }
+
+  private async judge(endpoint: string, { record, rollout }: RolloutInEffect): Promise<void> {
+    const { verdict } = await this.assess(endpoint);
+    const { policy } = rollout;
+    if (verdict === undefined || record.canary === undefined || policy.kind !== 'canary') return;
+    const note = { by: JUDGE, reason: verdictReason(verdict), verdict, version: record.version };
+    const { control, clock } = this.parts;
+    if (verdict.verdict === 'fail') await control.act(endpoint, 'rollback', note);
+    const isOver = clock.nowMs() >= record.canary.sinceMs + policy.intervalMs;
+    if (verdict.verdict === 'pass' && record.phase === 'running' && isOver)
+      await control.act(endpoint, 'step', note);
+  }
+
+  private async shareAnew(endpoint: string, { record, rollout }: RolloutInEffect): Promise<void> {
+    const { policy } = rollout;
+    if (policy.kind !== 'bandit' || record.bandit === undefined) return;
+    const { control, clock } = this.parts;
+    const lastMs = Math.max(record.bandit.sinceMs, this.sharedMs.get(endpoint) ?? 0);
+    if (clock.nowMs() < lastMs + policy.intervalMs) return;
+    this.sharedMs.set(endpoint, clock.nowMs());
+    const { samples } = await this.assess(endpoint);
+    const shares = banditShares(policy, samples);
+    const before = record.bandit.shares;
+    const change = Math.max(...policy.arms.map((arm) => Math.abs((shares[arm] ?? 0) - (before[arm] ?? 0))));
+    if (change < SHARE_CHANGE_MIN) return;
+    const note = { by: JUDGE, reason: `${policy.algorithm} on rewards`, version: record.version };
+    await control.share(endpoint, shares, note);
+  }
+
+  private logFailure(error: unknown): void {
+    // Once, not each second while the store is away.
+    if (!this.hasFailed) this.parts.log.error({ err: error }, 'rollouts could not be judged');
+    this.hasFailed = true;
+  }
+}
+
+function watchedOutputs(policy: Policy, plan: Plan): readonly string[] {
+  if (policy.kind !== 'canary') return [];
+  const [first] = plan.answer;
+  return policy.guardrails.flatMap((guardrail) =>
+    guardrail.metric === 'output' ? [guardrail.output ?? first?.name ?? ''] : [],
+  );
+}
+
+function wantsFeedback(policy: Policy): boolean {
+  if (policy.kind === 'bandit') return true;
+  return policy.kind === 'canary' && policy.guardrails.some(({ metric }) => metric === 'feedback');
+}
