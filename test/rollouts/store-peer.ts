@@ -1,0 +1,33 @@
+/** The process of store-process.ts. Arguments: `lmdb` and a folder. */
+import { systemClock } from '../../src/clock.ts';
+import type { RolloutStore } from '../../src/rollouts/rollout-store.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { changeNext } from './sample-change.ts';
+
+const [, place = ''] = process.argv.slice(2);
+const store = await openLmdb();
+
+async function openLmdb(): Promise<RolloutStore> {
+  const { openLmdbEnvironment } = await import('../../src/lmdb/lmdb-environment.ts');
+  const { openLmdbRolloutStore } = await import('../../src/rollouts/lmdb-rollout-store.ts');
+  const environment = await openLmdbEnvironment({ path: place });
+  const parts = { clock: systemClock, metrics: createMetrics(), log: createLog('silent') };
+  const opened = openLmdbRolloutStore({ environment, ...parts });
+  const close = async (): Promise<void> => {
+    await opened.close();
+    await environment.close();
+  };
+  return { ...opened, close };
+}
+
+async function answer({ id, what }: { id: number; what: string }): Promise<void> {
+  if (what === 'change') await changeNext(store, 'flights', `process ${process.pid}`);
+  process.send?.({ id, version: store.get('flights')?.version ?? 0 });
+}
+
+process.on('message', (message: { id: number; what: string }) => void answer(message));
+process.on('disconnect', () => {
+  void store.close().then(() => process.exit(0));
+});
+process.send?.({ id: -1, version: 0 });
