@@ -1,12 +1,18 @@
-/** The process of store-process.ts. Arguments: `lmdb` and a folder. */
+/** The process of store-process.ts. Arguments: `lmdb` and a folder, or `redis`, an address and the name of a project. */
 import { systemClock } from '../../src/clock.ts';
 import type { RolloutStore } from '../../src/rollouts/rollout-store.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { changeNext } from './sample-change.ts';
 
-const [, place = ''] = process.argv.slice(2);
-const store = await openLmdb();
+const [kind, place = '', project = ''] = process.argv.slice(2);
+const store = await (kind === 'lmdb' ? openLmdb() : openRedis());
+
+// Only what is needed is loaded: the tests wait for it.
+async function openRedis(): Promise<RolloutStore> {
+  const { openRolloutsAt } = await import('./redis-rollouts.ts');
+  return openRolloutsAt(place, project);
+}
 
 async function openLmdb(): Promise<RolloutStore> {
   const { openLmdbEnvironment } = await import('../../src/lmdb/lmdb-environment.ts');
