@@ -132,9 +132,10 @@ async function change(
     records.put(after);
     return true;
   }
-  // Whoever tries again looks at what is there now.
-  await records.refresh([endpoint]);
+  const looking = records.refresh([endpoint]);
   if (reply instanceof Error) throw redisFailure(reply);
+  // Whoever tries again looks at what is there now.
+  await looking;
   return false;
 }
 

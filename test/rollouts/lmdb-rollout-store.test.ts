@@ -129,6 +129,23 @@ describe('rollouts in LMDB', () => {
     await store.close();
   });
 
+  it('can be looked at by who may only read, if there are any', async () => {
+    const none = await openLmdbEnvironment({ path, readOnly: true });
+    expect(() => openIn(none, clock)).toThrow('it holds no rollouts yet');
+    await none.close();
+    const store = openIn(environment, clock);
+    await changeNext(store, 'flights', 'ann');
+    const readOnly = await openLmdbEnvironment({ path, readOnly: true });
+    const reader = openIn(readOnly, clock);
+    expect(reader.get('flights')).toEqual(store.get('flights'));
+    expect(await reader.audit('flights', 9)).toHaveLength(1);
+    await changeNext(store, 'flights', 'ann');
+    expect(reader.get('flights')?.version).toBe(2);
+    await reader.close();
+    await readOnly.close();
+    await store.close();
+  });
+
   it('fail with a code when the environment is closed, and what units are given then is counted', async () => {
     const metrics = createMetrics();
     const store = openIn(environment, clock, metrics);
@@ -136,7 +153,8 @@ describe('rollouts in LMDB', () => {
     const key = { experiment: 'taste', unit: 'user_id||1' };
     store.keepSticky(key, 'a', NOW_MS + 1000);
     await environment.close();
-    await new Promise(setImmediate);
+    for (const read of [() => store.revision(), () => store.get('A'), () => store.getSticky(key, NOW_MS)])
+      expect(read).toThrow('it is closed');
     await expect(store.audit('flights', 9)).rejects.toMatchObject({ code: 'STORE_FAILED' });
     await expect(store.readSticky(key, NOW_MS)).rejects.toMatchObject({ code: 'STORE_FAILED' });
     await expect(store.change(1, changeOf('flights', 2))).rejects.toThrow('closed');

@@ -28,8 +28,9 @@ async function openLmdb(): Promise<RolloutStore> {
 }
 
 async function answer({ id, what }: { id: number; what: string }): Promise<void> {
-  if (what === 'change') await changeNext(store, 'flights', `process ${process.pid}`);
-  process.send?.({ id, version: store.get('flights')?.version ?? 0 });
+  const look = (): number => store.get('flights')?.version ?? 0;
+  const change = async (): Promise<number> => changeNext(store, 'flights', `process ${process.pid}`);
+  process.send?.({ id, version: what === 'change' ? await change() : look() });
 }
 
 process.on('message', (message: { id: number; what: string }) => void answer(message));
