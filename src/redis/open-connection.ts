@@ -46,6 +46,13 @@ const metricNames = {
     breakerOpen: 'millrace_event_redis_breaker_open',
     coherent: 'millrace_event_redis_coherent',
   },
+  rollouts: {
+    purpose: 'rollouts',
+    roundTrips: 'millrace_rollout_redis_round_trips_total',
+    shards: 'millrace_rollout_redis_shards',
+    breakerOpen: 'millrace_rollout_redis_breaker_open',
+    coherent: 'millrace_rollout_redis_coherent',
+  },
 } as const;
 
 /** @throws MillraceError STARTUP_FAILED if it cannot be reached, or not be used */
@@ -96,7 +103,7 @@ async function checkAll(
     const clockAheadMs = seconds * 1000 + microseconds / 1000 - Date.now();
     const facts = { info: String(info), clockAheadMs, isClusterAddress: user.isOfCluster };
     const general = checkRedis(facts);
-    // Of the connection for events, what is said of every Redis is said by the one for features.
+    // Of the other connections, what is said of every Redis is said by the one for features.
     const shown = carries === 'features' ? general : [];
     for (const warning of [...shown, ...(await check(shard, user, facts.info))]) warnings.add(warning);
   }

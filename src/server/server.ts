@@ -10,6 +10,8 @@ import type { RedisOptions } from '../features/redis/redis-options.ts';
 import { openLmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { Project } from '../project/project.ts';
+import { openLmdbRolloutStore } from '../rollouts/lmdb-rollout-store.ts';
+import type { RolloutStore } from '../rollouts/rollout-store.ts';
 import { logsPredictions, openPredictionLog } from '../serving/open-prediction-log.ts';
 import type { OpenPredictionLog } from '../serving/open-prediction-log.ts';
 import { openServing } from '../serving/serving.ts';
@@ -110,6 +112,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     store: undefined,
     streaming: undefined,
     predictions: undefined,
+    rollouts: undefined,
     serving: undefined,
   };
   try {
@@ -157,6 +160,8 @@ interface Opened {
   streaming: EventStreaming | undefined;
   /** Undefined also where no predictions are logged. */
   predictions: OpenPredictionLog | undefined;
+  /** Undefined also where no endpoint has a second variant. */
+  rollouts: RolloutStore | undefined;
   serving: Serving | undefined;
 }
 
@@ -165,6 +170,13 @@ interface PartSources {
   readonly options: ServerOptions;
   readonly metrics: Metrics;
   readonly log: Log;
+}
+
+interface SharedParts {
+  readonly project: Project;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly logger: Log;
 }
 
 /** Store, logs, features from events, and models: what is open when one fails is closed by whoever called. */
@@ -190,15 +202,39 @@ async function openParts(held: Opened, { project, options, metrics, log }: PartS
   }
   if (hasPredictions && environment !== undefined)
     opened.predictions = await openPredictionLog(environment, shared);
+  if (splitsTraffic(project)) opened.rollouts = await openRolloutStore(opened, { ...shared, options });
   const source = opened.streaming?.source ?? store;
-  const predictionLog = opened.predictions;
-  opened.serving = await openServing({ project, store, source, metrics, clock, log, predictionLog });
+  const { predictions: predictionLog, rollouts } = opened;
+  opened.serving = await openServing({
+    project,
+    store,
+    source,
+    metrics,
+    clock,
+    log,
+    predictionLog,
+    rollouts,
+  });
 }
 
-async function openEventsInRedis(
-  url: string,
-  parts: Omit<PartSources, 'options' | 'log'> & { readonly clock: Clock; readonly logger: Log },
-): Promise<EventStores> {
+/** Nothing is kept of endpoints with one variant: there is nothing to change. */
+function splitsTraffic({ endpoints }: Project): boolean {
+  return [...endpoints.values()].some(({ variants }) => variants.length > 1);
+}
+
+async function openRolloutStore(
+  { environment }: Opened,
+  { project, options, metrics, clock, logger: log }: SharedParts & Pick<PartSources, 'options'>,
+): Promise<RolloutStore> {
+  const { redis } = options;
+  if (redis === undefined)
+    return openLmdbRolloutStore({ environment: environment as LmdbEnvironment, clock, metrics, log });
+  const { openRedisRolloutStore } = await import('../rollouts/redis-rollout-store.ts');
+  const endpoints = [...project.endpoints.keys()];
+  return openRedisRolloutStore({ url: redis.url, project, endpoints, clock, metrics, log });
+}
+
+async function openEventsInRedis(url: string, parts: SharedParts): Promise<EventStores> {
   const { openRedisEvents } = await import('../streaming/open-redis-events.ts');
   return openRedisEvents(url, parts);
 }
@@ -245,6 +281,7 @@ async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
 async function closeAll(opened: Opened): Promise<void> {
   opened.transport?.close();
   await opened.serving?.close();
+  await opened.rollouts?.close();
   await opened.predictions?.close();
   await opened.streaming?.close();
   await opened.store?.close();
