@@ -18,7 +18,6 @@ export function createRolloutClient(url: string): RolloutClient {
   const base = url.replace(/\/+$/, '');
   const call = async (method: string, path: string, body?: object): Promise<unknown> =>
     ask(`${base}${path}`, method, body);
-  const pathOf = (endpoint: string): string => `/v1/endpoints/${encodeURIComponent(endpoint)}/rollout`;
   return {
     async list() {
       const { endpoints } = (await call('GET', '/v1/rollouts')) as { endpoints: RolloutOverview[] };
@@ -31,6 +30,10 @@ export function createRolloutClient(url: string): RolloutClient {
     act: async (endpoint, action, body) =>
       (await call('POST', `${pathOf(endpoint)}/${action}`, body)) as RolloutAnswer,
   };
+}
+
+function pathOf(endpoint: string): string {
+  return `/v1/endpoints/${encodeURIComponent(endpoint)}/rollout`;
 }
 
 /** @throws MillraceError of the server, or STARTUP_FAILED if there is none */
