@@ -6,7 +6,9 @@ import { auc } from '../../src/stats/auc.ts';
 import { offlineFlights } from '../e2e/offline-flights.ts';
 import { predictionsOf, readJoinedIn } from '../events/read-joined.ts';
 import { run, start } from './process.ts';
+import { sharedProcess } from './shared-process.ts';
 
+const runShared = sharedProcess();
 let scratch: string;
 
 beforeAll(async () => {
@@ -75,7 +77,7 @@ describe('millrace demo', () => {
     const file = join(scratch, 'a-file');
     await writeFile(file, 'x');
     for (const data of [file, '/proc/nowhere']) {
-      const { code, stderr } = await run(['demo', '--exit', '--port', '0', '--data', data]);
+      const { code, stderr } = await runShared(['demo', '--exit', '--port', '0', '--data', data]);
       expect(code).toBe(1);
       expect(stderr).toMatch(/^millrace: .*name another data folder\.\n$/);
     }

@@ -8,9 +8,11 @@ import { demoDir } from '../../e2e/demo-server.ts';
 import { ask, connectToEach, processOf, startCaller } from './caller.ts';
 import { run, start } from '../process.ts';
 import type { Finished } from '../process.ts';
+import { sharedProcess } from '../shared-process.ts';
 import { callersOfBoth, flight, isRunning, metric, until, workerGroups } from './worker-group.ts';
 
 const groups = workerGroups();
+const runShared = sharedProcess();
 
 const predicted = { route: 'predict', status: '200' };
 
@@ -223,6 +225,6 @@ describe('a start of several workers that must fail', () => {
 
   it('answers a count that is none with exit code 2', async () => {
     for (const count of ['0', 'two', '1.5', '1000'])
-      expect((await run(['serve', '--workers', count])).code).toBe(2);
+      expect((await runShared(['serve', '--workers', count])).code).toBe(2);
   });
 });
