@@ -6,12 +6,16 @@ const timed = [
   'test/serving/heavy-models.test.ts',
   'test/inference/batcher-queue.test.ts',
 ];
-/** These leave nothing behind in their process, so they share one, and what it has loaded. */
-const pure = [
-  'test/project/**/*.test.ts',
-  'test/transforms/**/*.test.ts',
-  'test/stats/**/*.test.ts',
-  'test/streaming/aggregates/**/*.test.ts',
+/**
+ * These close what they open, and leave nothing else behind in their process: they share one, and what it has loaded.
+ * Files whose threads or whose end of the process are looked at, and all others, have a process each.
+ */
+const shared = [
+  'test/{events,features,project,records,redis,server,serving,stats,streaming,telemetry,transforms}/**/*.test.ts',
+  'test/cli/{load,progress,replay}.test.ts',
+  'test/cli/workers/restart-delay.test.ts',
+  'test/e2e/*.test.ts',
+  'test/inference/{batcher,expected-input,model-repository,resolve-outputs,session,warm-up}.test.ts',
 ];
 const all = ['test/**/*.test.ts'];
 
@@ -29,14 +33,21 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'pure', include: pure, isolate: false, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: {
+          name: 'shared',
+          include: shared,
+          exclude: timed,
+          isolate: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         extends: true,
         test: {
           name: 'others',
           include: all,
-          exclude: [...timed, ...pure],
+          exclude: [...timed, ...shared],
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { demoDir } from '../e2e/demo-server.ts';
-import { run } from './process.ts';
+import { sharedProcess } from './shared-process.ts';
 
+const run = sharedProcess();
 let scratch: string;
 
 beforeAll(async () => {

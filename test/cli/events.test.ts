@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { AcceptedEvent } from '../../src/events/event.ts';
 import { openLmdbEventLogs } from '../../src/events/lmdb-event-logs.ts';
@@ -14,15 +14,13 @@ import { createStreamRouting } from '../../src/streaming/stream-routing.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { call } from '../e2e/demo-server.ts';
 import { purchase, writeShopProject } from '../server/shop-project.ts';
-import { run } from './process.ts';
 import type { Finished } from './process.ts';
-
-/** Each test starts a dozen processes, one after the other. */
-vi.setConfig({ testTimeout: 120_000 });
+import { sharedProcess } from './shared-process.ts';
 
 /** What another process has appended is looked for once a second. */
 const APPLIED = { timeout: 10_000 };
 
+const run = sharedProcess();
 let dir: string;
 let server: Server | undefined;
 beforeEach(async () => {

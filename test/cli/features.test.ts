@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedis } from '../redis/redis-server.ts';
 import type { RedisServer } from '../redis/redis-server.ts';
-import { run } from './process.ts';
 import type { Finished } from './process.ts';
+import { sharedProcess } from './shared-process.ts';
 
 const project = `project: shop
 entities:
@@ -19,6 +19,7 @@ feature_views:
   totals: { entity: overall, features: { users: int64 } }
 `;
 
+const run = sharedProcess();
 let dir: string;
 let redis: RedisServer;
 beforeAll(async () => {

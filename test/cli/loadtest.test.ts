@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DemoServer } from '../e2e/demo-server.ts';
 import { goodFlight, startDemoServer } from '../e2e/demo-server.ts';
-import { run, start } from './process.ts';
+import { start } from './process.ts';
 import type { Finished } from './process.ts';
+import { sharedProcess } from './shared-process.ts';
 
+const run = sharedProcess();
 const body = JSON.stringify({ rows: [goodFlight] });
 const short = ['--duration', '500ms', '--warmup', '200ms'];
 let demo: DemoServer;

@@ -12,8 +12,9 @@ import type { PredictionLogSettings } from '../../src/project/project.ts';
 import { openPredictionEvents } from '../../src/serving/open-prediction-log.ts';
 import { call, demoDir, goodFlight, predict, startDemoServer } from '../e2e/demo-server.ts';
 import type { DemoServer, Reply } from '../e2e/demo-server.ts';
-import { run, start } from './process.ts';
+import { start } from './process.ts';
 import type { Finished } from './process.ts';
+import { sharedProcess } from './shared-process.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -21,6 +22,7 @@ vi.setConfig({ testTimeout: 60_000 });
 const LOGGED = { timeout: 10_000 };
 const PARTITIONS = 8;
 
+const run = sharedProcess();
 let demo: DemoServer | undefined;
 const scratch = await mkdtemp(join(tmpdir(), 'millrace-cli-predictions-'));
 afterAll(async () => rm(scratch, { recursive: true }));

@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { demoDir, goodFlight } from '../e2e/demo-server.ts';
-import { run, start } from './process.ts';
+import { start } from './process.ts';
 import type { Finished, Running } from './process.ts';
+import { sharedProcess } from './shared-process.ts';
 
+const run = sharedProcess();
 let scratch: string;
 
 beforeAll(async () => {

@@ -8,6 +8,7 @@ import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { startRedis } from '../redis/redis-server.ts';
 import type { RedisServer } from '../redis/redis-server.ts';
+import { untilInMemory } from './redis/store-of.ts';
 import { entityOf, projectOf, viewOf } from './sample-project.ts';
 
 const view = viewOf('things', entityOf('thing', { id: 'string' }), { x: 'float64' });
@@ -28,7 +29,7 @@ it('a server that was asked for little leaves the list of the others alone', asy
   const [busy, idle] = [await open(), await open()];
   const keys = ['a', 'b', 'c'].map((key) => ({ view, key }));
   await busy.write(keys.map((key) => ({ ...key, row: [1000, 7] })));
-  await busy.read(keys);
+  await untilInMemory(busy, keys);
   await idle.read(keys.slice(0, 1));
   await busy.close();
   await idle.close();

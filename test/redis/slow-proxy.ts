@@ -8,6 +8,8 @@ export interface SlowProxy {
   readonly url: string;
   /** Longest delay of a piece. */
   delayMs: number;
+  /** Shortest delay of a piece. */
+  delayMsMin: number;
   /** Ends a part of the connections, without a farewell. */
   cut(part: number): void;
   close(): void;
@@ -15,11 +17,12 @@ export interface SlowProxy {
 
 export async function startSlowProxy(targetPort: number, delayMs: number): Promise<SlowProxy> {
   const sockets = new Set<Socket>();
-  const proxy = { delayMs };
+  const proxy = { delayMs, delayMsMin: 0 };
   const slow = (): Transform =>
     new Transform({
       transform(chunk: Buffer, _encoding, done) {
-        setTimeout(() => done(null, chunk), Math.random() * proxy.delayMs);
+        const { delayMs: max, delayMsMin: min } = proxy;
+        setTimeout(() => done(null, chunk), min + Math.random() * (max - min));
       },
     });
   const server = createServer((socket) => {

@@ -1,5 +1,6 @@
 /** Calls a server again and again over one connection, or over a fresh one each time, as a client under load does. */
 import { Agent, request } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 
 export interface Answer {
   readonly status: number;
@@ -65,7 +66,10 @@ export interface Caller {
   stop(): Promise<CallerResult>;
 }
 
-/** Calls without a pause until it is stopped. */
+/** A server that is called without any pause leaves no time for processes that start beside it. */
+const PAUSE_MS = 5;
+
+/** Calls again and again until it is stopped. */
 export function startCaller(url: string, body: unknown, keepsAlive: boolean): Caller {
   const agent = keepsAlive ? oneConnection() : undefined;
   const answers = new Map<string, number>();
@@ -84,7 +88,10 @@ export function startCaller(url: string, body: unknown, keepsAlive: boolean): Ca
     }
   };
   const run = async (): Promise<void> => {
-    while (!isStopped) await callOnce();
+    while (!isStopped) {
+      await callOnce();
+      await pause(PAUSE_MS);
+    }
   };
   const running = run();
   return {

@@ -26,6 +26,8 @@ export interface WorkerGroups {
   hangSwitch(): Promise<HangSwitch>;
   /** Two workers that are ready. They are ended after the test. */
   serve(project?: string, options?: readonly string[], env?: NodeJS.ProcessEnv): Promise<WorkerGroup>;
+  /** The same two workers for all tests that leave two behind, and count from what they find. */
+  shared(): Promise<WorkerGroup>;
 }
 
 export const flight: unknown = { rows: [goodFlight] };
@@ -44,11 +46,12 @@ export function workerGroups(): WorkerGroups {
   beforeEach(({ skip }) => {
     skip(process.platform !== 'linux', 'several workers need Linux');
   });
-  afterEach(async () => {
-    for (const { child } of started) child.kill('SIGTERM');
-    await Promise.all(started.splice(0).map(async ({ finished }) => finished));
+  let shared: Promise<WorkerGroup> | undefined;
+  afterEach(async () => end(started.splice(0)));
+  afterAll(async () => {
+    if (shared !== undefined) await end([(await shared).running]);
+    rmSync(scratch, { recursive: true, force: true });
   });
-  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
   const folder = async (name: string): Promise<string> => mkdtemp(join(scratch, `${name}-`));
   return {
     folder,
@@ -73,12 +76,28 @@ export function workerGroups(): WorkerGroups {
       const args = ['--project', project, '--data', await folder('data'), '--port', '0', '--workers', '2'];
       const running = start(['serve', ...args, ...options], { env });
       started.push(running);
-      const port = (await running.printed(/"port":(\d+),"msg":"listening"/))[1] as string;
-      await running.printed(/"msg":"ready"/);
-      const url = `http://127.0.0.1:${port}`;
-      return { running, url, predictUrl: `${url}/v1/endpoints/flight-delay/predict`, pids: pidsOf(running) };
+      return groupOf(running);
+    },
+    async shared() {
+      shared ??= folder('data').then(async (data) =>
+        groupOf(start(['serve', '--project', demoDir, '--data', data, '--port', '0', '--workers', '2'])),
+      );
+      return shared;
     },
   };
+}
+
+async function end(groups: readonly Running[]): Promise<void> {
+  for (const { child } of groups) child.kill('SIGTERM');
+  await Promise.all(groups.map(async ({ finished }) => finished));
+}
+
+/** Resolves when it is ready. */
+async function groupOf(running: Running): Promise<WorkerGroup> {
+  const port = (await running.printed(/"port":(\d+),"msg":"listening"/))[1] as string;
+  await running.printed(/"msg":"ready"/);
+  const url = `http://127.0.0.1:${port}`;
+  return { running, url, predictUrl: `${url}/v1/endpoints/flight-delay/predict`, pids: pidsOf(running) };
 }
 
 function pidsOf(running: Running): () => Promise<number[]> {

@@ -9,7 +9,7 @@ import { contractViews, describeOnlineStore, reopenable } from '../../contract/o
 import { entityOf, projectOf, viewOf } from '../sample-project.ts';
 import { startRedis } from '../../redis/redis-server.ts';
 import type { RedisServer } from '../../redis/redis-server.ts';
-import { openStore } from './store-of.ts';
+import { openStore, untilInMemory } from './store-of.ts';
 
 let server: RedisServer;
 let redis: Redis;
@@ -122,7 +122,7 @@ describe('a Redis that Feast has filled', () => {
   it('is read anew as soon as Feast has written', async () => {
     await hset('_ts:driver_stats', encodeFeastTime(NOW), field('trips'), Buffer.from('2007', 'hex'));
     const key = encodeEntityKey(driver, [1001]);
-    await query(['driver_stats:trips'], [1001]);
+    await untilInMemory(store, [{ view: stats, key }]);
     expect(store.get(stats, key)?.[1]).toBe(7);
     await hset('_ts:driver_stats', encodeFeastTime(NOW), field('trips'), Buffer.from('2008', 'hex'));
     await expect.poll(() => store.get(stats, key)).toBeUndefined();

@@ -5,7 +5,7 @@ import type { OpenedStore } from '../../contract/online-store.ts';
 import { entityOf, viewOf } from '../sample-project.ts';
 import { startCluster, startRedis } from '../../redis/redis-server.ts';
 import type { RedisCluster, RedisServer } from '../../redis/redis-server.ts';
-import { openStore } from './store-of.ts';
+import { openStore, untilInMemory } from './store-of.ts';
 import type { StoreOptions } from './store-of.ts';
 
 let server: RedisServer;
@@ -90,7 +90,8 @@ describe('a redirection to a node that hangs', () => {
     target.signal('SIGSTOP');
     const askedMs = performance.now();
     expect(await store.read([{ view: thing, key }])).toEqual([null]);
-    expect(performance.now() - askedMs).toBeLessThan(500);
+    // The node would hang for as long as it is asked.
+    expect(performance.now() - askedMs).toBeLessThan(2000);
     // What is still under way then must not end as a rejection that nobody hears.
     await store.close();
     target.signal('SIGCONT');
@@ -104,6 +105,7 @@ it('keeps the row of an entity without join keys, in Redis and in memory', async
   const store = await openStore(server.url, [totals]);
   await store.write([{ view: totals, key: '', row: [1000, 7] }]);
   expect(await store.read([{ view: totals, key: '' }])).toEqual([[1000, 7]]);
+  await untilInMemory(store, [{ view: totals, key: '' }]);
   expect(store.get(totals, '')).toEqual([1000, 7]);
   await store.close();
 });

@@ -7,7 +7,7 @@ import type { Authority, Certificate } from '../../redis/certificates.ts';
 import { coherenceView as view } from './coherence-view.ts';
 import { freePort, startRedis } from '../../redis/redis-server.ts';
 import type { RedisServer } from '../../redis/redis-server.ts';
-import { openStore } from './store-of.ts';
+import { openStore, untilInMemory } from './store-of.ts';
 
 let authority: Authority;
 let stranger: Authority;
@@ -45,6 +45,7 @@ describe('a Redis behind TLS', () => {
     const [store, other] = await Promise.all([open(address), open(address)]);
     await store.write([{ view, key: host, row: [1, 7] }]);
     expect(await store.read([{ view, key: host }])).toEqual([[1, 7]]);
+    await untilInMemory(store, [{ view, key: host }]);
     expect(store.get(view, host)).toEqual([1, 7]);
     await other.write([{ view, key: host, row: [2, 8] }]);
     while (store.get(view, host) !== undefined) await pause(5);
