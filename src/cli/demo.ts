@@ -3,20 +3,28 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Project } from '../project/project.ts';
 import { loadProject } from '../project/read-project.ts';
 import { createServer, defaultHost, defaultPort } from '../server/server.ts';
 import type { Server } from '../server/server.ts';
 import { createLog } from '../telemetry/log.ts';
+import { createCanaryWatch } from './demo/canary-watch.ts';
+import type { CanaryWatch } from './demo/canary-watch.ts';
 import { createCaller } from './demo/caller.ts';
 import type { Caller } from './demo/caller.ts';
 import { loadAirports } from './demo/demo-data.ts';
 import { readFlights } from './demo/flights.ts';
 import type { DemoFlights, Flight } from './demo/flights.ts';
 import { replay, sendPast } from './demo/replay.ts';
-import type { EndpointResult } from './demo/replay.ts';
+import type { VariantResult } from './demo/replay.ts';
+import { scenarios, writeBrokenProject } from './demo/scenario.ts';
+import type { Scenario } from './demo/scenario.ts';
+import { reportText } from './experiment/report-text.ts';
+import { reportOf } from './experiment/run-report.ts';
 import { createProgress } from './progress.ts';
+import { createRolloutClient } from './rollout/rollout-client.ts';
+import { statusText } from './rollout/rollout-text.ts';
 import { parsePort } from './serve.ts';
 import { formatTable } from './table.ts';
 import { unlessStopped, untilStopped } from './until-stopped.ts';
@@ -25,6 +33,7 @@ interface DemoOptions {
   readonly data?: string;
   readonly host: string;
   readonly port: number;
+  readonly scenario: Scenario;
   readonly speed: number;
   readonly flights?: number;
   readonly exit?: boolean;
@@ -32,6 +41,8 @@ interface DemoOptions {
 
 /** The demo project, which is installed beside the program. */
 const demoDir: string = fileURLToPath(new URL('../../models', import.meta.url));
+
+const ENDPOINT = 'flight-delay';
 
 /** On a slow machine, who starts a demo would rather wait than see it end at the first answer that is late. */
 const TIMEOUT_MS = 10_000;
@@ -47,6 +58,14 @@ export function demoCommand(): Command {
     )
     .option('--host <address>', 'the address to listen on', defaultHost)
     .option('--port <number>', 'the port to listen on; 0 takes any free one', parsePort, defaultPort)
+    .addOption(
+      new Option(
+        '--scenario <name>',
+        'ab: two versions side by side and a third in the shadow; bad-canary: a broken version, rolled back by itself',
+      )
+        .choices(scenarios)
+        .default('ab'),
+    )
     .option('--speed <number>', 'flights a second; 0 is as fast as the server answers', parseCount, 0)
     .option('--flights <number>', 'how many of the held-out flights are replayed (default: all)', parseCount)
     .option('--exit', 'end after the replay instead of serving on')
@@ -60,18 +79,20 @@ function parseCount(text: string): number {
 
 async function demo(options: DemoOptions): Promise<void> {
   const stop = untilStopped();
-  const project = await loadProject(demoDir);
-  const flights = await readFlights(project);
-  const dataDir = options.data ?? (await mkdtemp(join(tmpdir(), 'millrace-demo-')));
+  const scratch = await mkdtemp(join(tmpdir(), 'millrace-demo-'));
   try {
+    const dir = options.scenario === 'bad-canary' ? await writeBrokenProject(demoDir, scratch) : demoDir;
+    const project = await loadProject(dir);
+    const flights = await readFlights(project);
+    const dataDir = options.data ?? join(scratch, 'data');
     const server = await unlessStopped(startServer(project, dataDir, options), stop);
     try {
-      await showDemo(server, project, flights, stop, options);
+      await showDemo({ server, project, dataDir, flights, options }, stop);
     } finally {
       await server.close();
     }
   } finally {
-    if (options.data === undefined) await rm(dataDir, { recursive: true, force: true });
+    await rm(scratch, { recursive: true, force: true });
   }
   process.stdout.write('Stopped.\n');
 }
@@ -79,33 +100,34 @@ async function demo(options: DemoOptions): Promise<void> {
 async function startServer(project: Project, dataDir: string, { host, port }: DemoOptions): Promise<Server> {
   await loadAirports(project, dataDir);
   const limits = { ...project.limits, timeoutMs: TIMEOUT_MS };
-  return createServer({ ...project, limits }, { dataDir, host, port, log: createLog('warn') });
+  return createServer({ ...project, limits }, { dataDir, host, port, log: createLog('error') });
 }
 
-async function showDemo(
-  server: Server,
-  project: Project,
-  { past, heldOut }: DemoFlights,
-  stop: Promise<unknown>,
-  { speed, flights = heldOut.length, exit = false }: DemoOptions,
-): Promise<void> {
+interface Demo {
+  readonly server: Server;
+  readonly project: Project;
+  readonly dataDir: string;
+  readonly flights: DemoFlights;
+  readonly options: DemoOptions;
+}
+
+async function showDemo(shown: Demo, stop: Promise<unknown>): Promise<void> {
+  const { server, options } = shown;
   let isStopped = false;
   void stop.then(() => (isStopped = true));
   const caller = createCaller(server.url);
-  const shown = heldOut.slice(0, flights);
+  const watched = options.scenario === 'bad-canary' ? createCanaryWatch(server.url, ENDPOINT) : undefined;
   try {
     // Each step ends by itself when it is stopped, so that its progress bar is gone before the last line is printed.
-    await tellPast(caller, past, () => isStopped);
-    const startedMs = performance.now();
-    const endpoints = [...project.endpoints.keys()];
-    const results = await replayHeldOut(caller, shown, { endpoints, speed, isStopped: () => isStopped });
+    await tellPast(caller, shown.flights.past, () => isStopped);
+    await watched?.begin();
+    await replayHeldOut(shown, caller, watched, () => isStopped);
     if (isStopped) return;
-    const seconds = (performance.now() - startedMs) / 1000;
-    process.stdout.write(resultTable(results, shown.length, seconds));
+    process.stdout.write(watched === undefined ? await experimentText(shown) : await watched.end());
   } finally {
     caller.close();
   }
-  if (exit) return;
+  if (options.exit === true) return;
   process.stdout.write(callsToTry(server));
   await stop;
 }
@@ -121,33 +143,36 @@ async function tellPast(caller: Caller, past: readonly Flight[], isStopped: () =
   process.stdout.write(`Sent the departures of ${past.length} flights, on which the models were trained.\n`);
 }
 
-interface HeldOutOptions {
-  readonly endpoints: readonly string[];
-  readonly speed: number;
-  readonly isStopped: () => boolean;
-}
-
 async function replayHeldOut(
+  { flights: { heldOut }, options }: Demo,
   caller: Caller,
-  flights: readonly Flight[],
-  { endpoints, speed, isStopped }: HeldOutOptions,
-): Promise<EndpointResult[]> {
+  watched: CanaryWatch | undefined,
+  isStopped: () => boolean,
+): Promise<void> {
+  const flights = heldOut.slice(0, options.flights ?? heldOut.length);
   const progress = createProgress('replaying flights');
-  const onProgress = (count: number, results: readonly EndpointResult[]): void => {
-    const aucs = results.map(({ model, auc }) => `${model} AUC ${auc.toFixed(3)}`);
+  const onProgress = async (count: number, results: readonly VariantResult[]): Promise<void> => {
+    const aucs = results.map(({ variant, auc }) => `${variant} AUC ${auc.toFixed(3)}`);
+    const news = await watched?.look(count);
+    if (news !== undefined) process.stdout.write(news);
     progress.update(count, flights.length, `${count} flights, ${aucs.join(', ')}`);
   };
+  const startedMs = performance.now();
+  let results: readonly VariantResult[];
   try {
-    return await replay(caller, flights, { endpoints, flightsPerSecond: speed, onProgress, isStopped });
+    const replayed = { endpoint: ENDPOINT, flightsPerSecond: options.speed, onProgress, isStopped };
+    results = await replay(caller, flights, replayed);
   } finally {
     progress.stop();
   }
+  const seconds = (performance.now() - startedMs) / 1000;
+  if (!isStopped()) process.stdout.write(resultTable(results, flights.length, seconds));
 }
 
-function resultTable(results: readonly EndpointResult[], flightCount: number, seconds: number): string {
-  const head = ['endpoint', 'model', 'outcomes', 'held-out AUC', 'p50 ms', 'p99 ms'];
+function resultTable(results: readonly VariantResult[], flightCount: number, seconds: number): string {
+  const head = ['variant', 'model', 'outcomes', 'held-out AUC', 'p50 ms', 'p99 ms'];
   const rows = results.map((result) => [
-    result.endpoint,
+    result.variant,
     result.model,
     result.outcomes,
     result.auc.toFixed(4),
@@ -156,6 +181,27 @@ function resultTable(results: readonly EndpointResult[], flightCount: number, se
   ]);
   const title = `\nReplayed ${flightCount} flights that no model has seen in ${seconds.toFixed(0)} s, each predicted before its own event was sent,\nand its outcome then reported as feedback:\n`;
   return `${title}${formatTable([head, ...rows], '  ')}`;
+}
+
+/** The report of the experiment, and what its shadow would have said. */
+async function experimentText({ server, project, dataDir }: Demo): Promise<string> {
+  const status = await createRolloutClient(server.url).read(ENDPOINT);
+  if (status.experiment === null) return `\n${statusText(status)}`;
+  const filter = {
+    fromMs: -Infinity,
+    toMs: Infinity,
+    versions: undefined,
+    withBots: false,
+    against: undefined,
+  };
+  const report = await reportOf(project, {
+    project: project.dir,
+    data: dataDir,
+    name: status.experiment,
+    filter,
+  });
+  const commands = `millrace experiment report ${status.experiment}, and millrace rollout status ${ENDPOINT}`;
+  return `\nWhat these print: ${commands}\n\n${reportText(report)}\n${statusText(status)}`;
 }
 
 /** Calls that answer as they stand, pasted into a shell. */

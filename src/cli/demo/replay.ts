@@ -1,8 +1,8 @@
 /**
- * Replays flights against a running server as they happened: each held-out flight is predicted by all endpoints, as of
- * its time, and only then its own event is sent. So the features of a flight are made of those before it, as they would
- * have been, and never of itself. Behind it goes feedback: what came of each prediction, by its request id. What
- * a model is worth is computed from the predictions whose outcome the server has taken.
+ * Replays flights against a running server as they happened: each held-out flight is predicted as of its time, and only
+ * then its own event is sent. So the features of a flight are made of those before it, as they would have been, and never
+ * of itself. Behind it goes feedback: what came of each prediction, by its request id. What a variant is worth is
+ * computed from the predictions whose outcome the server has taken.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { MillraceError } from '../../errors.ts';
@@ -12,8 +12,8 @@ import type { Caller } from './caller.ts';
 import { isLate } from './flights.ts';
 import type { Flight } from './flights.ts';
 
-export interface EndpointResult {
-  readonly endpoint: string;
+export interface VariantResult {
+  readonly variant: string;
   readonly model: string;
   /** Predictions whose outcome is known. */
   readonly outcomes: number;
@@ -23,16 +23,17 @@ export interface EndpointResult {
 }
 
 export interface ReplayOptions {
-  readonly endpoints: readonly string[];
+  readonly endpoint: string;
   /** 0 = as fast as the server answers. */
   readonly flightsPerSecond: number;
   /** Told now and then. */
-  readonly onProgress: (count: number, results: readonly EndpointResult[]) => void;
+  readonly onProgress: (count: number, results: readonly VariantResult[]) => void | Promise<void>;
   readonly isStopped: () => boolean;
 }
 
 interface Prediction {
   readonly request_id: string;
+  readonly variant: string;
   readonly model: string;
   readonly version: string;
   readonly predictions: readonly { readonly delayed: number }[];
@@ -48,16 +49,15 @@ interface FeedbackAnswer {
 
 /** A prediction whose outcome the server has not been told yet. */
 interface Untold {
-  readonly scorer: Scorer;
-  readonly endpoint: string;
+  readonly scores: VariantScores;
   readonly flight: Flight;
   readonly requestId: string;
   readonly score: number;
 }
 
 const EVENTS_PER_CALL = 500;
-const FEEDBACK_PER_CALL = 100;
-const PROGRESS_FLIGHTS = 200;
+const FEEDBACK_PER_CALL = 50;
+const PROGRESS_FLIGHTS = 100;
 const MINUTE_MS = 60_000;
 
 /**
@@ -82,18 +82,19 @@ export async function replay(
   caller: Caller,
   flights: readonly Flight[],
   options: ReplayOptions,
-): Promise<EndpointResult[]> {
-  const scorers = options.endpoints.map((endpoint) => new Scorer(endpoint));
-  const results = (): EndpointResult[] => scorers.map((scorer) => scorer.result());
+): Promise<VariantResult[]> {
+  const variants = new Map<string, VariantScores>();
+  const results = (): VariantResult[] =>
+    [...variants.values()].map((scores) => scores.result()).sort((a, b) => a.model.localeCompare(b.model));
   const untold: Untold[] = [];
   const startedMs = performance.now();
   for (const [i, flight] of flights.entries()) {
     if (options.isStopped()) break;
-    untold.push(...(await Promise.all(scorers.map(async (scorer) => scorer.ask(caller, flight)))));
+    untold.push(await ask(caller, options.endpoint, flight, variants));
     await caller.post('/v1/events', departure(flight));
     if (untold.length >= FEEDBACK_PER_CALL) await tellOutcomes(caller, untold.splice(0));
     const count = i + 1;
-    if (count % PROGRESS_FLIGHTS === 0) options.onProgress(count, results());
+    if (count % PROGRESS_FLIGHTS === 0) await options.onProgress(count, results());
     await keepPace(startedMs, count, options.flightsPerSecond);
   }
   if (!options.isStopped()) await tellOutcomes(caller, untold);
@@ -110,21 +111,38 @@ function departure({ fields, delayMinutes }: Flight): object {
   return { type: 'departure', id: fields.flight_id, fields: { ...fields, delay: delayMinutes } };
 }
 
+async function ask(
+  caller: Caller,
+  endpoint: string,
+  flight: Flight,
+  variants: Map<string, VariantScores>,
+): Promise<Untold> {
+  const sentMs = performance.now();
+  const body = { as_of: flight.fields.scheduled, rows: [flight.fields] };
+  const answer = (await caller.post(`/v1/endpoints/${endpoint}/predict`, body)) as Prediction;
+  const latencyMs = performance.now() - sentMs;
+  const { variant, model, version } = answer;
+  const scores = variants.get(variant) ?? new VariantScores(variant, `${model}@${version}`);
+  variants.set(variant, scores);
+  scores.latenciesMs.push(latencyMs);
+  return {
+    scores,
+    flight,
+    requestId: answer.request_id,
+    score: answer.predictions[0]?.delayed ?? Number.NaN,
+  };
+}
+
 async function tellOutcomes(caller: Caller, untold: readonly Untold[]): Promise<void> {
-  const outcomes = untold.map(({ requestId, endpoint, flight }) => {
+  const outcomes = untold.map(({ requestId, flight }) => {
     const { fields, delayMinutes } = flight;
     const time = new Date(Date.parse(fields.scheduled) + delayMinutes * MINUTE_MS).toISOString();
-    return {
-      request_id: requestId,
-      row: 0,
-      label: isLate(flight),
-      time,
-      id: `${fields.flight_id} ${endpoint}`,
-    };
+    return { request_id: requestId, row: 0, label: isLate(flight), time, id: fields.flight_id };
   });
+  if (outcomes.length === 0) return;
   const { feedback } = (await caller.post('/v1/feedback', outcomes)) as FeedbackAnswer;
-  untold.forEach(({ scorer, score, flight }, i) => {
-    if (feedback[i]?.status === 'accepted') scorer.join(score, isLate(flight));
+  untold.forEach(({ scores, score, flight }, i) => {
+    if (feedback[i]?.status === 'accepted') scores.join(score, isLate(flight));
   });
 }
 
@@ -134,27 +152,17 @@ async function keepPace(startedMs: number, count: number, perSecond: number): Pr
   if (aheadMs > 0) await pause(aheadMs);
 }
 
-/** What an endpoint said of each flight, and what became of it. */
-class Scorer {
-  private readonly endpoint: string;
-  private model = '';
+/** What a variant said of the flights that it got, and what became of them. */
+class VariantScores {
+  readonly latenciesMs: number[] = [];
+  private readonly variant: string;
+  private readonly model: string;
   private readonly scores: number[] = [];
   private readonly outcomes: boolean[] = [];
-  private readonly latenciesMs: number[] = [];
 
-  constructor(endpoint: string) {
-    this.endpoint = endpoint;
-  }
-
-  async ask(caller: Caller, flight: Flight): Promise<Untold> {
-    const { endpoint } = this;
-    const sentMs = performance.now();
-    const body = { as_of: flight.fields.scheduled, rows: [flight.fields] };
-    const answer = (await caller.post(`/v1/endpoints/${endpoint}/predict`, body)) as Prediction;
-    this.latenciesMs.push(performance.now() - sentMs);
-    this.model = `${answer.model}@${answer.version}`;
-    const score = answer.predictions[0]?.delayed ?? Number.NaN;
-    return { scorer: this, endpoint, flight, requestId: answer.request_id, score };
+  constructor(variant: string, model: string) {
+    this.variant = variant;
+    this.model = model;
   }
 
   join(score: number, outcome: boolean): void {
@@ -162,10 +170,10 @@ class Scorer {
     this.outcomes.push(outcome);
   }
 
-  result(): EndpointResult {
+  result(): VariantResult {
     const sorted = this.latenciesMs.toSorted((a, b) => a - b);
     return {
-      endpoint: this.endpoint,
+      variant: this.variant,
       model: this.model,
       outcomes: this.outcomes.length,
       auc: auc(this.scores, this.outcomes),
