@@ -48,7 +48,7 @@ describe('millrace check', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       project: 'flights',
       events: ['departure'],
-      models: ['flight-delay@1', 'flight-delay@2'],
+      models: ['flight-delay@1', 'flight-delay@2', 'flight-delay@3'],
       mistakes: [],
     });
   });
@@ -120,10 +120,10 @@ describe('millrace check', () => {
 
   it('checks versions that no endpoint uses, as far as that goes without a request', async () => {
     const dir = await demoWith('unserved', {
-      'flight-delay/3/model.yaml':
+      'flight-delay/7/model.yaml':
         'entities: {}\ninputs:\n  features: [request.anything, "nosuch(1)", "1 +"]\n  wrong_name: ["1"]\n',
     });
-    await cp(join(demoDir, 'flight-delay/1/model.onnx'), join(dir, 'flight-delay/3/model.onnx'));
+    await cp(join(demoDir, 'flight-delay/1/model.onnx'), join(dir, 'flight-delay/7/model.onnx'));
     const { code, stderr } = await run(['check', '--project', dir]);
     expect(code).toBe(1);
     for (const part of [

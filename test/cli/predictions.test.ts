@@ -226,11 +226,9 @@ describe('millrace predictions export', () => {
       7,
       expect.stringMatching(/^7 predictions, \d with feedback\n$/),
     ]);
-    expect(await some('--endpoint', 'flight-delay-baseline')).toEqual([
-      [],
-      '0 predictions, 0 with feedback\n',
-    ]);
     expect((await some('--endpoint', 'flight-delay'))[0].length).toBe(20);
+    const { code, stderr } = await exported(data, '--endpoint', 'flight-dely');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('flight-delay')]);
   });
 
   it('writes a file, which is there when it is complete', async () => {

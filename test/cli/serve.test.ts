@@ -125,7 +125,7 @@ describe('a start that must fail', () => {
     expectOneSentence(corrupt, /flight-delay\/2\/model\.onnx/);
     await rm(join(project, 'flight-delay/2'), { recursive: true });
     const missing = await run(['serve', '--project', project, '--data', join(scratch, 'd2'), '--port', '0']);
-    expectOneSentence(missing, /the model flight-delay has no version 2 \(versions are 1\)/);
+    expectOneSentence(missing, /the model flight-delay has no version 2 \(versions are 1, 3\)/);
   });
 
   it('names the project file that is not there', async () => {

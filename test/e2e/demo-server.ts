@@ -6,7 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadFile } from '../../src/features/load/load-file.ts';
 import { openLmdbStoreAlone } from '../../src/features/lmdb-store.ts';
-import type { FeatureView, Limits, PredictionLogSettings, Project } from '../../src/project/project.ts';
+import type {
+  Endpoint,
+  FeatureView,
+  Limits,
+  PredictionLogSettings,
+  Project,
+} from '../../src/project/project.ts';
 import { loadProject } from '../../src/project/read-project.ts';
 import { createServer } from '../../src/server/server.ts';
 import type { Server } from '../../src/server/server.ts';
@@ -44,17 +50,31 @@ export async function startDemoServer(
   };
 }
 
+/**
+ * The demo's project with one variant each for two endpoints, so that who asks knows which model answers: version 2 for
+ * `flight-delay`, version 1 for `flight-delay-baseline`.
+ */
 export async function demoProject(
   limits: Partial<Limits>,
   log: Partial<PredictionLogSettings>,
 ): Promise<Project> {
   const loaded = await loadProject(demoDir);
-  const endpoints = new Map(
-    [...loaded.endpoints].map(([name, endpoint]) => [
+  const flightDelay = loaded.endpoints.get('flight-delay') as Endpoint;
+  const ofVariant = (name: string, variant: string): [string, Endpoint] => [
+    name,
+    {
+      ...flightDelay,
       name,
-      { ...endpoint, log: { ...endpoint.log, ...log } },
-    ]),
-  );
+      variants: flightDelay.variants.filter((each) => each.name === variant),
+      rollout: { serve: variant, policy: { kind: 'fixed' }, shadows: [] },
+      rolloutText: '{}',
+      log: { ...flightDelay.log, ...log },
+    },
+  ];
+  const endpoints = new Map([
+    ofVariant('flight-delay', 'gbm'),
+    ofVariant('flight-delay-baseline', 'logistic'),
+  ]);
   return { ...loaded, endpoints, limits: { ...loaded.limits, ...limits } };
 }
 

@@ -18,12 +18,12 @@ export interface OfflineFlight {
  * @param scratch a folder for the table
  */
 export async function offlineFlights(version: '1' | '2', scratch: string): Promise<OfflineFlight[]> {
-  const endpoint = version === '1' ? 'flight-delay-baseline' : 'flight-delay';
   const out = join(scratch, `table-${version}.ndjson`);
   const rows = ['--rows', `airport_profile=${join(demoDir, 'data', 'airports.csv')}`];
   await replayCommand().parseAsync(
     [
-      ['--project', demoDir, '--endpoint', endpoint, '--label', 'delay > 15', '--out', out],
+      ['--project', demoDir, '--endpoint', 'flight-delay', '--label', 'delay > 15', '--out', out],
+      ['--model', `flight-delay@${version}`],
       ['--events', join(demoDir, 'data', 'flights.csv.gz'), '--keep', 'flight_id'],
       version === '1' ? [] : rows,
     ].flat(),

@@ -58,7 +58,10 @@ describe('SIGHUP to several workers', () => {
       (await ask(`${url}/v1/endpoints/${name}/predict`, flight)).status;
     expect(await call('flight-delay')).toBe(200);
     expect(await call('renamed')).toBe(404);
-    await writeFile(file, good.replace(/^ {2}flight-delay-baseline:/m, '  renamed:'));
+    await writeFile(
+      file,
+      `${good}\n  renamed:\n    request: { flight_id: string, origin: string, destination: string, distance: float64, scheduled: timestamp }\n    variants: { only: { model: flight-delay@1 } }\n`,
+    );
     running.child.kill('SIGHUP');
     await running.printed(/"msg":"reloaded"/);
     const statuses = await Promise.all(Array.from({ length: 10 }, async () => call('renamed')));
