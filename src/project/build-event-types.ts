@@ -8,7 +8,7 @@ import type { SourceFile } from './source-file.ts';
 import { suggestName } from './suggestion.ts';
 
 /** What the server writes into its prediction log; a tool that shows both logs must be able to tell them apart. */
-const reservedEvents: ReadonlySet<string> = new Set(['prediction', 'feedback']);
+const reservedEvents: ReadonlySet<string> = new Set(['prediction', 'feedback', 'exposure']);
 
 /** An event type keeps the fields that are sound; without the field that it takes its time from it is left out. */
 export function buildEventTypes(
