@@ -44,6 +44,16 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
 /** The only places that may import each package. */
 const driverHomes: Readonly<Record<string, readonly string[]>> = {
+  '@datadog/sketches-js': ['stats/a.ts'],
+  '@stdlib/math-base-special-betaln': ['stats/a.ts'],
+  '@stdlib/math-base-special-gammainc': ['stats/a.ts'],
+  '@stdlib/stats-base-dists-beta-cdf': ['stats/a.ts'],
+  '@stdlib/stats-base-dists-beta-quantile': ['stats/a.ts'],
+  '@stdlib/stats-base-dists-normal-cdf': ['stats/a.ts'],
+  '@stdlib/stats-base-dists-normal-quantile': ['stats/a.ts'],
+  '@stdlib/stats-base-dists-t-cdf': ['stats/a.ts'],
+  '@stdlib/stats-base-dists-t-quantile': ['stats/a.ts'],
+  '@stdlib/stats-padjust': ['stats/a.ts'],
   autocannon: ['loadtest/a.ts'],
   'cli-progress': ['cli/a.ts'],
   'cluster-key-slot': ['redis/a.ts'],

@@ -1,3 +1,5 @@
+import { meanRanks } from './mean-ranks.ts';
+
 /**
  * Area under the ROC curve: the chance that a positive scores above a negative, ties counting half. Computed from
  * ranks (Mann-Whitney U): (sum of the positives' ranks - p (p + 1) / 2) / (p n), tied scores sharing their mean rank.
@@ -9,19 +11,12 @@
 export function auc(scores: readonly number[], positives: readonly boolean[]): number {
   if (scores.length !== positives.length)
     throw new Error(`${scores.length} scores, ${positives.length} labels`);
-  const order = scores.map((_, index) => index).sort((a, b) => (scores[a] as number) - (scores[b] as number));
   let positiveRanks = 0;
   let positiveCount = 0;
-  for (let from = 0; from < order.length;) {
-    let to = from + 1;
-    while (to < order.length && scores[order[to] as number] === scores[order[from] as number]) to++;
-    const meanRank = (from + 1 + to) / 2;
-    for (let i = from; i < to; i++) {
-      if (positives[order[i] as number] !== true) continue;
-      positiveRanks += meanRank;
-      positiveCount++;
-    }
-    from = to;
+  for (const [index, rank] of meanRanks(scores).entries()) {
+    if (positives[index] !== true) continue;
+    positiveRanks += rank;
+    positiveCount++;
   }
   const negativeCount = scores.length - positiveCount;
   return (positiveRanks - (positiveCount * (positiveCount + 1)) / 2) / (positiveCount * negativeCount);
