@@ -44,6 +44,10 @@ export const errorCatalogue = {
     status: 404,
     meaning: 'No feature or feature view of this name is in the project file.',
   },
+  UNKNOWN_EXPERIMENT: {
+    status: 404,
+    meaning: 'No experiment, canary or bandit of this name is in the project.',
+  },
   UNKNOWN_EVENT: { status: 404, meaning: 'No event type of this name is in the project file.' },
   METHOD_NOT_ALLOWED: { status: 405, meaning: 'The path exists, but not with this HTTP method.' },
   REQUEST_TIMEOUT: { status: 408, meaning: 'The body did not arrive within `limits.body_timeout`.' },
@@ -91,7 +95,7 @@ export const errorCatalogue = {
   },
   EXPORT_FAILED: {
     status: 500,
-    meaning: 'Predictions could not be written to a file or to standard output.',
+    meaning: 'Predictions, or a report, could not be written to a file or to standard output.',
   },
   LOADTEST_FAILED: {
     status: 500,

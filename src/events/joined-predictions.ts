@@ -126,6 +126,25 @@ export async function* joinPredictions(
   }
 }
 
+/**
+ * The exposures alone: each record is read once, and predictions are not taken apart.
+ * @throws MillraceError STORE_FAILED
+ */
+export async function* readExposures(
+  log: EventLog,
+  onRead: OnRead = () => {},
+): AsyncGenerator<Exposure> {
+  const sizes = await log.sizes();
+  const total = sizes.reduce((sum, { firstOffset, nextOffset }) => sum + nextOffset - firstOffset, 0);
+  let done = 0;
+  const onRecords = (count: number): void => onRead((done += count), total);
+  for (const [partition, { firstOffset, nextOffset }] of sizes.entries()) {
+    const range = { from: firstOffset, to: nextOffset, onRecords };
+    for await (const { event } of records(log, partition, range))
+      if (event?.type.name === exposureType.name) yield exposureFrom(event);
+  }
+}
+
 interface OffsetRange {
   readonly from: number;
   readonly to: number;
@@ -182,7 +201,10 @@ function* joinRecord(
   partition: number,
   feedbackOf: Map<string, Feedback[]>,
 ): Generator<JoinedRecord> {
-  if (event?.type.name === exposureType.name) return yield exposureFrom(event);
+  if (event?.type.name === exposureType.name) {
+    yield exposureFrom(event);
+    return;
+  }
   if (event?.type.name !== predictionType.name) {
     yield { kind: 'unreadable', partition, offset, problem: problem ?? 'it is no event of this log' };
     return;
