@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   cache: async () => (await import('./cli/cache.ts')).cacheCommand(),
   events: async () => (await import('./cli/events.ts')).eventsCommand(),
   predictions: async () => (await import('./cli/predictions.ts')).predictionsCommand(),
+  experiment: async () => (await import('./cli/experiment.ts')).experimentCommand(),
   replay: async () => (await import('./cli/replay.ts')).replayCommand(),
   loadtest: async () => (await import('./cli/loadtest.ts')).loadTestCommand(),
   demo: async () => (await import('./cli/demo.ts')).demoCommand(),
@@ -38,6 +39,8 @@ async function main(): Promise<void> {
   const program = new Command('millrace')
     .description('A low-latency prediction server with the feature store inside.')
     .version(version)
+    // `--version` of a command is its own.
+    .enablePositionalOptions()
     .showHelpAfterError('(--help shows the options)');
   for (const command of await commandsFor(process.argv[2])) {
     for (const each of withSubcommands(command))

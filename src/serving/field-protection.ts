@@ -49,6 +49,7 @@ export function loggedValue(value: Value): LoggedValue {
   return value.map((element) => (typeof element === 'bigint' ? String(element) : element));
 }
 
-function hashOf(value: LoggedValue, key: Buffer): string {
+/** What stands in the log for a value that is hashed. */
+export function hashOf(value: LoggedValue, key: Buffer): string {
   return createHmac('sha256', key).update(String(value)).digest('base64url').slice(0, HASH_CHARS);
 }
