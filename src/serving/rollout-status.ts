@@ -91,7 +91,9 @@ function percentOf(share: number): number {
 function assessmentJson({ rollout }: RolloutInEffect, { samples, verdict }: Assessment): JsonObject {
   return {
     variants: Object.fromEntries(
-      Object.keys(samples.arms).map((variant) => [variant, armJson(samples, variant)]),
+      Object.keys(samples.arms)
+        .filter((variant) => wasAsked(samples, variant))
+        .map((variant) => [variant, armJson(samples, variant)]),
     ),
     shadows: Object.fromEntries(
       rollout.shadows.map(({ variant }) => [variant, shadowJson(samples, variant)]),
@@ -100,13 +102,18 @@ function assessmentJson({ rollout }: RolloutInEffect, { samples, verdict }: Asse
   };
 }
 
+function wasAsked(samples: EndpointSamples, variant: string): boolean {
+  const { answered, failed } = armSamples(samples, variant);
+  return answered + failed > 0;
+}
+
 function armJson(samples: EndpointSamples, variant: string): JsonObject {
   const { answered, failed, latency } = armSamples(samples, variant);
   return {
     answered,
     failed,
-    latency_ms_p50: sketchQuantile(latency, 0.5),
-    latency_ms_p99: sketchQuantile(latency, 0.99),
+    latency_ms_p50: answered === 0 ? undefined : sketchQuantile(latency, 0.5),
+    latency_ms_p99: answered === 0 ? undefined : sketchQuantile(latency, 0.99),
   };
 }
 

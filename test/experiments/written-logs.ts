@@ -11,7 +11,8 @@ import {
   predictionType,
   requestPartition,
 } from '../../src/events/prediction-events.ts';
-import type { AssignmentHow, BlockShape, RecordParts } from '../../src/events/prediction-events.ts';
+import type { BlockShape, RecordParts } from '../../src/events/prediction-events.ts';
+import type { AssignmentHow } from '../../src/project/rollout.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { EventType } from '../../src/project/project.ts';
 import type { Value } from '../../src/project/value.ts';
