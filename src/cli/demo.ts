@@ -150,11 +150,15 @@ async function replayHeldOut(
   isStopped: () => boolean,
 ): Promise<void> {
   const flights = heldOut.slice(0, options.flights ?? heldOut.length);
-  const progress = createProgress('replaying flights');
+  let progress = createProgress('replaying flights');
   const onProgress = async (count: number, results: readonly VariantResult[]): Promise<void> => {
     const aucs = results.map(({ variant, auc }) => `${variant} AUC ${auc.toFixed(3)}`);
     const news = await watched?.look(count);
-    if (news !== undefined) process.stdout.write(news);
+    if (news !== undefined) {
+      progress.stop();
+      process.stdout.write(news);
+      progress = createProgress('replaying flights');
+    }
     progress.update(count, flights.length, `${count} flights, ${aucs.join(', ')}`);
   };
   const startedMs = performance.now();

@@ -14,6 +14,7 @@ import { judgeCanary } from '../rollouts/judge.ts';
 import type { CanaryVerdict } from '../rollouts/judge.ts';
 import { mergeSamples } from '../rollouts/merge-samples.ts';
 import type { RolloutControl, RolloutInEffect } from '../rollouts/rollout-control.ts';
+import type { RolloutRecord } from '../rollouts/rollout-record.ts';
 import type { RolloutStore } from '../rollouts/rollout-store.ts';
 import { createSampleRecorder } from '../rollouts/sample-recorder.ts';
 import type { SampleRecorder } from '../rollouts/sample-recorder.ts';
@@ -107,7 +108,8 @@ class TickingWatch implements RolloutWatch {
   observerOf(inEffect: RolloutInEffect, variant: string): AnswerObserver | undefined {
     const { rollout, record } = inEffect;
     const watching = this.watchingOf(inEffect);
-    if (rollout.policy.kind === 'fixed' && rollout.shadows.length === 0) return undefined;
+    if ((rollout.policy.kind === 'fixed' || !isGoingOn(record)) && rollout.shadows.length === 0)
+      return undefined;
     const known = watching.observers.get(variant);
     if (known !== undefined) return known;
     const { plans } = this.parts.endpoints.get(record.endpoint) as WatchedEndpoint;
@@ -136,7 +138,8 @@ class TickingWatch implements RolloutWatch {
     const texts = await this.parts.store.samples(endpoint, record.samplesVersion);
     const samples = mergeSamples(texts.flatMap((text) => decodeSamples(text) ?? []));
     const { policy, serve } = rollout;
-    if (policy.kind !== 'canary' || record.canary === undefined) return { samples, verdict: undefined };
+    if (policy.kind !== 'canary' || record.canary === undefined || !isGoingOn(record))
+      return { samples, verdict: undefined };
     return { samples, verdict: judgeCanary(policy, serve, record.canary.step, samples) };
   }
 
@@ -192,7 +195,7 @@ class TickingWatch implements RolloutWatch {
     const { policy } = inEffect.rollout;
     const watching = this.watching.get(endpoint);
     if (watching !== undefined) await this.publish(endpoint, watching);
-    if (inEffect.record.phase !== 'running' && inEffect.record.phase !== 'paused') return;
+    if (!isGoingOn(inEffect.record)) return;
     try {
       if (policy.kind === 'canary') await this.judge(endpoint, inEffect);
       if (policy.kind === 'bandit') await this.shareAnew(endpoint, inEffect);
@@ -245,6 +248,11 @@ class TickingWatch implements RolloutWatch {
     if (!this.hasFailed) this.parts.log.error({ err: error }, 'rollouts could not be judged');
     this.hasFailed = true;
   }
+}
+
+/** What is promoted or rolled back is over: nothing is compared any more. */
+function isGoingOn({ phase }: RolloutRecord): boolean {
+  return phase === 'running' || phase === 'paused';
 }
 
 function watchedOutputs(policy: Policy, plan: Plan): readonly string[] {

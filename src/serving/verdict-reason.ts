@@ -8,14 +8,21 @@ export function verdictReason({ verdict, guardrails, requests }: CanaryVerdict):
   return `${deciding.map(guardrailSentence).join('; ')} (${answered})`;
 }
 
-/** `latency p99 ratio is 2.1 (1.8 to 2.6), at most 1.5 is allowed` */
-export function guardrailSentence({ label, harm, limit, unit, verdict }: GuardrailVerdict): string {
+const compared = {
+  error_rate: 'candidate minus baseline,',
+  latency: 'candidate by baseline,',
+  output: 'the distance of candidate and baseline',
+  feedback: 'how much worse the candidate is',
+  shadow_flips: 'the share of rows',
+} as const;
+
+/** `latency p99: candidate by baseline, is 2.1 (1.8 to 2.6), and 1.5 is allowed` */
+export function guardrailSentence({ metric, label, harm, limit, verdict }: GuardrailVerdict): string {
   const figure = (value: number | undefined): string => (value === undefined ? '?' : shown(value));
   const bounds = `${figure(harm.lower)} to ${figure(harm.upper)}`;
-  const allowed = `at most ${shown(limit)} is allowed`;
-  const of = unit === 'ratio' ? `${label}, candidate by baseline,` : `${label}, candidate minus baseline,`;
   const waits = verdict === 'inconclusive' ? 'is not known well enough: ' : 'is ';
-  return `${of} ${waits}${figure(harm.estimate)} (${bounds}), ${allowed}`;
+  const measured = `${compared[metric]} ${waits}${figure(harm.estimate)} (${bounds})`;
+  return `${label}: ${measured}, and ${shown(limit)} is allowed`;
 }
 
 function shown(value: number): string {

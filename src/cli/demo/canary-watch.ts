@@ -35,7 +35,7 @@ export function createCanaryWatch(url: string, endpoint: string): CanaryWatch {
       const { entries } = await client.audit(endpoint, 1);
       const seconds = ((performance.now() - beganMs) / 1000).toFixed(1);
       const what = status.phase === 'rolled_back' ? 'Rolled back' : `Now ${status.phase}`;
-      return `${what} by the ${entries[0]?.by}, seen after ${flightCount} flights and ${seconds} s: ${entries[0]?.reason}.\n\n`;
+      return `${what} by the ${entries[0]?.by}, seen after ${flightCount} flights and ${seconds} s: ${entries[0]?.reason}.\n`;
     },
     async end() {
       const status = await client.read(endpoint);
