@@ -24,6 +24,16 @@ it('is the strongest where one arm decides the other', () => {
   ).toMatchObject({ statistic: expect.closeTo(30, 12), cramersV: expect.closeTo(1, 12) });
 });
 
+it('measures strength against the most that so many arms allow', () => {
+  const { statistic, cramersV } = contingencyTest([
+    [20, 10, 10],
+    [10, 20, 10],
+    [10, 10, 20],
+  ]);
+  expect(statistic).toBeCloseTo(15, 10);
+  expect(cramersV).toBeCloseTo(0.25, 12);
+});
+
 it('leaves out what nobody is in', () => {
   expect(
     contingencyTest([

@@ -12,6 +12,11 @@ it('agrees with the reference on both of its series', () => {
   expect(high.p).toBeCloseTo(0.008161678659143069, 10);
 });
 
+it('finds nothing in values that are too even', () => {
+  const values = Array.from({ length: 1000 }, (_, index) => (index + 0.5) / 1000);
+  expect(uniformityTest(values)).toEqual({ statistic: expect.closeTo(0.0005, 12), p: 1 });
+});
+
 it('has p from 0 to 1, whatever the order of values', () => {
   fc.assert(
     fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1 }), (values) => {

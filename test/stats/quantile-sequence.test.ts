@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { oneSidedBernoulliSequences } from '../../src/stats/bernoulli-sequence.ts';
 import { quantileSequence } from '../../src/stats/quantile-sequence.ts';
 import { seededRandom } from '../../src/stats/seeded-random.ts';
 
@@ -32,6 +33,16 @@ describe('the exact sequence of a quantile', () => {
         expect(upper).toBeGreaterThanOrEqual(estimate);
       }),
     );
+  });
+
+  it('ends where bounds of the share at alpha / 2 leave q', () => {
+    const fine = Array.from({ length: 200 }, (_, bin) => bin);
+    const bounds = fine.map((bin) => oneSidedBernoulliSequences({ successes: 2 * (bin + 1), n: 400 }, 0.05));
+    for (const q of [0.1, 0.3, 0.5, 0.7, 0.9]) {
+      const { lower, upper } = quantileSequence({ ends: fine, counts: fine.map(() => 2) }, q, 0.1);
+      expect(lower).toBe(fine[bounds.findLastIndex((share) => share.upper < q)] ?? -Infinity);
+      expect(upper).toBe(fine[bounds.findIndex((share) => share.lower > q)] ?? Infinity);
+    }
   });
 
   it('misses the quantile in at most a share alpha of streams that are looked at all the time', () => {
