@@ -69,7 +69,6 @@ describe('millrace experiment list', () => {
       [''],
     ]);
   });
-  });
 });
 
 describe('millrace experiment power', () => {
