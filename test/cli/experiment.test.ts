@@ -32,9 +32,6 @@ describe('millrace experiment report', () => {
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^experiment exp of the endpoint shop\n/);
     expect(await readFile(html, 'utf8')).toContain('<h1>experiment exp of the endpoint shop</h1>');
-    const nowhere = await report('exp', '--html', join(dir, 'no', 'report.html'));
-    expect([nowhere.code, nowhere.stdout]).toEqual([1, '']);
-    expect(nowhere.stderr).toMatch(/^millrace: .*report\.html cannot be written \(ENOENT.*\)\n$/);
   });
 
   it('takes a time, versions, bots and one other experiment', { timeout: 60_000 }, async () => {
@@ -57,7 +54,6 @@ describe('millrace experiment report', () => {
       stdout: '',
       stderr: 'millrace: there is no experiment "exb"; did you mean "exp"?\n',
     });
-    expect((await report('exp', '--against', 'layuot')).stderr).toContain('did you mean "layout"?');
   });
 });
 
@@ -72,11 +68,6 @@ describe('millrace experiment list', () => {
       ['best', 'bandit', 'best', 'header x-user', 'a 50 %, b 50 %'],
       [''],
     ]);
-    const json = await run(['experiment', 'list', '--json', '--project', dir]);
-    expect(JSON.parse(json.stdout.split('\n')[3] ?? '')).toMatchObject({
-      name: 'best',
-      unit: { header: 'x-user' },
-    });
   });
 });
 

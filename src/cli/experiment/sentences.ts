@@ -110,7 +110,7 @@ export function hasConclusions({ metrics, sampleRatio }: ExperimentReport): bool
 export const lookingOften =
   'Conclusions follow from the always valid intervals after correction: look as often as you like, and stop when you like.';
 
-export const banditNote =
+const banditNote =
   'A bandit: outcomes count with 1 by their propensity, and a unit counts in each arm that it was given. Shares that follow from outcomes make its intervals approximate.';
 
 /** What is left out, and what else a reader should know. */

@@ -15,6 +15,7 @@ endpoints:
   shop:
     request: { user: string }
     unit: user
+    log: LOG
     variants: { a: { model: m@1 }, b: { model: m@1 } }
     rollout:
       experiment:
@@ -49,9 +50,10 @@ const modelYaml = `inputs: { features: [length(request.user)] }
 outputs: { y: y }
 `;
 
-export async function writeProject(dir: string): Promise<Project> {
+/** @param log what of the predictions of `shop` is logged, as in the project file */
+export async function writeProject(dir: string, log = '{}'): Promise<Project> {
   await mkdir(join(dir, 'm', '1'), { recursive: true });
-  await writeFile(join(dir, 'millrace.yaml'), projectYaml);
+  await writeFile(join(dir, 'millrace.yaml'), projectYaml.replace('LOG', log));
   await writeFile(join(dir, 'm', 'model.yaml'), modelYaml);
   return loadProject(dir, { needsModelFiles: false });
 }
