@@ -39,7 +39,9 @@ describe('millrace loadtest', () => {
       '--body',
       body,
       '--rate',
-      '200',
+      '100',
+      '--duration',
+      '1s',
       '--json',
       json,
       '--html',
@@ -48,7 +50,7 @@ describe('millrace loadtest', () => {
     const { code, stdout, stderr } = await loadTest(...args);
     expect(stderr).toContain(`wrote ${json}`);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^flight-delay, latencies in ms\n {2}load .*p99\.9 .*\n {2}open 200\/s +\d/);
+    expect(stdout).toMatch(/^flight-delay, latencies in ms\n {2}load .*p99\.9 .*\n {2}open 100\/s +\d/);
     const report = JSON.parse(await readFile(json, 'utf8')) as {
       scenarios: { measurements: { outcomes: { ok: number }; batch_rows: { runs: number } }[] }[];
     };

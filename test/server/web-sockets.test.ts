@@ -74,7 +74,7 @@ describe('answers', () => {
   });
 
   it('belong to their id, however many requests are on their way, and in whatever order they end', async () => {
-    const server = await serverOf({ batching: { rows_max: 8 } });
+    const server = await serverOf({ batching: { rows_max: 8 }, limits: { timeoutMs: 30_000 } });
     const clients = await Promise.all([1, 2, 3].map(async () => openSocket(server)));
     const ids = Array.from({ length: 300 }, (_, i) => i);
     const messageOf = (c: number, i: number): object => ({
@@ -285,7 +285,7 @@ describe('a caller that does not read', () => {
   };
 
   it('is closed with a code once too much is waiting for it, and harms nobody', async () => {
-    const server = await serverOf({ limits: { wsBufferBytesMax: 100_000, timeoutMs: 10_000 } });
+    const server = await serverOf({ limits: { wsBufferBytesMax: 100_000, timeoutMs: 30_000 } });
     const [slow, other] = [await openSocket(server), await openSocket(server)];
     slow.socket.pause();
     ask(slow, 60);

@@ -3,13 +3,16 @@ import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { demoDir } from '../../e2e/demo-server.ts';
 import { ask, connectToEach, processOf, startCaller } from './caller.ts';
 import { run, start } from '../process.ts';
 import type { Finished } from '../process.ts';
 import { sharedProcess } from '../shared-process.ts';
 import { callersOfBoth, flight, isRunning, metric, until, workerGroups } from './worker-group.ts';
+
+/** Each test starts several processes, most of them one after the other. */
+vi.setConfig({ testTimeout: 90_000 });
 
 const groups = workerGroups();
 const runShared = sharedProcess();
