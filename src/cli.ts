@@ -40,8 +40,6 @@ async function main(): Promise<void> {
   const program = new Command('millrace')
     .description('A low-latency prediction server with the feature store inside.')
     .version(version)
-    // `--version` of a command is its own.
-    .enablePositionalOptions()
     .showHelpAfterError('(--help shows the options)');
   for (const command of await commandsFor(process.argv[2])) {
     for (const each of withSubcommands(command))

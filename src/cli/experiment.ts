@@ -19,7 +19,7 @@ import { writeWhole } from './whole-file.ts';
 interface ReportCommandOptions extends Pick<StoreOptions, 'project' | 'data' | 'redis'> {
   readonly from?: number;
   readonly to?: number;
-  readonly version?: readonly number[];
+  readonly policyVersion?: readonly number[];
   readonly withBots?: true;
   readonly against?: string;
   readonly json?: true;
@@ -34,7 +34,11 @@ export function experimentCommand(): Command {
     .argument('<name>', 'its name; without one of its own, it has that of the endpoint')
     .option('--from <time>', 'only units that were first exposed at this time or later', timeArgument)
     .option('--to <time>', 'only what happened before this time', timeArgument)
-    .option('--version <number...>', 'only exposures under these versions of the rollout', collectVersions)
+    .option(
+      '--policy-version <number...>',
+      'only exposures under these versions of the rollout',
+      collectVersions,
+    )
     .option('--with-bots', 'with units that say that they are no persons')
     .option('--against <name>', 'the only other experiment to look for collisions with (default: all)')
     .option('--json', 'print the report as JSON')
@@ -56,7 +60,7 @@ function collectVersions(text: string, previous: readonly number[] = []): number
 }
 
 async function printReport(name: string, options: ReportCommandOptions): Promise<void> {
-  const { from = -Infinity, to = Infinity, version, html } = options;
+  const { from = -Infinity, to = Infinity, policyVersion: version, html } = options;
   if (from >= to) throw new InvalidArgumentError('--from must be before --to.');
   const project = await loadProject(options.project, { needsModelFiles: false });
   const report = await reportOf(project, {

@@ -7,9 +7,9 @@ import { MillraceError } from '../errors.ts';
 import { parseSource } from '../project/source-file.ts';
 import { defaultHost, defaultPort } from '../server/server.ts';
 import { countArgument } from './count-argument.ts';
-import type { RolloutAnswer } from './rollout/rollout-answer.ts';
-import { createRolloutClient } from './rollout/rollout-client.ts';
-import { auditText, overviewText, statusText } from './rollout/rollout-text.ts';
+import type { RolloutAnswer } from './rollout-answer.ts';
+import { createRolloutClient } from './rollout-client.ts';
+import { auditText, overviewText, statusText } from './rollout-text.ts';
 
 interface ReadOptions {
   readonly url: string;

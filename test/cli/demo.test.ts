@@ -25,8 +25,8 @@ const HELD_OUT = 6000;
 
 /** Of a model, as the demo prints it: how many outcomes, and the AUC. */
 function aucOf(stdout: string, model: string): readonly [number, string | undefined] {
-  const [, count, auc] = new RegExp(`${model} +(\\d+) +(0\\.\\d+)`).exec(stdout) ?? [];
-  return [Number(count), auc];
+  const [, count, measured] = new RegExp(`${model} +(\\d+) +(0\\.\\d+)`).exec(stdout) ?? [];
+  return [Number(count), measured];
 }
 
 describe('millrace demo', () => {
@@ -49,9 +49,10 @@ describe('millrace demo', () => {
       expect([own.length, joined.toFixed(4)]).toEqual(aucOf(stdout, `flight-delay@${version}`));
       const live = new Map(own.map(({ fields, outputs }) => [fields['flight_id'], outputs['delayed']]));
       const heldOut = (await offlineFlights(version, scratch)).slice(-HELD_OUT).slice(0, FLIGHTS);
-      for (const { flightId, score } of heldOut)
-        if (live.has(flightId))
-          expect(Math.abs(Number(live.get(flightId)) - score), flightId).toBeLessThan(1e-6);
+      const shown = heldOut.filter(({ flightId }) => live.has(flightId));
+      expect(shown.length).toBe(own.length);
+      for (const { flightId, score } of shown)
+        expect(Math.abs(Number(live.get(flightId)) - score), flightId).toBeLessThan(1e-6);
     }
     expect(stdout).toContain('trees-or-line');
     expect(stdout).toMatch(/brier/);

@@ -35,7 +35,15 @@ describe('millrace experiment report', () => {
   });
 
   it('takes a time, versions, bots and one other experiment', { timeout: 60_000 }, async () => {
-    const limits = ['--from', '2026-03-10T00:00:00Z', '--to', '2026-03-12T00:00:00Z', '--version', '1', '2'];
+    const limits = [
+      '--from',
+      '2026-03-10T00:00:00Z',
+      '--to',
+      '2026-03-12T00:00:00Z',
+      '--policy-version',
+      '1',
+      '2',
+    ];
     const { stdout } = await report('exp', '--json', '--with-bots', '--against', 'best', ...limits);
     const json = JSON.parse(stdout) as { readonly units: { readonly exposed: number } };
     expect(json).toMatchObject({

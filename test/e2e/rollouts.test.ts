@@ -42,6 +42,14 @@ async function put(server: Server, rollout: object, version?: number): ReturnTyp
   return change(server, 'PUT', '', { version: of, rollout, by: 'ann', reason: 'test' });
 }
 
+interface DifferenceAnswer {
+  readonly absolute_difference: { readonly max: number };
+}
+
+function answerOf(shadows: unknown, variant: string): DifferenceAnswer {
+  return (shadows as Record<string, DifferenceAnswer>)[variant] as DifferenceAnswer;
+}
+
 const users = Array.from({ length: 200 }, (_, i) => `u${i}`);
 
 async function counts(server: Server): Promise<Record<string, number>> {
@@ -334,9 +342,7 @@ describe('shadows', () => {
       const isSeen = seen.every((each) => (each['requests'] ?? 0) + (each['errors'] ?? 0) >= 20);
       if (!isSeen) continue;
       expect(shadows?.['plus']).toMatchObject({ rank_correlation: 1, errors: 0 });
-      const { absolute_difference: difference } = shadows?.['plus'] as unknown as {
-        absolute_difference: { max: number };
-      };
+      const { absolute_difference: difference } = answerOf(shadows, 'plus');
       expect(difference.max).toBeCloseTo(1, 6);
       expect(shadows?.['plus']?.['flip_share']).toBeCloseTo(0.6);
       expect(shadows?.['far']?.['flip_share']).toBeCloseTo(0.4);

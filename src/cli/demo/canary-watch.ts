@@ -1,6 +1,6 @@
 /** Begins the broken canary of the demo on the running server, and tells what becomes of it. */
-import { createRolloutClient } from '../rollout/rollout-client.ts';
-import { auditText, statusText } from '../rollout/rollout-text.ts';
+import { createRolloutClient } from '../rollout-client.ts';
+import { auditText, statusText } from '../rollout-text.ts';
 import { BROKEN_VARIANT, badCanary } from './scenario.ts';
 
 export interface CanaryWatch {

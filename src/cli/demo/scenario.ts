@@ -27,14 +27,18 @@ export const badCanary = {
   },
 } as const;
 
+/** What is kept at run time, and what trains, stays where it is. */
+function isPart(path: string): boolean {
+  return !['.millrace', 'train'].includes(basename(path));
+}
+
 /**
  * The demo project with one more version of its model, a broken one, as a variant that nobody gets yet.
  * @returns its folder
  */
 export async function writeBrokenProject(demoDir: string, scratch: string): Promise<string> {
   const dir = join(scratch, 'project');
-  const isData = (path: string): boolean => ['.millrace', 'train'].includes(basename(path));
-  await cp(demoDir, dir, { recursive: true, filter: (path) => !isData(path) });
+  await cp(demoDir, dir, { recursive: true, filter: isPart });
   const version = join(dir, 'flight-delay', BROKEN_VERSION);
   await mkdir(version, { recursive: true });
   await cp(join(dir, 'flight-delay', '3', 'model.onnx'), join(version, 'model.onnx'));

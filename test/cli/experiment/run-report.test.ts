@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { reportOf } from '../../../src/cli/experiment/run-report.ts';
 import type { ExperimentReport } from '../../../src/experiments/report.ts';
 import { openLmdbEnvironment } from '../../../src/lmdb/lmdb-environment.ts';
-import type { Project } from '../../../src/project/project.ts';
-import { hashOf } from '../../../src/serving/field-protection.ts';
+import type { Endpoint, Project } from '../../../src/project/project.ts';
+import { createUnitProtection } from '../../../src/serving/field-protection.ts';
 import { createLogWriter, FIRST_MS } from '../../experiments/written-logs.ts';
 import type { LogWriter } from '../../experiments/written-logs.ts';
 import { writeProject } from './shop-project.ts';
@@ -39,8 +39,10 @@ describe('a report', () => {
   it('finds the events of units that are hashed in the prediction log', async () => {
     const project = await writeProject(dir, '{ hash: [user] }');
     const key = Buffer.alloc(32, 7);
+    const [endpoint] = project.endpoints.values();
+    const protect = createUnitProtection(endpoint as Endpoint, key);
     for (const user of ['x', 'y']) {
-      writer.expose({ unit: hashOf(user, key), variant: 'a', timeMs: FIRST_MS });
+      writer.expose({ unit: protect(user), variant: 'a', timeMs: FIRST_MS });
       const purchase = project.eventTypes.get('purchase');
       if (purchase !== undefined) writer.event(purchase, [user, user === 'x' ? 3 : 5], FIRST_MS + 1);
     }

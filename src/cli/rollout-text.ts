@@ -1,7 +1,7 @@
 /** Rollouts as text for people. */
-import { formatDuration } from '../../project/duration.ts';
-import { formatTable } from '../table.ts';
-import type { Cell } from '../table.ts';
+import { formatDuration } from '../project/duration.ts';
+import { formatTable } from './table.ts';
+import type { Cell } from './table.ts';
 import type { AuditAnswer, RolloutAnswer, RolloutOverview } from './rollout-answer.ts';
 
 const INDENT = '  ';

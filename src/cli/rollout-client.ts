@@ -1,6 +1,6 @@
 /** Calls of a running server that read and change rollouts. */
-import { MillraceError, errorCatalogue } from '../../errors.ts';
-import type { ErrorCode, ErrorDetail } from '../../errors.ts';
+import { MillraceError, errorCatalogue } from '../errors.ts';
+import type { ErrorCode, ErrorDetail } from '../errors.ts';
 import type { RolloutAnswer, RolloutOverview, AuditAnswer } from './rollout-answer.ts';
 
 export interface RolloutClient {
