@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { text as textOf } from 'node:stream/consumers';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { MillraceError } from '../errors.ts';
 import { parseSource } from '../project/source-file.ts';
 import { defaultHost, defaultPort } from '../server/server.ts';
@@ -48,7 +48,11 @@ export function rolloutCommand(): Command {
 
 function addUrl(command: Command): Command {
   return command
-    .option('--url <url>', 'the address of the server', `http://${defaultHost}:${defaultPort}`)
+    .addOption(
+      new Option('--url <url>', 'the address of the server')
+        .env('MILLRACE_URL')
+        .default(`http://${defaultHost}:${defaultPort}`),
+    )
     .option('--json', 'print what the server answers');
 }
 

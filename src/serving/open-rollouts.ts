@@ -13,8 +13,7 @@ import type { ServedVariant } from './compile-project.ts';
 import { checkWhen } from './compile-when.ts';
 import type { OpenPredictionLog } from './open-prediction-log.ts';
 import type { Plan } from './plan.ts';
-import { createRolloutWatch } from './rollout-watch.ts';
-import type { RolloutWatch, WatchedEndpoint } from './rollout-watch.ts';
+import type { RolloutWatch, RolloutWatchParts, WatchedEndpoint } from './rollout-watch.ts';
 import { createRouter } from './router.ts';
 import type { Router } from './router.ts';
 import { createShadowSet } from './shadow-set.ts';
@@ -47,7 +46,7 @@ export async function openRollouts(parts: OpenRolloutsParts): Promise<OpenRollou
   warnOfOverlaps(parts, control);
   const feedbackLog = predictionLog?.log;
   const endpoints = watchedEndpoints(parts);
-  const watch = store && createRolloutWatch({ ...parts, control, store, endpoints, feedbackLog });
+  const watch = store && (await openWatch({ ...parts, control, store, endpoints, feedbackLog }));
   return {
     control,
     watch,
@@ -79,6 +78,12 @@ export async function openRollouts(parts: OpenRolloutsParts): Promise<OpenRollou
       }),
     );
   }
+}
+
+/** Loaded only where there is something to judge: what it judges with takes a quarter of a second to load. */
+async function openWatch(parts: RolloutWatchParts): Promise<RolloutWatch> {
+  const { createRolloutWatch } = await import('./rollout-watch.ts');
+  return createRolloutWatch(parts);
 }
 
 /** What is in effect may differ from the project file, which was checked when it was read. */

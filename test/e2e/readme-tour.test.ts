@@ -18,6 +18,7 @@ afterAll(async () => {
 it('works as the README says', async () => {
   const port = await freePort();
   const printed = await followTour('README.md', [
+    ['npx millrace rollout', `MILLRACE_URL=http://localhost:${port} npx millrace rollout`],
     ['8080', String(port)],
     ['--data .millrace', `--data ${dataDir}`],
   ]);
@@ -27,7 +28,8 @@ it('works as the README says', async () => {
 function expectTour(prepared: readonly string[], answers: readonly string[]): void {
   expect(prepared[0]).toContain('flight-delay@2');
   expect(prepared[1]).toMatch(/224/);
-  const [predicted, ranked, pushed, traced, features, live, mistake, operations] = answers as [
+  const [predicted, ranked, pushed, traced, features, live, mistake, rollouts, operations] = answers as [
+    string,
     string,
     string,
     string,
@@ -50,9 +52,13 @@ function expectTour(prepared: readonly string[], answers: readonly string[]): vo
   for (const part of ['did you mean \\"origin\\"?', 'rows[0].distance', 'rows[0].scheduled']) {
     expect(mistake).toContain(part);
   }
+  expect(rollouts).toContain('traffic: logistic 50 %, gbm 50 %');
+  expect(rollouts).toContain('traffic: logistic 100 %');
+  expect(rollouts).toContain('"variant":"logistic"');
+  expect(rollouts).toMatch(/2 +\S+ +put .*the trees are being retrained/);
   expect(operations).toContain('{"ready":true}');
   expect(operations).toContain(
-    'millrace_requests_total{route="predict",endpoint="flight-delay",status="200"} 3',
+    'millrace_requests_total{route="predict",endpoint="flight-delay",status="200"} 4',
   );
 }
 

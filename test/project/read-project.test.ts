@@ -83,7 +83,6 @@ describe('a sound project', () => {
         { name: 'page', type: { scalar: 'string', length: undefined }, index: 1, optional: true },
       ],
       unit: { kind: 'field', name: 'user', index: 0 },
-      rollout: { serve: 'only', policy: { kind: 'fixed' }, shadows: [] },
       variants: [{ name: 'only', location: { line: 19, path: 'endpoints.churn.variants.only' } }],
       location: { line: 13, path: 'endpoints.churn' },
     });

@@ -41,7 +41,9 @@ function asRange([from, to]: Pair): { from: number; to: number } {
 }
 
 describe("GrowthBook's own cases", () => {
-  beforeEach(({ skip }) => skip(cases === undefined, `no ${path} on this machine`));
+  beforeEach(({ skip }) => {
+    skip(cases === undefined, 'no shared/conformance/growthbook-cases.json on this machine');
+  });
 
   it('hash', () => {
     const [known, unknown] = [true, false].map((isKnown) =>
