@@ -3,9 +3,12 @@ import { Command } from 'commander';
 import type { EventType, FeatureView, Mistake, Project } from '../project/project.ts';
 import { formatDataType } from '../project/data-type.ts';
 import { formatDuration } from '../project/duration.ts';
+import { overlaps } from '../project/rollout-overlaps.ts';
 import { formatMistake } from '../project/read-project.ts';
+import { definitionsOf } from '../experiments/definition.ts';
 import { checkProject } from '../serving/check-project.ts';
 import type { CheckedInput, ProjectCheck } from '../serving/check-project.ts';
+import { formatPercent } from './experiment/figures.ts';
 import { formatTable } from './table.ts';
 
 interface CheckOptions {
@@ -47,6 +50,7 @@ function summary({ project, inputs }: ProjectCheck): string {
       [...project.featureViews.values()].map(viewRow),
     ),
     section('endpoints', ['endpoint', 'variant', 'model', 'request'], endpointRows(project)),
+    rolloutText(project),
     section('models', ['model', 'endpoint', 'input', 'type', 'slots', 'expressions'], inputs.map(inputRow)),
   ].join('\n');
 }
@@ -90,6 +94,28 @@ function endpointRows(project: Project): string[][] {
   );
 }
 
+/** How the traffic is split where there is something to split, and where experiments get in each other's way. */
+function rolloutText(project: Project): string {
+  const rows = definitionsOf(project).map(({ name, kind, endpoint, arms }) => {
+    const shares = arms.map(({ variant, share }) => `${variant} ${formatPercent(share)}`);
+    return [endpoint, kind, name, shares.join(', ')];
+  });
+  const table = section('rollouts', ['endpoint', 'policy', 'name', 'traffic'], rows);
+  return (
+    table +
+    warningsOf(project)
+      .map((warning) => `  warning: ${warning}\n`)
+      .join('')
+  );
+}
+
+function warningsOf({ endpoints }: Project): string[] {
+  const running = [...endpoints.values()].map(({ name, ...rest }) => ({ endpoint: name, ...rest }));
+  return overlaps(running).map(
+    ({ endpoints: [, endpoint], path, message }) => `${endpoint}: ${path} ${message}`,
+  );
+}
+
 function inputRow(input: CheckedInput): (string | number)[] {
   const { model, version, endpoint, type, slots, expressions } = input;
   return [`${model}@${version}`, endpoint, input.input, type, slots, expressions];
@@ -106,6 +132,7 @@ function asJson({ project, mistakes, inputs }: ProjectCheck): unknown {
     ),
     endpoints: [...project.endpoints.keys()],
     inputs,
+    warnings: warningsOf(project),
     mistakes,
   };
 }

@@ -6,6 +6,7 @@ import type { Caller, CallerNeeds } from '../serving/caller.ts';
 
 /** `flight-delay=streaming, churn=new`: for each endpoint its own, so that a header on every request harms no other. */
 const VARIANT_HEADER = 'x-millrace-variant';
+const AGENT_HEADER = 'x-forwarded-user-agent';
 const KEY_HEADER = 'x-millrace-force-key';
 /** A unit is a key of stores and logs. */
 const UNIT_CHARS_MAX = 512;
@@ -23,7 +24,7 @@ export function createCallerReader(forceKey: string | undefined): CallerReader {
     return {
       unit: unit === undefined ? undefined : unitOf(req, unit),
       variant: variants === '' ? undefined : variantFor(endpoint, variants),
-      userAgent: req.getHeader('user-agent'),
+      userAgent: agentOf(req, unit),
     };
   };
 }
@@ -38,6 +39,16 @@ function refusal(forceKey: string | undefined): MillraceError {
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
+}
+
+/**
+ * Of the person, not of a program that asks for them: where the unit is a session's header or cookie, the caller is the
+ * browser; a server that asks for somebody can forward theirs.
+ */
+function agentOf(req: HttpRequest, unit: CallerNeeds['unit']): string {
+  const forwarded = req.getHeader(AGENT_HEADER);
+  const isSession = unit !== undefined && unit.kind !== 'field';
+  return forwarded === '' && isSession ? req.getHeader('user-agent') : forwarded;
 }
 
 function unitOf(req: HttpRequest, unit: NonNullable<CallerNeeds['unit']>): string | undefined {

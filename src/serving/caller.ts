@@ -6,6 +6,7 @@ export interface Caller {
   readonly unit: string | undefined;
   /** Name of the variant that a tester asks for; its key has been checked. */
   readonly variant: string | undefined;
+  /** Of the person that is asked for; empty = nothing is known of it. */
   readonly userAgent: string;
 }
 

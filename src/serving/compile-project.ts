@@ -4,6 +4,7 @@ import type { LoadedModel, ModelRepository } from '../inference/model-repository
 import type { Endpoint, Mistake, ModelVersion, Project, Variant } from '../project/project.ts';
 import { compileVariant } from './compile-variant.ts';
 import type { CompiledVariant } from './compile-variant.ts';
+import { whenMistakes } from './compile-when.ts';
 import { nothingLeftOut } from './left-out.ts';
 import type { LeftOut } from './left-out.ts';
 
@@ -33,6 +34,7 @@ export async function compileProject(
   const mistakes: Mistake[] = [...repository.mistakes];
   const variants: ServedVariant[] = [];
   for (const endpoint of project.endpoints.values()) {
+    mistakes.push(...whenMistakes(endpoint, endpoint.rollout));
     for (const variant of endpoint.variants) {
       const loaded = repository.get(variant.model.model, variant.model.version);
       if (loaded === undefined) continue;

@@ -1,6 +1,6 @@
 /** The condition of an experiment: which requests it wants, by their own fields. */
 import type { ErrorDetail } from '../errors.ts';
-import type { Endpoint, SourceExpression } from '../project/project.ts';
+import type { Endpoint, Mistake, SourceExpression } from '../project/project.ts';
 import type { Rollout } from '../project/rollout.ts';
 import { checkCondition } from '../transforms/check.ts';
 import { compileRequestCondition } from '../transforms/compile.ts';
@@ -16,8 +16,8 @@ export function compileWhen({ text }: SourceExpression, { request }: Endpoint): 
   );
 }
 
-/** What is wrong with the condition of a rollout. */
-export function checkWhen(endpoint: Endpoint, { policy }: Rollout): ErrorDetail[] {
+/** What is wrong with the condition of a rollout, with its place in the project file, or in what a call sent. */
+export function whenMistakes(endpoint: Endpoint, { policy }: Rollout): Mistake[] {
   if (policy.kind !== 'experiment' || policy.when === undefined) return [];
   try {
     compileWhen(policy.when, endpoint);
@@ -25,7 +25,14 @@ export function checkWhen(endpoint: Endpoint, { policy }: Rollout): ErrorDetail[
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
     const { message, suggestion } = error;
-    const full = suggestion === undefined ? message : `${message} (${suggestion})`;
-    return [{ path: 'experiment.when', message: full }];
+    return [{ ...policy.when.location, message, ...(suggestion === undefined ? {} : { suggestion }) }];
   }
+}
+
+/** The same as details of an answer. */
+export function checkWhen(endpoint: Endpoint, rollout: Rollout): ErrorDetail[] {
+  return whenMistakes(endpoint, rollout).map(({ path, message, suggestion }) => ({
+    path,
+    message: suggestion === undefined ? message : `${message} (${suggestion})`,
+  }));
 }
