@@ -90,8 +90,6 @@ export type Guardrail =
   /** Of the rows that it predicted as a shadow, this share may fall on the other side of the threshold. */
   | { readonly metric: 'shadow_flips'; readonly shareMax: number };
 
-export const guardrailMetrics = ['error_rate', 'latency', 'output', 'feedback', 'shadow_flips'] as const;
-
 export const feedbackFields = ['label', 'reward', 'click'] as const;
 export type FeedbackField = (typeof feedbackFields)[number];
 

@@ -32,7 +32,7 @@ export interface SweepStep {
   readonly isDone: boolean;
 }
 
-export const SWEEP_ENTRIES_MAX = 1000;
+const SWEEP_ENTRIES_MAX = 1000;
 /** Of one minute. */
 const SWEEP_STEPS_MAX = 60;
 /** Behind all names: each begins with a letter. */

@@ -59,7 +59,7 @@ function unitOf(req: HttpRequest, unit: NonNullable<CallerNeeds['unit']>): strin
 }
 
 /** Empty = there is none. */
-export function cookieNamed(name: string, header: string): string {
+function cookieNamed(name: string, header: string): string {
   for (const pair of header.split(';')) {
     const at = pair.indexOf('=');
     if (at !== -1 && pair.slice(0, at).trim() === name)
@@ -71,7 +71,7 @@ export function cookieNamed(name: string, header: string): string {
   return '';
 }
 
-export function variantFor(endpoint: string, header: string): string | undefined {
+function variantFor(endpoint: string, header: string): string | undefined {
   for (const pair of header.split(',')) {
     const at = pair.indexOf('=');
     if (at !== -1 && pair.slice(0, at).trim() === endpoint) return pair.slice(at + 1).trim();
