@@ -226,7 +226,7 @@ export class Prediction implements BatchCaller {
     if (!isServed || (this.logChoice === 'nothing' && this.route.observer === undefined)) return;
     const served = this.served();
     if (this.logChoice !== 'nothing') this.plan.log?.take(served);
-    this.route.observer?.answered(served, this.entityRows);
+    this.route.observer?.answered(served, this.isObservedWhole ? this.entityRows : undefined);
   }
 
   private served(): ServedPrediction {

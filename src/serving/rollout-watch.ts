@@ -37,8 +37,10 @@ export interface RolloutWatch {
    * @throws MillraceError STORE_FAILED
    */
   assess(endpoint: string): Promise<Assessment>;
-  /** Publishes for the last time. */
+  /** Publishes for the last time; no shadow runs any more from then on. */
   close(): Promise<void>;
+  /** Resolves after `close` when the threads of shadows have ended: never, if a model hangs. */
+  shadowsEnded(): Promise<void>;
 }
 
 export interface Assessment {
@@ -142,10 +144,14 @@ class TickingWatch implements RolloutWatch {
 
   async close(): Promise<void> {
     clearInterval(this.timer);
+    for (const { shadows } of this.parts.endpoints.values()) shadows.close();
     await this.ticking;
     for (const [endpoint, watching] of this.watching)
       await this.publish(endpoint, watching).catch((error: unknown) => this.logFailure(error));
-    for (const { shadows } of this.parts.endpoints.values()) await shadows.close();
+  }
+
+  async shadowsEnded(): Promise<void> {
+    await Promise.all([...this.parts.endpoints.values()].map(async ({ shadows }) => shadows.ended()));
   }
 
   private watchingOf({ record, rollout }: RolloutInEffect): Watching {
