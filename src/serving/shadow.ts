@@ -80,8 +80,8 @@ const PENDING_MAX = 256;
 /** And their rows. */
 const PENDING_ROWS_MAX = 4096;
 const TIMEOUT_MS = 10_000;
-/** Of the event loop, for a run in a thread. */
-const RUN_MS = 0.03;
+/** Of the event loop, for a run in a thread, there and back. */
+const RUN_MS = 0.05;
 
 export function createShadowRunner(parts: ShadowParts): ShadowRunner {
   return new TurnRunner(parts);
@@ -101,11 +101,10 @@ class TurnRunner implements ShadowRunner {
     this.parts = parts;
     this.timeoutMs = parts.timeoutMs ?? TIMEOUT_MS;
     this.reads = createSharedReads(plan.reads, source);
-    this.batcher = createBatcher(session, {
+    this.batcher = createBatcher(onAccount(session, turns), {
       ...version.batching,
       widths,
       outputWidthsMin,
-      onRun: () => turns.spend(RUN_MS),
     });
   }
 
@@ -140,6 +139,22 @@ class TurnRunner implements ShadowRunner {
     await this.batcher.close();
     await this.parts.session.release();
   }
+}
+
+/** Counts its runs, also those that fail: a batch that is rejected is run in halves, down to each request. */
+function onAccount(session: ModelSession, turns: ShadowTurns): ModelSession {
+  const { path, inputs, outputs, threads } = session;
+  return {
+    path,
+    inputs,
+    outputs,
+    threads,
+    async run(tensors) {
+      turns.spend(RUN_MS);
+      return session.run(tensors);
+    },
+    release: async () => session.release(),
+  };
 }
 
 class ShadowPrediction implements BatchCaller {
