@@ -69,11 +69,11 @@ export function createBatchers(
     },
     onLoop: () => [...kept.values()].filter(({ isOnLoop }) => isOnLoop).map(({ batcher }) => batcher),
     isBusy() {
-      const nowMs = performance.now();
       for (const { batcher, queueRowsMax } of kept.values()) {
         if (batcher.queueRows === 0) continue;
         if (batcher.queueRows > queueRowsMax / 2) return true;
-        if (batcher.waitMs(nowMs) > Math.max(busyMs, BUSY_RUNS * batcher.runMs)) return true;
+        const waitMsMax = Math.max(busyMs, BUSY_RUNS * batcher.runMs);
+        if (batcher.waitMs(performance.now()) > waitMsMax) return true;
       }
       return false;
     },

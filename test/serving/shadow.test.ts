@@ -157,7 +157,7 @@ describe('a shadow that fails', () => {
         },
       }),
     });
-    for (let n = 0; n < 600; n++) {
+    for (let n = 0; n < 300; n++) {
       await made.ask([{ a: n, id: 'x' }]);
       await made.ended(n + 1);
     }
