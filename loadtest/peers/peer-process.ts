@@ -16,6 +16,8 @@ export interface PeerProcess {
   readonly port: number;
   /** CPU time of the process so far, in user and kernel mode; undefined where /proc does not tell. */
   cpuMs(): number | undefined;
+  /** Likewise of its main thread alone. */
+  mainThreadMs(): number | undefined;
   /** Resolves when it has ended. @param signal default SIGKILL */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -35,7 +37,8 @@ export async function startPeer(peer: Peer, options: StartOptions = {}): Promise
   const port = await readyPort(peer, child);
   return {
     port,
-    cpuMs: () => cpuMs(child.pid),
+    cpuMs: () => cpuMs(`/proc/${child.pid}/stat`),
+    mainThreadMs: () => cpuMs(`/proc/${child.pid}/task/${child.pid}/stat`),
     async stop(signal = 'SIGKILL') {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -59,10 +62,10 @@ async function readyPort(peer: Peer, child: ChildProcess): Promise<number> {
   });
 }
 
-function cpuMs(pid: number | undefined): number | undefined {
+function cpuMs(statPath: string): number | undefined {
   try {
     // The second field is the name in brackets, which may hold spaces. User and system time are fields 14 and 15.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    const fields = readFileSync(statPath, 'utf8').split(') ')[1]?.split(' ') ?? [];
     return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
   } catch {
     return undefined;

@@ -38,13 +38,15 @@ export interface ModelRepository {
    * Another session of a loaded version, in a thread that gives way to all others; whoever opened it releases it.
    * @throws MillraceError INVALID_MODEL, WORKER_LOST
    */
-  openBackground(version: ModelVersion): Promise<ModelSession>;
+  openBackground(version: ModelVersion, onRestart: RestartListener): Promise<ModelSession>;
   /** Waits for the runs in flight, then frees every model. */
   release(): Promise<void>;
 }
 
 /** Of how many threads, and who hears of their ends. */
 export type ThreadPlan = Pick<WorkerSessionOptions, 'threads' | 'onRestart'>;
+
+export type RestartListener = NonNullable<ThreadPlan['onRestart']>;
 
 /** Loads the versions one by one: loading blocks the event loop, about 4 ms for each megabyte. */
 export async function openModelRepository(versions: readonly ModelVersion[]): Promise<ModelRepository> {
@@ -72,10 +74,11 @@ export async function openModelRepository(versions: readonly ModelVersion[]): Pr
       models.set(modelKey(version.model, version.version), { version, session });
       await inline.release();
     },
-    openBackground: async (version) => {
+    openBackground: async (version, onRestart) => {
       const { session } = loaded(version);
       const outputs = session.outputs.map(({ name }) => name);
-      return openWorkerSession(session.path, { threads: 1, outputs, exitGuard, isBackground: true });
+      const options = { threads: 1, outputs, exitGuard, onRestart, isBackground: true };
+      return openWorkerSession(session.path, options);
     },
     release: async () => {
       await Promise.all([...models.values()].map(async ({ session }) => session.release()));

@@ -22,6 +22,8 @@ export interface Split {
   readonly shares: ReadonlyMap<string, number>;
   /** How long a unit keeps its first variant; undefined = it is not asked for it. */
   readonly stickyMs: number | undefined;
+  /** What it keeps it under: another seed or hash is another experiment. */
+  readonly stickyName: string;
   /**
    * @param unit undefined = the request has none: chosen at random
    * @param sticky what the unit was given first, if it is kept and still an arm
@@ -48,12 +50,14 @@ export function createSplit(rollout: Rollout, record: RolloutRecord, random: Ran
       [policy.candidate, share],
       [serve, 1 - share],
     ] as const;
-    return sharesSplit(policy.name, shares, serve, random);
+    // With the candidate in the seed: else the same few units would be the first to try everything.
+    const seed = `${policy.name} ${policy.candidate}`;
+    return sharesSplit({ name: policy.name, seed }, shares, serve, random);
   }
   const shares = policy.arms.map(
     (arm) => [arm, record.bandit?.shares[arm] ?? 1 / policy.arms.length] as const,
   );
-  return sharesSplit(policy.name, shares, serve, random);
+  return sharesSplit({ name: policy.name, seed: policy.name }, shares, serve, random);
 }
 
 function fixedSplit(variant: string): Split {
@@ -62,6 +66,7 @@ function fixedSplit(variant: string): Split {
     experiment: undefined,
     shares: new Map([[variant, 1]]),
     stickyMs: undefined,
+    stickyName: '',
     choose: () => choice,
     outside: choice,
   };
@@ -69,7 +74,7 @@ function fixedSplit(variant: string): Split {
 
 /** Of a canary or bandit. The first share begins at 0, so that whoever has the candidate keeps it while its share grows. */
 function sharesSplit(
-  experiment: string,
+  { name: experiment, seed }: { readonly name: string; readonly seed: string },
   shares: readonly (readonly [string, number])[],
   serve: string,
   random: Random,
@@ -86,10 +91,11 @@ function sharesSplit(
     experiment,
     shares: new Map(shares),
     stickyMs: undefined,
+    stickyName: experiment,
     choose: (unit) =>
       unit === undefined
         ? (drawn[armAt(random())] as Choice)
-        : (hashed[armAt(bucketOf(experiment, unit, 2))] as Choice),
+        : (hashed[armAt(bucketOf(seed, unit, 2))] as Choice),
     outside: { variant: serve, assigned: undefined, propensity: 1 },
   };
 }
@@ -114,6 +120,7 @@ function experimentSplit(experiment: Experiment, serve: string, random: Random):
     experiment: name,
     shares: new Map(arms.map(({ variant, share }) => [variant, share])),
     stickyMs,
+    stickyName: `${name} ${seed} ${hashVersion}`,
     outside,
     choose(unit, sticky) {
       if (unit === undefined) return isInLayer(random()) ? chooseFrom(drawn, random()) : outside;

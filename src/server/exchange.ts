@@ -59,7 +59,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
 
   readonly requestId: string;
   caller: Caller | undefined = undefined;
-  onExpired: (() => void) | undefined = undefined;
+  onUnanswered: (() => void) | undefined = undefined;
   /** Answered, or given up by the caller. */
   isDone = false;
   private readonly res: HttpResponse;
@@ -112,7 +112,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   /** The deadline has passed: of the body, or of the answer. */
   expire(): void {
     const { bodyTimeoutMs, timeoutMs } = this.state.limits;
-    if (!this.isDone) this.onExpired?.();
+    if (!this.isDone) this.onUnanswered?.();
     this.fail(
       this.bodyComplete
         ? deadlineExceeded(timeoutMs)
@@ -230,6 +230,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   }
 
   private abort(): void {
+    if (!this.isDone) this.onUnanswered?.();
     if (!this.isDone) this.finish(0);
     this.close();
   }

@@ -250,7 +250,7 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
     const isIdle = await state.whenIdle(state.limits.drainTimeoutMs);
     if (!isIdle) log.warn({ open: state.open }, 'requests were cut off at the drain limit');
     const isClosed = await within(Math.max(CLOSE_MS_MIN, endMs - performance.now()), closeAll(opened));
-    if (!isClosed) log.warn('the store or a model did not close in time');
+    if (!isClosed) log.warn('the store, a model or a shadow did not close in time');
     log.info('stopped');
     return isIdle && isClosed;
   };
@@ -288,4 +288,6 @@ async function closeAll(opened: Opened): Promise<void> {
   await opened.environment?.close();
   opened.state.close();
   opened.metrics.close();
+  // Last, as a model that hangs never ends.
+  await opened.serving?.shadowsEnded();
 }

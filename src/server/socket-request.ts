@@ -34,7 +34,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
 
   readonly requestId: string;
   readonly caller: Caller | undefined;
-  onExpired: (() => void) | undefined = undefined;
+  onUnanswered: (() => void) | undefined = undefined;
   isDone = false;
   /** Its place among the requests of its socket. */
   at = 0;
@@ -85,12 +85,13 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   }
 
   expire(): void {
-    if (!this.isDone) this.onExpired?.();
+    if (!this.isDone) this.onUnanswered?.();
     this.fail(deadlineExceeded(this.socket.parts.state.limits.timeoutMs));
   }
 
   /** The socket is closed. */
   abort(): void {
+    this.onUnanswered?.();
     this.isDone = true;
     this.leave(HUNG_UP);
     this.socket.parts.state.closeOne();

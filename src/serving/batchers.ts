@@ -16,6 +16,11 @@ export interface Batchers {
   for(served: ServedVariant, runMs: number | undefined): Batcher;
   /** Those whose runs block the event loop. */
   onLoop(): readonly Batcher[];
+  /**
+   * Whether rows of callers wait long enough for a model that whatever nobody waits for has to stand back: well before
+   * a caller is refused.
+   */
+  isBusy(): boolean;
   /** Settles all that was submitted. */
   close(): Promise<void>;
 }
@@ -24,7 +29,13 @@ interface Kept {
   readonly batcher: Batcher;
   readonly labels: Labels;
   readonly isOnLoop: boolean;
+  readonly queueRowsMax: number;
 }
+
+/** Of the time for an answer: half of a queue that may stand (admission.ts). */
+const BUSY_DIVISOR = 80;
+/** A run that others are waiting for is no queue yet. */
+const BUSY_RUNS = 2;
 
 /** @param repository whose models are where they are going to run */
 export function createBatchers(
@@ -32,6 +43,7 @@ export function createBatchers(
   repository: ModelRepository,
 ): Batchers {
   const kept = new Map<string, Kept>();
+  const busyMs = project.limits.timeoutMs / BUSY_DIVISOR;
   metrics.gauge('millrace_queue_rows', 'Rows that wait for a run of the model.', () =>
     queueRows([...kept.values()]),
   );
@@ -51,10 +63,20 @@ export function createBatchers(
         widths,
         outputWidthsMin: compiled.outputWidthsMin,
       });
-      kept.set(key, { batcher, labels, isOnLoop: session.threads === 0 });
+      const { queueRowsMax } = version;
+      kept.set(key, { batcher, labels, isOnLoop: session.threads === 0, queueRowsMax });
       return batcher;
     },
     onLoop: () => [...kept.values()].filter(({ isOnLoop }) => isOnLoop).map(({ batcher }) => batcher),
+    isBusy() {
+      for (const { batcher, queueRowsMax } of kept.values()) {
+        if (batcher.queueRows === 0) continue;
+        if (batcher.queueRows > queueRowsMax / 2) return true;
+        const waitMsMax = Math.max(busyMs, BUSY_RUNS * batcher.runMs);
+        if (batcher.waitMs(performance.now()) > waitMsMax) return true;
+      }
+      return false;
+    },
     close: async () => {
       await Promise.all([...kept.values()].map(async ({ batcher }) => batcher.close()));
     },

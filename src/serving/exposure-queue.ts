@@ -96,7 +96,8 @@ class TimedQueue implements ExposureQueue {
     const batch = this.waiting.splice(0, BATCH_MAX);
     this.appending = this.append(batch).finally(() => {
       this.appending = undefined;
-      if (this.waiting.length > 0) this.timer ??= setTimeout(() => this.flush(), FLUSH_MS);
+      if (this.waiting.length >= BATCH_MAX) this.flush();
+      else if (this.waiting.length > 0) this.timer ??= setTimeout(() => this.flush(), FLUSH_MS);
     });
   }
 

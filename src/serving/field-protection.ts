@@ -52,7 +52,22 @@ export function loggedValue(value: Value): LoggedValue {
 /** Of a unit: a field that is hashed or left out, and what names a session, is hashed. */
 export function createUnitProtection({ unit, log }: Endpoint, hashKey: Buffer): (unit: string) => string {
   const isKept = unit?.kind === 'field' && !log.hash.includes(unit.name) && !log.leaveOut.includes(unit.name);
-  return isKept ? (text) => text : (text) => hashOf(text, hashKey);
+  return isKept ? (text) => text : remembered((text) => hashOf(text, hashKey));
+}
+
+const REMEMBERED_MAX = 50_000;
+
+/** A hash takes longer than all else that a request costs, and units come again. */
+function remembered(hash: (text: string) => string): (text: string) => string {
+  const known = new Map<string, string>();
+  return (text) => {
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    if (known.size >= REMEMBERED_MAX) known.clear();
+    const made = hash(text);
+    known.set(text, made);
+    return made;
+  };
 }
 
 /** What stands in the log for a value that is hashed. */

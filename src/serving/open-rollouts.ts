@@ -17,6 +17,7 @@ import type { RolloutWatch, RolloutWatchParts, WatchedEndpoint } from './rollout
 import { createRouter } from './router.ts';
 import type { Router } from './router.ts';
 import { createShadowSet } from './shadow-set.ts';
+import { createShadowTurns } from './shadow-turns.ts';
 
 export interface OpenRollouts {
   readonly control: RolloutControl;
@@ -32,6 +33,8 @@ export interface OpenRolloutsParts {
   readonly source: RowSource;
   readonly repository: ModelRepository;
   readonly variants: readonly ServedVariant[];
+  /** Whether rows of callers wait for a model. */
+  readonly isBusy: () => boolean;
   /** By endpoint and variant. */
   readonly plans: ReadonlyMap<string, ReadonlyMap<string, Plan>>;
   readonly clock: Clock;
@@ -66,14 +69,24 @@ export async function openRollouts(parts: OpenRolloutsParts): Promise<OpenRollou
     variants,
     repository,
     source,
+    isBusy,
     log,
   }: OpenRolloutsParts): Map<string, WatchedEndpoint> {
+    const turns = createShadowTurns();
     const several = [...project.endpoints.values()].filter((endpoint) => endpoint.variants.length > 1);
     return new Map(
       several.map((endpoint) => {
         const own = plans.get(endpoint.name) ?? new Map<string, Plan>();
         const served = variants.filter((each) => each.endpoint === endpoint);
-        const shadows = createShadowSet({ variants: served, plans: own, repository, source, log });
+        const shadows = createShadowSet({
+          variants: served,
+          plans: own,
+          repository,
+          source,
+          turns,
+          isBusy,
+          log,
+        });
         return [endpoint.name, { plans: own, shadows }];
       }),
     );

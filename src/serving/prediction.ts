@@ -23,8 +23,8 @@ export interface PredictionSink {
   readonly requestId: string;
   /** What the caller says of itself beside the request; undefined = the endpoint does not ask for it. */
   readonly caller?: Caller | undefined;
-  /** To be told when the caller has been answered because the time was over. */
-  onExpired?: (() => void) | undefined;
+  /** To be called when the caller is not answered: the time was over, or it has hung up. */
+  onUnanswered?: (() => void) | undefined;
   /** Whether the caller hung up, or has been answered because the time was over. */
   readonly isDone: boolean;
   answer(answer: Answer): void;
@@ -75,7 +75,7 @@ export class Prediction implements BatchCaller {
     this.timeMs = nowMs;
     this.isObservedWhole = observer?.wantsRows(sink.requestId) ?? false;
     this.startedMs = this.logChoice === 'nothing' && observer === undefined ? 0 : performance.now();
-    if (observer !== undefined) this.sink.onExpired = () => this.observeFailure(undefined);
+    if (observer !== undefined) this.sink.onUnanswered = () => this.observeFailure(undefined);
   }
 
   /** Starts the prediction; the sink gets its answer, now or later. */
@@ -209,7 +209,7 @@ export class Prediction implements BatchCaller {
     this.sink.fail(error);
   }
 
-  /** @param error undefined = the time was over */
+  /** @param error undefined = nobody waits for the answer any more */
   private observeFailure(error: unknown): void {
     this.route.observer?.failed(error);
   }
@@ -226,7 +226,7 @@ export class Prediction implements BatchCaller {
     if (!isServed || (this.logChoice === 'nothing' && this.route.observer === undefined)) return;
     const served = this.served();
     if (this.logChoice !== 'nothing') this.plan.log?.take(served);
-    this.route.observer?.answered(served, this.entityRows);
+    this.route.observer?.answered(served, this.isObservedWhole ? this.entityRows : undefined);
   }
 
   private served(): ServedPrediction {

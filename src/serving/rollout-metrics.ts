@@ -1,5 +1,6 @@
 /** Gauges of the rollouts of a process: what is in effect, and how shadows differ. */
 import type { RolloutControl } from '../rollouts/rollout-control.ts';
+import type { CanaryVerdict } from '../rollouts/judge.ts';
 import { shadowSamples } from '../rollouts/samples.ts';
 import type { EndpointSamples } from '../rollouts/samples.ts';
 import { summarizeShadow } from '../rollouts/shadow-summary.ts';
@@ -12,13 +13,25 @@ interface Sample {
   readonly value: number;
 }
 
-export function describeRollouts(
-  metrics: Metrics,
-  control: RolloutControl,
-  endpoints: readonly string[],
-  samplesOf: (endpoint: string) => EndpointSamples | undefined,
-): void {
-  const each = (samples: (endpoint: string) => readonly Sample[]) => () => endpoints.flatMap(samples);
+export interface RolloutView {
+  readonly control: RolloutControl;
+  readonly endpoints: () => readonly string[];
+  /** What this process has seen. */
+  readonly samplesOf: (endpoint: string) => EndpointSamples | undefined;
+  /** What the judge last said in this process. */
+  readonly verdictOf: (endpoint: string) => CanaryVerdict | undefined;
+}
+
+type EachEndpoint = (samples: (endpoint: string) => readonly Sample[]) => () => Sample[];
+
+export function describeRollouts(metrics: Metrics, view: RolloutView): void {
+  const each: EachEndpoint = (samples) => () => view.endpoints().flatMap(samples);
+  describeTraffic(metrics, view, each);
+  describeShadows(metrics, view, each);
+  describeCanaries(metrics, view, each);
+}
+
+function describeTraffic(metrics: Metrics, { control }: RolloutView, each: EachEndpoint): void {
   metrics.gauge(
     'millrace_rollout_version',
     'Version of the rollout in effect.',
@@ -35,32 +48,77 @@ export function describeRollouts(
     }),
     'max',
   );
-  const shadows = (pick: (summary: ShadowSummary) => Readonly<Record<string, number | undefined>>) =>
-    each((endpoint) => shadowGauges(endpoint, control, samplesOf(endpoint), pick));
-  metrics.gauge(
+}
+
+function describeShadows(metrics: Metrics, view: RolloutView, each: EachEndpoint): void {
+  const describe = (name: string, help: string, pick: Parameters<typeof shadowGauges>[2]): void =>
+    metrics.gauge(
+      name,
+      `${help}, as one process sees it.`,
+      each((endpoint) => shadowGauges(endpoint, view, pick)),
+      'max',
+    );
+  describe(
     'millrace_shadow_difference',
-    'Absolute difference of the compared output of a shadow, by quantile, as one process sees it.',
-    shadows(({ absoluteDifference: { p50, p90, p99 } }) => ({ '0.5': p50, '0.9': p90, '0.99': p99 })),
-    'max',
+    'Absolute difference of the compared output of a shadow, by quantile',
+    ({ absoluteDifference: { p50, p90, p99 } }) => ({ '0.5': p50, '0.9': p90, '0.99': p99 }),
   );
-  metrics.gauge(
+  describe(
+    'millrace_shadow_relative_difference',
+    'Difference of the compared output of a shadow by the larger of the two, by quantile',
+    ({ relativeDifference: { p50, p90, p99 } }) => ({ '0.5': p50, '0.9': p90, '0.99': p99 }),
+  );
+  describe(
     'millrace_shadow_disagreement',
-    'How a shadow disagrees: share of rows that flip, rank correlation, and population stability index of its output.',
-    shadows(({ flipShare, rankCorrelation, populationStability }) => ({
+    'How a shadow disagrees: share of rows that flip, rank correlation, and population stability index of its output',
+    ({ flipShare, rankCorrelation, populationStability }) => ({
       flip_share: flipShare,
       rank_correlation: rankCorrelation,
       population_stability_index: populationStability,
-    })),
+    }),
+  );
+  describe(
+    'millrace_shadow_latency_difference_seconds',
+    'Mean time of a shadow minus that of the answer',
+    ({ differenceMs }) => ({ mean: differenceMs === undefined ? undefined : differenceMs / 1000 }),
+  );
+}
+
+function describeCanaries(metrics: Metrics, view: RolloutView, each: EachEndpoint): void {
+  metrics.gauge(
+    'millrace_canary_harm',
+    'What a canary does worse, by guardrail: estimate, bounds and limit, as it was last judged.',
+    each((endpoint) => harmGauges(endpoint, view)),
     'max',
+  );
+  metrics.gauge(
+    'millrace_canary_step',
+    'The step of a canary that is going on, from 0.',
+    each((endpoint) => {
+      const { record } = view.control.inEffect(endpoint);
+      const isGoingOn = record.phase === 'running' || record.phase === 'paused';
+      if (record.canary === undefined || !isGoingOn) return [];
+      return [{ labels: { endpoint }, value: record.canary.step }];
+    }),
+    'max',
+  );
+}
+
+function harmGauges(endpoint: string, { verdictOf }: RolloutView): Sample[] {
+  const guardrails = verdictOf(endpoint)?.guardrails ?? [];
+  return guardrails.flatMap(({ label, harm, limit }) =>
+    Object.entries({ ...harm, limit }).flatMap(([measure, value]) =>
+      value === undefined ? [] : [{ labels: { endpoint, guardrail: label, measure }, value }],
+    ),
   );
 }
 
 function shadowGauges(
   endpoint: string,
-  control: RolloutControl,
-  samples: EndpointSamples | undefined,
+  { control, samplesOf }: RolloutView,
   pick: (summary: ShadowSummary) => Readonly<Record<string, number | undefined>>,
 ): Sample[] {
+  const samples = samplesOf(endpoint);
   if (samples === undefined) return [];
   return control
     .inEffect(endpoint)

@@ -38,8 +38,10 @@ export interface RolloutWatch {
    * @throws MillraceError STORE_FAILED
    */
   assess(endpoint: string): Promise<Assessment>;
-  /** Publishes for the last time. */
+  /** Publishes for the last time; no shadow runs any more from then on. */
   close(): Promise<void>;
+  /** Resolves after `close` when the threads of shadows have ended: never, if a model hangs. */
+  shadowsEnded(): Promise<void>;
 }
 
 export interface Assessment {
@@ -67,6 +69,7 @@ export interface RolloutWatchParts {
 
 const TICK_MS = 1000;
 const JUDGE = 'judge';
+const JUDGES_PER_TICK = 3;
 /** Each change is a line of the audit log, and a version under which units are exposed anew. */
 const SHARE_CHANGE_MIN = 0.005;
 
@@ -92,6 +95,11 @@ class TickingWatch implements RolloutWatch {
   private readonly timer: NodeJS.Timeout;
   private ticking: Promise<void> | undefined;
   private hasFailed = false;
+  private isClosed = false;
+  /** By endpoint: what the judge said last, here. */
+  private readonly verdicts = new Map<string, CanaryVerdict>();
+  /** By endpoint: the processes whose samples were there when it was last judged here. */
+  private readonly processCounts = new Map<string, number>();
   /** By endpoint: when shares of its bandit were last computed here. */
   private readonly sharedMs = new Map<string, number>();
 
@@ -100,9 +108,13 @@ class TickingWatch implements RolloutWatch {
     this.follower = parts.feedbackLog && createFeedbackFollower(parts.feedbackLog);
     this.timer = setInterval(() => this.tick(), TICK_MS);
     this.timer.unref();
-    describeRollouts(parts.metrics, parts.control, [...parts.endpoints.keys()], (endpoint) =>
-      this.watching.get(endpoint)?.recorder.state(),
-    );
+    describeRollouts(parts.metrics, {
+      control: parts.control,
+      // The last metrics of a process are asked for when its store is closed.
+      endpoints: () => (this.isClosed ? [] : [...parts.endpoints.keys()]),
+      samplesOf: (endpoint) => this.watching.get(endpoint)?.recorder.state(),
+      verdictOf: (endpoint) => this.verdicts.get(endpoint),
+    });
   }
 
   observerOf(inEffect: RolloutInEffect, variant: string): AnswerObserver | undefined {
@@ -137,18 +149,27 @@ class TickingWatch implements RolloutWatch {
     if (watching?.samplesVersion === record.samplesVersion) await this.publish(endpoint, watching);
     const texts = await this.parts.store.samples(endpoint, record.samplesVersion);
     const samples = mergeSamples(texts.flatMap((text) => decodeSamples(text) ?? []));
+    this.processCounts.set(endpoint, texts.length);
+    this.verdicts.delete(endpoint);
     const { policy, serve } = rollout;
     if (policy.kind !== 'canary' || record.canary === undefined || !isGoingOn(record))
       return { samples, verdict: undefined };
-    return { samples, verdict: judgeCanary(policy, serve, record.canary.step, samples) };
+    const verdict = judgeCanary(policy, serve, record.canary.step, samples);
+    this.verdicts.set(endpoint, verdict);
+    return { samples, verdict };
   }
 
   async close(): Promise<void> {
     clearInterval(this.timer);
+    for (const { shadows } of this.parts.endpoints.values()) shadows.close();
     await this.ticking;
     for (const [endpoint, watching] of this.watching)
       await this.publish(endpoint, watching).catch((error: unknown) => this.logFailure(error));
-    for (const { shadows } of this.parts.endpoints.values()) await shadows.close();
+    this.isClosed = true;
+  }
+
+  async shadowsEnded(): Promise<void> {
+    await Promise.all([...this.parts.endpoints.values()].map(async ({ shadows }) => shadows.ended()));
   }
 
   private watchingOf({ record, rollout }: RolloutInEffect): Watching {
@@ -196,6 +217,7 @@ class TickingWatch implements RolloutWatch {
     const watching = this.watching.get(endpoint);
     if (watching !== undefined) await this.publish(endpoint, watching);
     if (!isGoingOn(inEffect.record)) return;
+    if (!this.isItsTurn(endpoint)) return;
     try {
       if (policy.kind === 'canary') await this.judge(endpoint, inEffect);
       if (policy.kind === 'bandit') await this.shareAnew(endpoint, inEffect);
@@ -204,6 +226,14 @@ class TickingWatch implements RolloutWatch {
       if (!(error instanceof MillraceError && ['ROLLOUT_CONFLICT', 'NO_CANARY'].includes(error.code)))
         throw error;
     }
+  }
+
+  /**
+   * Reading and merging what all processes have seen takes some milliseconds for each of them. So of many, about three
+   * judge each second, whichever; that none does for two seconds has a chance of 1 in 400.
+   */
+  private isItsTurn(endpoint: string): boolean {
+    return Math.random() * (this.processCounts.get(endpoint) ?? 1) < JUDGES_PER_TICK;
   }
 
   private async publish(endpoint: string, watching: Watching): Promise<void> {

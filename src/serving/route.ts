@@ -17,9 +17,9 @@ export interface Route {
 export interface AnswerObserver {
   /** Whether it wants the rows of this request; others are let go once they are in the tensors. */
   wantsRows(requestId: string): boolean;
-  /** @param entityRows by row and read; empty unless they were wanted */
-  answered(served: ServedPrediction, entityRows: readonly (readonly Row[])[]): void;
-  /** @param error undefined = the time was over */
+  /** @param entityRows by row and read; undefined, and with it the request's own rows, unless they were wanted */
+  answered(served: ServedPrediction, entityRows: readonly (readonly Row[])[] | undefined): void;
+  /** @param error undefined = the time was over, or the caller has hung up */
   failed(error: unknown): void;
 }
 

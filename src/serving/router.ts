@@ -82,7 +82,7 @@ class RolloutRouter implements Router {
   route(request: PredictRequest, sink: PredictionSink): Route | Promise<Route> {
     const current = this.inEffect();
     const forced = sink.caller?.variant;
-    if (forced !== undefined) return this.forcedRoute(current, forced, sink);
+    if (forced !== undefined) return this.forcedRoute(current, forced, this.unitOf(request, sink), sink);
     const { split } = current;
     if (split.experiment === undefined) return this.routed(current, split.outside, undefined, sink);
     const unit = this.unitOf(request, sink);
@@ -128,7 +128,7 @@ class RolloutRouter implements Router {
     const { store } = this.parts;
     const nowMs = this.parts.clock.nowMs();
     const key = {
-      experiment: split.experiment as string,
+      experiment: split.stickyName,
       unit: `${this.endpoint.unit?.name ?? ''}||${unit}`,
     };
     const take = (sticky: string | null): Route => {
@@ -147,12 +147,17 @@ class RolloutRouter implements Router {
     if (unit === undefined) return undefined;
     if (unit.kind !== 'field') return sink.caller?.unit;
     const value = rows[0]?.[unit.index];
-    if (value === undefined || value === null) return undefined;
+    if (value === undefined || value === null || value === '') return undefined;
     for (const row of rows) if (row[unit.index] !== value) return undefined;
     return String(value);
   }
 
-  private forcedRoute(current: Current, variant: string, sink: PredictionSink): Route {
+  private forcedRoute(
+    current: Current,
+    variant: string,
+    unit: string | undefined,
+    sink: PredictionSink,
+  ): Route {
     const experiment = current.split.experiment ?? this.endpoint.name;
     if (!current.routes.has(variant)) {
       const hint = suggestName(variant, current.routes.keys(), 'variants');
@@ -162,7 +167,7 @@ class RolloutRouter implements Router {
     return this.routed(
       current,
       { variant, assigned: { experiment, how: 'forced' }, propensity: 1 },
-      undefined,
+      unit,
       sink,
     );
   }

@@ -68,8 +68,13 @@ export interface Serving {
    *   stands, than a fortieth of it
    */
   readonly refusal: Admission;
-  /** Waits for the batches in flight, then frees the models. The store stays open: it is its owner's. */
+  /**
+   * Waits for the batches in flight, then frees the models. The store stays open: it is its owner's. Shadows take
+   * nothing more, but a run of theirs that is under way is not waited for.
+   */
   close(): Promise<void>;
+  /** Resolves after `close` when the threads of shadows have ended: never, if a model hangs. */
+  shadowsEnded(): Promise<void>;
 }
 
 export interface ServingParts {
@@ -103,7 +108,14 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
     const plans = plansOf(variants, { ...parts, source }, (served) =>
       batchers.for(served, runsMs.get(served.loaded.version)),
     );
-    const rollouts = await openRollouts({ ...parts, source, repository, variants, plans });
+    const rollouts = await openRollouts({
+      ...parts,
+      source,
+      repository,
+      variants,
+      plans,
+      isBusy: () => batchers.isBusy(),
+    });
     watch = rollouts.watch;
     const endpoints = new Map<string, ServedEndpoint>();
     for (const endpoint of project.endpoints.values()) {
@@ -111,7 +123,8 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
       endpoints.set(endpoint.name, createEndpoint(endpoint, router, project, clock));
     }
     const refusal = createAdmission(batchers.onLoop(), project.limits.timeoutMs);
-    return { project, store, source, clock, endpoints, ...rollouts, refusal, close };
+    const shadowsEnded = async (): Promise<void> => watch?.shadowsEnded();
+    return { project, store, source, clock, endpoints, ...rollouts, refusal, close, shadowsEnded };
   } catch (error) {
     await close();
     throw error;

@@ -1,33 +1,58 @@
 /**
  * A variant that predicts what another has answered, after the answer, on the very same rows. It runs in a thread that
- * gives way to all others, behind a short queue: what does not fit is shed and counted. Nothing that goes wrong here
- * reaches a caller, and nothing waits for it.
+ * gives way to all others. Nothing that goes wrong here reaches a caller, and nothing waits for it.
+ *
+ * Invariants:
+ * - What is taken on ends: compared, failed, or given up after a while, also if the model hangs or the store never
+ *   answers. Then nothing is kept of it.
+ * - It is bounded what is taken on and has not ended; the rest is shed and counted, and so is all of it while the event
+ *   loop has no time to spare or rows of callers wait for a model.
+ *
+ * Cost on the event loop: see docs/performance.md; of a request, ROWS_MAX rows at most.
  */
-import type { EntityKey, Row, RowSource } from '../features/online-store.ts';
+import { MillraceError } from '../errors.ts';
+import type { Row, RowSource } from '../features/online-store.ts';
 import { createBatcher } from '../inference/batcher.ts';
 import type { BatchCaller, Batcher, OutputData, TensorData } from '../inference/batcher.ts';
 import type { ModelSession } from '../inference/session.ts';
 import type { ModelVersion } from '../project/project.ts';
 import type { Value } from '../project/value.ts';
 import type { AnswerField, AnswerPart } from './answer.ts';
+import { comparedRows, numbersOf } from './compared-rows.ts';
 import type { ServedPrediction } from './log-entry.ts';
-import type { Plan, PlanRead } from './plan.ts';
+import type { Plan } from './plan.ts';
+import { createSharedReads } from './shared-reads.ts';
+import type { SharedReads } from './shared-reads.ts';
+import type { ShadowTurns } from './shadow-turns.ts';
 
-/** What a shadow says of one request. */
+/** What a shadow says of one request. It may not throw. */
 export interface ShadowListener {
-  compared(values: readonly number[], shadowMs: number): void;
+  compared(compared: ShadowAnswer): void;
   failed(error: unknown): void;
 }
 
+/** The output that is compared, of the same rows. */
+export interface ShadowAnswer {
+  readonly primary: readonly number[];
+  readonly shadow: readonly number[];
+  readonly shadowMs: number;
+}
+
 export interface ShadowRunner {
+  /** Whether `run` would take a request on. */
+  hasRoom(): boolean;
   /** @returns whether it is run; false = shed */
   run(task: ShadowTask, listener: ShadowListener): boolean;
-  /** Waits for the run that is under way. */
+  /** Drops what waits, of which no listener hears any more, and waits for the run that is under way. */
   close(): Promise<void>;
 }
 
 export interface ShadowTask {
   readonly primary: Plan;
+  /** What is compared, of the primary and of the shadow. */
+  readonly primaryField: AnswerField;
+  readonly shadowField: AnswerField;
+  /** With one row at least. */
   readonly served: ServedPrediction;
   /** Of the primary, by row and read. */
   readonly entityRows: readonly (readonly Row[])[];
@@ -36,151 +61,221 @@ export interface ShadowTask {
 export interface ShadowParts {
   /** Of the variant as it would answer. */
   readonly plan: Plan;
-  readonly field: AnswerField;
   readonly version: ModelVersion;
   readonly session: ModelSession;
   readonly widths: readonly number[];
   readonly outputWidthsMin: readonly number[];
   readonly source: RowSource;
+  readonly turns: ShadowTurns;
+  /** Whether rows of callers wait for a model. */
+  readonly isBusy: () => boolean;
+  /** Time after which a request is given up. */
+  readonly timeoutMs?: number;
 }
 
-/** Requests that wait for the end of the turn, or for their rows, or are in the queue of the thread. */
+/** Of one request: comparing a row takes about a microsecond of the event loop. */
+export const SHADOW_ROWS_MAX = 128;
+/** Requests that have not ended. */
 const PENDING_MAX = 256;
-/** What waits for the thread: a queue that is longer compares nothing that is newer. */
-const QUEUE_ROWS_MAX = 4096;
+/** And their rows. */
+const PENDING_ROWS_MAX = 4096;
+const TIMEOUT_MS = 10_000;
+/** Of the event loop, for a run in a thread, there and back. */
+const RUN_MS = 0.05;
 
 export function createShadowRunner(parts: ShadowParts): ShadowRunner {
-  const { session, version, widths, outputWidthsMin } = parts;
-  const batcher = createBatcher(session, {
-    ...version.batching,
-    widths,
-    outputWidthsMin,
-    queueRowsMax: QUEUE_ROWS_MAX,
-  });
-  let pending = 0;
-  let isClosed = false;
+  return new TurnRunner(parts);
+}
+
+class TurnRunner implements ShadowRunner {
+  readonly parts: ShadowParts;
+  readonly batcher: Batcher;
+  readonly reads: SharedReads;
+  readonly timeoutMs: number;
+  isClosed = false;
+  private pending = 0;
+  private pendingRows = 0;
+
+  constructor(parts: ShadowParts) {
+    const { session, version, widths, outputWidthsMin, plan, source, turns } = parts;
+    this.parts = parts;
+    this.timeoutMs = parts.timeoutMs ?? TIMEOUT_MS;
+    this.reads = createSharedReads(plan.reads, source);
+    this.batcher = createBatcher(onAccount(session, turns), {
+      ...version.batching,
+      widths,
+      outputWidthsMin,
+    });
+  }
+
+  hasRoom(): boolean {
+    const { turns, isBusy } = this.parts;
+    // What was given up after its time waits still for a run that hangs.
+    const hasPlace =
+      this.pending < PENDING_MAX && Math.max(this.pendingRows, this.batcher.queueRows) < PENDING_ROWS_MAX;
+    return hasPlace && !this.isClosed && turns.hasTime() && !isBusy();
+  }
+
+  run(task: ShadowTask, listener: ShadowListener): boolean {
+    if (!this.hasRoom()) return false;
+    const { turns } = this.parts;
+    const startMs = performance.now();
+    const prediction = new ShadowPrediction(this, task, listener);
+    this.pending++;
+    this.pendingRows += prediction.rowCount;
+    // In a turn to come: the answers of this one leave first.
+    turns.later(() => prediction.start());
+    turns.spend(performance.now() - startMs);
+    return true;
+  }
+
+  ended(rowCount: number): void {
+    this.pending--;
+    this.pendingRows -= rowCount;
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.batcher.close();
+    await this.parts.session.release();
+  }
+}
+
+/** Counts its runs, also those that fail: a batch that is rejected is run in halves, down to each request. */
+function onAccount(session: ModelSession, turns: ShadowTurns): ModelSession {
+  const { path, inputs, outputs, threads } = session;
   return {
-    run(task, listener) {
-      if (isClosed || pending >= PENDING_MAX || batcher.queueRows >= QUEUE_ROWS_MAX) return false;
-      pending++;
-      const done: ShadowListener = {
-        compared(values, shadowMs) {
-          pending--;
-          listener.compared(values, shadowMs);
-        },
-        failed(error) {
-          pending--;
-          listener.failed(error);
-        },
-      };
-      // In a turn of its own: the answers of this one leave first.
-      setImmediate(() => void new ShadowPrediction(parts, batcher, task, done).start());
-      return true;
+    path,
+    inputs,
+    outputs,
+    threads,
+    async run(tensors) {
+      turns.spend(RUN_MS);
+      return session.run(tensors);
     },
-    async close() {
-      isClosed = true;
-      await batcher.close();
-      await session.release();
-    },
+    release: async () => session.release(),
   };
 }
 
 class ShadowPrediction implements BatchCaller {
-  private readonly parts: ShadowParts;
-  private readonly batcher: Batcher;
-  private readonly task: ShadowTask;
+  readonly rowCount: number;
+  private readonly runner: TurnRunner;
   private readonly listener: ShadowListener;
+  private readonly primaryPlan: Plan;
+  private readonly field: AnswerField;
+  /** Of the primary; what else there is of its answer is not kept. */
+  private readonly primary: readonly number[];
   private readonly asOfMs: number;
-  private entityRows: readonly (readonly Row[])[] = [];
+  private readonly isHistorical: boolean;
+  /** As given to the primary, until they are in the tensors. */
+  private rows: readonly (readonly Value[])[];
+  private entityRows: readonly (readonly Row[])[];
   private readonly answers: AnswerPart[] = [];
   private unanswered: number;
   private isOver = false;
   private startedMs = 0;
+  private readonly timer: NodeJS.Timeout;
 
-  constructor(parts: ShadowParts, batcher: Batcher, task: ShadowTask, listener: ShadowListener) {
-    this.parts = parts;
-    this.batcher = batcher;
-    this.task = task;
+  constructor(runner: TurnRunner, task: ShadowTask, listener: ShadowListener) {
+    const { served, entityRows, primary, primaryField, shadowField } = task;
+    const picked = comparedRows(served.rows.length, SHADOW_ROWS_MAX);
+    this.runner = runner;
     this.listener = listener;
-    this.asOfMs = task.served.asOfMs ?? task.served.timeMs;
-    this.unanswered = task.served.rows.length;
+    this.primaryPlan = primary;
+    this.field = shadowField;
+    this.primary = numbersOf(served.parts, primaryField, picked);
+    this.asOfMs = served.asOfMs ?? served.timeMs;
+    this.isHistorical = served.asOfMs !== undefined;
+    this.rows = picked.map((r) => served.rows[r] as readonly Value[]);
+    this.entityRows = picked.map((r) => entityRows[r] as readonly Row[]);
+    this.rowCount = picked.length;
+    this.unanswered = picked.length;
+    this.timer = setTimeout(() => this.giveUp(), runner.timeoutMs).unref();
   }
 
-  async start(): Promise<void> {
+  start(): void {
+    const { reads, parts } = this.runner;
+    if (this.isGone()) {
+      this.end();
+      return;
+    }
     try {
-      this.entityRows = await this.gather();
-      this.startedMs = performance.now();
-      this.batcher.submit(this, this.task.served.rows.length);
+      const own = reads.of(this.primaryPlan.reads);
+      if (own.isComplete) {
+        this.submit(own.take(this.entityRows));
+        return;
+      }
+      const found = own.read(this.rows, this.entityRows, this.asOfMs, this.isHistorical);
+      found.then(
+        (rows) => parts.turns.later(() => this.submit(rows)),
+        (error: unknown) => this.fail(error),
+      );
     } catch (error) {
-      this.end(() => this.listener.failed(error));
+      this.fail(error);
     }
   }
 
   fill(tensors: readonly TensorData[], at: number, row: number): void {
-    const values = this.task.served.rows[row] as readonly Value[];
-    this.parts.plan.transforms.fill(tensors, at, values, this.entityRows[row] as Row[], this.asOfMs);
+    const values = this.rows[row] as readonly Value[];
+    this.runner.parts.plan.transforms.fill(tensors, at, values, this.entityRows[row] as Row[], this.asOfMs);
   }
 
   answer(outputs: readonly OutputData[], at: number, row: number, count: number): void {
     this.answers.push({ row, at, count, outputs });
     this.unanswered -= count;
-    if (this.unanswered > 0) return;
-    this.answers.sort((a, b) => a.row - b.row);
-    const values = numbersOf(this.answers, this.parts.field);
-    this.end(() => this.listener.compared(values, performance.now() - this.startedMs));
+    if (this.unanswered > 0 || this.isOver) return;
+    const shadowMs = performance.now() - this.startedMs;
+    this.runner.parts.turns.later(() => this.compare(shadowMs));
   }
 
   isGone(): boolean {
-    return this.isOver;
+    return this.isOver || this.runner.isClosed;
   }
 
   fail(error: unknown): void {
-    this.end(() => this.listener.failed(error));
+    if (this.end()) this.listener.failed(error);
   }
 
-  private end(tell: () => void): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    tell();
-  }
-
-  /** The rows that the primary has read are taken from it; what only the shadow reads is as of the same time. */
-  private async gather(): Promise<readonly (readonly Row[])[]> {
-    const { plan, source } = this.parts;
-    const { primary, served, entityRows } = this.task;
-    const same = plan.reads.map((read) => primary.reads.findIndex((other) => isSameRead(read, other)));
-    const isHistorical = served.asOfMs !== undefined;
-    const rows = served.rows.map((_, r) => same.map((i) => (i === -1 ? undefined : entityRows[r]?.[i])));
-    for (const [i, read] of plan.reads.entries()) {
-      if (same[i] !== -1) continue;
-      const keys = served.rows.map((values) => read.key(values));
-      const known = [...new Set(keys.filter((key): key is EntityKey => key !== undefined))];
-      const asked = known.map((key) => ({ view: read.view, key }));
-      const found = await source.read(asked, this.asOfMs, isHistorical);
-      const rowOf = new Map(known.map((key, k) => [key, found[k] ?? null]));
-      for (const [r, key] of keys.entries()) {
-        const row = key === undefined ? null : (rowOf.get(key) ?? null);
-        const status = read.status(row, this.asOfMs, isHistorical);
-        (rows[r] as (Row | undefined)[])[i] = status === 'PRESENT' ? (row as Row) : read.emptyRow;
-      }
+  private submit(entityRows: readonly (readonly Row[])[]): void {
+    if (this.isGone()) {
+      this.end();
+      return;
     }
-    return rows as readonly (readonly Row[])[];
+    this.entityRows = entityRows;
+    try {
+      this.startedMs = performance.now();
+      this.runner.batcher.submit(this, this.rowCount);
+    } catch (error) {
+      this.fail(error);
+    }
+    this.letGo();
   }
-}
 
-/** Of one view, found by the same request fields. */
-function isSameRead(one: PlanRead, other: PlanRead): boolean {
-  return one.view === other.view && one.keyFields.join() === other.keyFields.join();
-}
+  private compare(shadowMs: number): void {
+    if (!this.end()) return;
+    this.answers.sort((a, b) => a.row - b.row);
+    const rows = this.primary.map((_, r) => r);
+    const shadow = numbersOf(this.answers, this.field, rows);
+    this.listener.compared({ primary: this.primary, shadow, shadowMs });
+  }
 
-/** One number a row; a vector counts by its first element, what is no number as NaN. */
-export function numbersOf(parts: readonly AnswerPart[], field: AnswerField): number[] {
-  const { output, column = 0 } = field;
-  return parts.flatMap(({ outputs, at, count }) => {
-    const { data, width } = outputs[output] as OutputData;
-    return Array.from({ length: count }, (_, i) => {
-      const value = data[(at + i) * width + column];
-      return typeof value === 'string' ? Number.NaN : Number(value);
-    });
-  });
+  private giveUp(): void {
+    const sentence = `A shadow has not predicted a request within ${this.runner.timeoutMs} ms.`;
+    this.fail(new MillraceError('DEADLINE_EXCEEDED', sentence));
+  }
+
+  private letGo(): void {
+    this.rows = [];
+    this.entityRows = [];
+  }
+
+  /** @returns whether the listener is to be told */
+  private end(): boolean {
+    if (this.isOver) return false;
+    this.isOver = true;
+    clearTimeout(this.timer);
+    this.letGo();
+    this.runner.ended(this.rowCount);
+    return !this.runner.isClosed;
+  }
 }

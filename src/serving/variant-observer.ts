@@ -5,9 +5,11 @@ import type { FeedbackField } from '../project/rollout.ts';
 import type { ArmRecorder, SampleRecorder } from '../rollouts/sample-recorder.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 import type { FeedbackFollower } from './feedback-follower.ts';
+import type { AnswerField } from './answer.ts';
 import type { Plan } from './plan.ts';
 import type { AnswerObserver } from './route.ts';
-import { numbersOf } from './shadow.ts';
+import type { ShadowAnswer } from './shadow.ts';
+import { numbersOf } from './compared-rows.ts';
 import type { RunningShadow } from './shadow-set.ts';
 
 export interface ObservedVariant {
@@ -38,13 +40,13 @@ export function createVariantObserver(observed: ObservedVariant): AnswerObserver
   const onFeedback = (field: FeedbackField, value: number): void => arm.feedback(field, value);
   const wanted = shadows.map((running) => shadowOf(running, observed));
   return {
-    wantsRows: (requestId) => wanted.some((shadow) => shadow.wants(requestId)),
+    wantsRows: (requestId) => wanted.some((shadow) => shadow.wantsRows(requestId)),
     answered(served, entityRows) {
       arm.answered(served.latencyMs);
       for (const field of fields) recordOutput(arm, field, served.parts);
       follower?.expect(served.requestId, onFeedback);
-      for (const shadow of wanted)
-        if (shadow.wants(served.requestId)) shadow.run({ primary: plan, served, entityRows });
+      if (served.parts.length === 0) return;
+      for (const shadow of wanted) shadow.answered(served, entityRows);
     },
     failed(error) {
       const isOurs = !(error instanceof MillraceError) || error.status >= FAILURE_STATUS_MIN;
@@ -57,42 +59,48 @@ export function createVariantObserver(observed: ObservedVariant): AnswerObserver
 function recordOutput(
   arm: ArmRecorder,
   field: Plan['answer'][number],
-  [first]: Parameters<AnswerObserver['answered']>[0]['parts'],
+  parts: Parameters<AnswerObserver['answered']>[0]['parts'],
 ): void {
-  if (first === undefined) return;
-  const [value] = numbersOf([{ ...first, count: 1 }], field);
+  const [value] = numbersOf(parts, field, [0]);
   if (value !== undefined) arm.output(field.name, value);
 }
 
 interface WantedShadow {
-  wants(requestId: string): boolean;
-  run(task: Parameters<NonNullable<RunningShadow['runner']>['run']>[0]): void;
+  /** Whether it could run; one that has no room does not make a request keep its rows. */
+  wantsRows(requestId: string): boolean;
+  answered: AnswerObserver['answered'];
 }
 
 function shadowOf(running: RunningShadow, { plan, recorder, shadowCounts }: ObservedVariant): WantedShadow {
   const { variant, sample, output, threshold } = running.shadow;
   const record = recorder.shadow(variant);
   const counts = shadowCounts(variant);
-  const field = plan.answer.find(({ name }) => output === undefined || name === output);
+  const fieldOf = (of: Plan): AnswerField | undefined =>
+    of.answer.find(({ name }) => output === undefined || name === output);
+  const primaryField = fieldOf(plan);
+  const shadowField = fieldOf(running.plan);
+  const isSampled = (requestId: string): boolean =>
+    sample === 1 || fractionOf(['shadow', variant, requestId]) < sample;
+  const failed = (): void => {
+    record.failed();
+    counts.failed.add(1);
+  };
   return {
-    wants: (requestId) =>
-      field !== undefined &&
-      running.runner !== undefined &&
-      (sample === 1 || fractionOf(['shadow', variant, requestId]) < sample),
-    run(task) {
-      const { parts, latencyMs } = task.served;
-      const isRun = running.runner?.run(task, {
-        compared(values, shadowMs) {
-          const primary = numbersOf(parts, field as NonNullable<typeof field>);
-          record.compared({ primary, shadow: values, primaryMs: latencyMs, shadowMs, threshold });
-          counts.compared.add(1);
-        },
-        failed() {
-          record.failed();
-          counts.failed.add(1);
-        },
-      });
-      if (isRun === true) return;
+    wantsRows: (requestId) =>
+      typeof running.runner === 'object' && running.runner.hasRoom() && isSampled(requestId),
+    answered(served, entityRows) {
+      const { runner } = running;
+      if (runner === undefined || primaryField === undefined || shadowField === undefined) return;
+      if (!isSampled(served.requestId)) return;
+      if (runner === 'broken') return failed();
+      const compared = ({ primary, shadow, shadowMs }: ShadowAnswer): void => {
+        record.compared({ primary, shadow, primaryMs: served.latencyMs, shadowMs, threshold });
+        counts.compared.add(1);
+      };
+      const isRun =
+        entityRows !== undefined &&
+        runner.run({ primary: plan, primaryField, shadowField, served, entityRows }, { compared, failed });
+      if (isRun) return;
       record.shed();
       counts.shed.add(1);
     },

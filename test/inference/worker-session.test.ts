@@ -1,3 +1,4 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,6 +98,33 @@ describe('a run in a worker thread', () => {
     expect(String(error.cause)).toContain('idx=99');
     const [value] = await session.run([{ data: BigInt64Array.of(3n), dims: [1] }, tag]);
     expect(value?.data).toEqual(Float32Array.of(30));
+  });
+});
+
+describe('a thread for runs that nobody waits for', () => {
+  const taskDir = '/proc/self/task';
+
+  function niceness(): number[] {
+    return readdirSync(taskDir).map((task) => {
+      // The second field is the name in brackets, which may hold spaces. The niceness is field 19.
+      const fields = readFileSync(`${taskDir}/${task}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+      return Number(fields[16]);
+    });
+  }
+
+  it('gives way to all others, and no other thread does', async ({ skip }) => {
+    skip(!existsSync(taskDir), 'this system does not tell priorities of threads under /proc');
+    const before = niceness();
+    const session = await open(modelPath('heavy.onnx'), { isBackground: true });
+    const running = session.run([one(1)]);
+    expect(niceness().filter((nice) => nice === 19)).toHaveLength(
+      before.filter((nice) => nice === 19).length + 1,
+    );
+    await running;
+    await open(modelPath('heavy.onnx'));
+    expect(niceness().filter((nice) => nice === 19)).toHaveLength(
+      before.filter((nice) => nice === 19).length + 1,
+    );
   });
 });
 

@@ -20,6 +20,7 @@ async function serverThatSays(words: string): Promise<PeerProcess> {
   return {
     port: (server.address() as AddressInfo).port,
     cpuMs: () => undefined,
+    mainThreadMs: () => undefined,
     stop: async () => undefined,
   };
 }

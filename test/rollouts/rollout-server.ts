@@ -1,6 +1,7 @@
 /**
  * A served project whose endpoint `m` has several variants. Each answers `{ y }` of `request.a`: `plain` as it is, `plus`
- * with 1 more, `minus` with 1 less, `far` with 0.4 less; `failing` fails where `a` is below 0.5, `slow` takes its time.
+ * with 1 more, `minus` with 1 less, `far` with 0.4 less; `failing` fails where `a` is below 0.5, `slow` takes its time,
+ * `heavy` some 25 ms, and `endless` never answers.
  */
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,8 @@ const versions: Readonly<Record<string, { readonly model: string; readonly input
   far: { model: 'identity_float32', input: 'request.a - 0.4' },
   failing: { model: 'rejects_zeros', input: 'request.a < 0.5 ? 0 : 101' },
   slow: { model: 'slow', input: 'request.a' },
+  heavy: { model: 'heavy', input: 'request.a' },
+  endless: { model: 'endless', input: 'request.a' },
 };
 
 export interface RolloutProjectOptions {
@@ -65,11 +68,13 @@ async function writeVersion(dir: string, variant: string): Promise<void> {
 function descriptionOf(model: string, input: string): object {
   if (model === 'rejects_zeros')
     return { inputs: { index: [input] }, outputs: { y: 'value' }, warmup: false };
-  if (model === 'slow') return { inputs: { x: [input] }, outputs: { y: 'y' } };
+  if (['slow', 'heavy', 'endless'].includes(model))
+    return { inputs: { x: [input] }, outputs: { y: 'y' }, warmup: model !== 'endless' };
   return { inputs: { x: [input, '0'] }, outputs: { y: 'y[0]' } };
 }
 
-function numberOf(variant: string): string {
+/** The version of the model that a variant has. */
+export function numberOf(variant: string): string {
   return String(Object.keys(versions).indexOf(variant) + 1);
 }
 
