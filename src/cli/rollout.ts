@@ -4,6 +4,7 @@ import { userInfo } from 'node:os';
 import { text as textOf } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
 import { MillraceError } from '../errors.ts';
+import { isRecord } from '../project/json-record.ts';
 import { parseSource } from '../project/source-file.ts';
 import { defaultHost, defaultPort } from '../server/server.ts';
 import { countArgument } from './count-argument.ts';
@@ -85,11 +86,14 @@ function setCommand(): Command {
   return addNote(new Command('set'))
     .description('Replace the rollout of an endpoint by a section as in the project file.')
     .argument('<endpoint>')
-    .option('--file <path>', 'YAML or JSON with what stands under `rollout:`; - for standard input')
+    .option(
+      '--file <path>',
+      'YAML or JSON: a section `rollout`, or a project file that has one for the endpoint; - for standard input',
+    )
     .option('--serve <variant>', 'everybody gets this variant, and no experiment or canary runs')
     .action(async (endpoint: string, options: SetOptions) => {
       const client = createRolloutClient(options.url);
-      const rollout = await sectionOf(options);
+      const rollout = await sectionOf(endpoint, options);
       const version = options.ifVersion ?? (await client.read(endpoint)).version;
       const { by, reason } = options;
       printStatus(await client.put(endpoint, { version, rollout, by, reason }), options.json);
@@ -118,7 +122,7 @@ function auditCommand(): Command {
 }
 
 /** @throws MillraceError INVALID_ROLLOUT */
-async function sectionOf({ file, serve }: SetOptions): Promise<unknown> {
+async function sectionOf(endpoint: string, { file, serve }: SetOptions): Promise<unknown> {
   if (serve !== undefined && file === undefined) return { serve };
   if (file === undefined || serve !== undefined)
     throw new MillraceError('INVALID_ROLLOUT', 'Give either --file or --serve.');
@@ -130,8 +134,15 @@ async function sectionOf({ file, serve }: SetOptions): Promise<unknown> {
   const [problem] = problems;
   if (source === undefined || problem !== undefined)
     throw new MillraceError('INVALID_ROLLOUT', `${file}:${problem?.line ?? 1} ${problem?.message ?? ''}`);
-  const { rollout } = source.data;
-  return Object.keys(source.data).length === 1 && rollout !== undefined ? rollout : source.data;
+  return sectionIn(source.data, endpoint) ?? source.data;
+}
+
+/** A section may stand under `rollout:`, or in a whole project file. */
+function sectionIn(data: Readonly<Record<string, unknown>>, endpoint: string): unknown {
+  const { rollout, endpoints } = data;
+  if (!isRecord(endpoints)) return Object.keys(data).length === 1 ? rollout : undefined;
+  const of = endpoints[endpoint];
+  return isRecord(of) ? (of['rollout'] ?? {}) : undefined;
 }
 
 function printStatus(status: RolloutAnswer, json: true | undefined): void {

@@ -75,7 +75,13 @@ function buildEndpoint(building: Building, name: string, spec: EndpointSpec): En
       checkBinding(building, { name, request, location }, variant, binding);
   }
   const rolloutPath = [...path, 'rollout'];
-  const scope = { endpoint: name, request, variants: answersOf(variants), eventTypes: building.eventTypes };
+  const scope = {
+    endpoint: name,
+    request,
+    variants: answersOf(variants),
+    eventTypes: building.eventTypes,
+    isLogged: log.sample > 0,
+  };
   const rollout = buildRollout(spec.rollout, scope, source, rolloutPath, report);
   if (rollout === undefined) return undefined;
   const rolloutText = JSON.stringify(valueAt(source.data, rolloutPath) ?? {});

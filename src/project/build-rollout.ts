@@ -23,6 +23,8 @@ export interface RolloutScope {
   /** In the order of the file, with the fields of their answers; undefined = all outputs of the model. */
   readonly variants: ReadonlyMap<string, readonly string[] | undefined>;
   readonly eventTypes: ReadonlyMap<string, EventType>;
+  /** Whether predictions of the endpoint are logged. */
+  readonly isLogged: boolean;
 }
 
 interface Building {
@@ -58,6 +60,7 @@ export function buildRollout(
   checkOnePolicy(building, spec);
   const shadows = spec.shadow.map((shadow, i) => buildShadow(building, shadow, i, serve));
   const policy = buildPolicy(building, spec, serve, shadows);
+  checkLog(building, spec);
   return report.mistakes().length > before ? undefined : { serve, policy, shadows };
 }
 
@@ -71,6 +74,21 @@ function buildPolicy(
   if (canary !== undefined) return buildCanary(building, canary, serve, shadows);
   if (bandit !== undefined) return buildBandit(building, bandit);
   return { kind: 'fixed' };
+}
+
+/** What is told of predictions can only be joined with those that are kept. */
+function checkLog(building: Building, { experiment, canary, bandit }: RolloutSpec): void {
+  if (building.scope.isLogged) return;
+  const suggestion = 'give the endpoint log: { sample: 1 }';
+  const needs = 'needs the predictions of the endpoint, which are not logged';
+  const metrics = Object.entries(experiment?.metrics ?? {});
+  for (const [name, metric] of metrics)
+    if ('feedback' in metric || 'score' in metric)
+      add(building, ['experiment', 'metrics', name], needs, suggestion);
+  const guardrails = [...(canary?.guardrails ?? []).entries()];
+  for (const [i, { metric }] of guardrails)
+    if (metric === 'feedback') add(building, ['canary', 'guardrails', i], needs, suggestion);
+  if (bandit !== undefined) add(building, ['bandit', 'reward'], needs, suggestion);
 }
 
 function checkOnePolicy(building: Building, spec: RolloutSpec): void {

@@ -20,8 +20,9 @@ export function decodeRollout(
   const report = createReport();
   const source = { file: 'rollout', part: undefined, data: section, lineOf: () => 1 };
   const spec = checkShape(rolloutSchema, source, report);
-  const { name, request, variants } = endpoint;
-  const scope = { endpoint: name, request, variants: answersOf(variants), eventTypes };
+  const { name, request, variants, log } = endpoint;
+  const isLogged = log.sample > 0;
+  const scope = { endpoint: name, request, variants: answersOf(variants), eventTypes, isLogged };
   const rollout = spec && buildRollout(spec, scope, source, [], report);
   const mistakes = report.mistakes();
   if (rollout !== undefined && mistakes.length === 0) return rollout;

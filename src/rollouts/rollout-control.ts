@@ -21,7 +21,7 @@ import type { AuditEntry, RolloutAction, RolloutRecord } from './rollout-record.
 import type { RolloutStore } from './rollout-store.ts';
 
 export interface RolloutInEffect extends Known {
-  /** Why the record could not be used, and the project file is; undefined = it is used. */
+  /** Why the record could not be used, and one variant answers instead; undefined = it is used. */
   readonly problem: string | undefined;
   /** Whether the project file says something else than what is in effect. */
   readonly differsFromFile: boolean;
@@ -117,8 +117,12 @@ class StoredControl implements RolloutControl {
     if (problems.length > 0) throw invalidRollout(name, problems);
     return this.change(name, 'put', note, ({ record }) => {
       const { fileSection, version } = record;
-      const from = { endpoint: name, origin: 'api', fileSection, version } as const;
-      return begin(JSON.stringify(section), rollout, from, this.nowMs());
+      const text = JSON.stringify(section);
+      // What the project file says is the file's again: its next change is adopted.
+      const isOfFile = text === endpoint.rolloutText;
+      const kept = { fileSection: isOfFile ? text : fileSection, version } as const;
+      const from = { endpoint: name, origin: isOfFile ? 'file' : 'api', ...kept } as const;
+      return begin(text, rollout, from, this.nowMs());
     });
   }
 
@@ -232,10 +236,11 @@ class StoredControl implements RolloutControl {
       const context = { endpoint: endpoint.name, version: record.version, problem: error.message };
       this.parts.log.error(
         context,
-        'the stored rollout does not fit the project file, which is followed instead',
+        'the stored rollout does not fit the project file; its `serve` answers instead',
       );
-      const start = { ...this.startOf(endpoint, 0), version: record.version };
-      return { record: start, rollout: endpoint.rollout, problem: error.message, differsFromFile };
+      // No experiment or canary of the file: nobody has said that it should begin now.
+      const rollout: Rollout = { serve: endpoint.rollout.serve, policy: { kind: 'fixed' }, shadows: [] };
+      return { record, rollout, problem: error.message, differsFromFile };
     }
   }
 
