@@ -152,7 +152,8 @@ async function replayHeldOut(
   const flights = heldOut.slice(0, options.flights ?? heldOut.length);
   let progress = createProgress('replaying flights');
   const onProgress = async (count: number, results: readonly VariantResult[]): Promise<void> => {
-    const aucs = results.map(({ variant, auc }) => `${variant} AUC ${auc.toFixed(3)}`);
+    const known = results.filter(({ auc }) => Number.isFinite(auc));
+    const aucs = known.map(({ variant, auc }) => `${variant} AUC ${auc.toFixed(3)}`);
     const news = await watched?.look(count);
     if (news !== undefined) {
       progress.stop();

@@ -24,10 +24,19 @@ export interface RolloutAnswer {
   readonly experiment: string | null;
   readonly serve: string;
   readonly shares_percent: Readonly<Record<string, number>>;
+  readonly takes_part?: TakesPart;
+  readonly last_change?: { readonly action: string; readonly by: string; readonly reason: string };
   readonly canary?: CanaryAnswer;
   readonly variants?: Readonly<Record<string, VariantAnswer>>;
   readonly shadows?: Readonly<Record<string, ShadowAnswer>>;
   readonly verdict?: VerdictAnswer;
+}
+
+interface TakesPart {
+  readonly coverage_percent: number;
+  readonly layer?: string;
+  readonly holdout?: string;
+  readonly when?: string;
 }
 
 interface CanaryAnswer {
@@ -43,6 +52,7 @@ export interface VariantAnswer {
   readonly failed: number;
   readonly latency_ms_p50?: number;
   readonly latency_ms_p99?: number;
+  readonly feedback?: Readonly<Record<string, { readonly count: number; readonly mean: number }>>;
 }
 
 interface Quantiles {

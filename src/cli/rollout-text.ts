@@ -5,6 +5,8 @@ import type { Cell } from './table.ts';
 import type { AuditAnswer, RolloutAnswer, RolloutOverview } from './rollout-answer.ts';
 
 const INDENT = '  ';
+const REASON_INDENT = '         ';
+const WIDTH = 100;
 const PERCENT = 100;
 
 export function overviewText(rollouts: readonly RolloutOverview[]): string {
@@ -38,8 +40,29 @@ function headText(status: RolloutAnswer): string {
   return [
     `${status.endpoint}: ${status.policy}${name}, ${status.phase.replace('_', ' ')}\n`,
     `version ${status.version}, changed ${status.changed_at}${file}\n`,
-    `traffic: ${sharesText(status.shares_percent)}\n`,
+    lastChangeText(status),
+    `traffic: ${sharesText(status.shares_percent)}${partText(status)}\n`,
   ].join('');
+}
+
+function lastChangeText({ last_change: last }: RolloutAnswer): string {
+  if (last === undefined) return '';
+  const reason = last.reason === '' ? '' : `: ${last.reason}`;
+  return wrapped(`${last.action} by ${last.by}${reason}`, '');
+}
+
+/** Of whom the shares are. */
+function partText({ takes_part: part, serve }: RolloutAnswer): string {
+  if (part === undefined) return '';
+  const limits = [
+    part.coverage_percent < PERCENT ? `coverage ${part.coverage_percent} %` : undefined,
+    part.layer && `layer ${part.layer}`,
+    part.holdout && `without holdout ${part.holdout}`,
+    part.when && `when ${part.when}`,
+  ].filter((limit) => limit !== undefined);
+  return limits.length === 0
+    ? ''
+    : `, of those who take part (${limits.join(', ')}); ${serve} for all others`;
 }
 
 function sharesText(shares: Readonly<Record<string, number>>): string {
@@ -56,15 +79,22 @@ function canaryText({ canary, phase }: RolloutAnswer): string {
 }
 
 function variantsText({ variants = {} }: RolloutAnswer): string {
+  const fields = [...new Set(Object.values(variants).flatMap(({ feedback = {} }) => Object.keys(feedback)))];
   const rows = Object.entries(variants).map(([variant, each]): Cell[] => [
     variant,
     each.answered,
     each.failed,
     figure(each.latency_ms_p50, 2),
     figure(each.latency_ms_p99, 2),
+    ...fields.flatMap((field) => {
+      const told = each.feedback?.[field];
+      return [told?.count ?? 0, significant(told?.mean)];
+    }),
   ]);
   if (rows.length === 0) return '';
-  return `\nanswered since this began\n${formatTable([['variant', 'answered', 'failed', 'p50 ms', 'p99 ms'], ...rows], INDENT)}`;
+  const told = fields.flatMap((field) => [`${field}s`, `mean ${field}`]);
+  const head = ['variant', 'answered', 'failed', 'p50 ms', 'p99 ms', ...told];
+  return `\nanswered since this began\n${formatTable([head, ...rows], INDENT)}`;
 }
 
 function verdictText({ verdict }: RolloutAnswer): string {
@@ -96,7 +126,11 @@ function verdictText({ verdict }: RolloutAnswer): string {
 
 function shadowsText({ shadows = {} }: RolloutAnswer): string {
   const entries = Object.entries(shadows);
-  if (entries.length === 0) return '';
+  const isSeen = entries.some(([, { requests, errors, shed }]) => requests + errors + shed > 0);
+  if (!isSeen)
+    return entries.length === 0
+      ? ''
+      : `\nshadows ${entries.map(([name]) => name).join(', ')}: nothing to compare yet\n`;
   const lines: (readonly [string, (shadow: (typeof entries)[number][1]) => Cell])[] = [
     ['requests compared', (each) => each.requests],
     ['rows', (each) => each.rows],
@@ -119,16 +153,31 @@ function shadowsText({ shadows = {} }: RolloutAnswer): string {
 }
 
 export function auditText({ entries }: AuditAnswer): string {
-  const head = ['version', 'at', 'action', 'by', 'phase', 'reason'];
+  const head = ['version', 'at', 'action', 'by', 'phase'];
   const rows = entries.map((each) => [
     each.version,
     each.at,
     each.action,
     each.by,
-    each.phase,
-    each.reason === '' ? '-' : each.reason,
+    each.phase.replace('_', ' '),
   ]);
-  return formatTable([head, ...rows]);
+  const [first = '', ...lines] = formatTable([head, ...rows])
+    .trimEnd()
+    .split('\n');
+  const reasons = entries.map(({ reason }) => (reason === '' ? '' : wrapped(reason, REASON_INDENT)));
+  return `${first}\n${lines.map((line, i) => `${line}\n${reasons[i] ?? ''}`).join('')}`;
+}
+
+/** Within the width of a terminal. */
+function wrapped(text: string, indent: string): string {
+  const lines = [indent];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) as string;
+    const longer = line === indent ? `${indent}${word}` : `${line} ${word}`;
+    if (longer.length <= WIDTH || line === indent) lines[lines.length - 1] = longer;
+    else lines.push(`${indent}${word}`);
+  }
+  return `${lines.join('\n')}\n`;
 }
 
 function percentText(share: number): string {

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { text as textOf } from 'node:stream/consumers';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { MillraceError } from '../errors.ts';
 import { isRecord } from '../project/json-record.ts';
 import { parseSource } from '../project/source-file.ts';
@@ -52,9 +52,15 @@ function addUrl(command: Command): Command {
     .addOption(
       new Option('--url <url>', 'the address of the server')
         .env('MILLRACE_URL')
+        .argParser(parseUrl)
         .default(`http://${defaultHost}:${defaultPort}`),
     )
     .option('--json', 'print what the server answers');
+}
+
+function parseUrl(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw new InvalidArgumentError(`Write an address like http://${defaultHost}:${defaultPort}.`);
 }
 
 function addNote(command: Command): Command {
@@ -90,11 +96,15 @@ function setCommand(): Command {
       '--file <path>',
       'YAML or JSON: a section `rollout`, or a project file that has one for the endpoint; - for standard input',
     )
-    .option('--serve <variant>', 'everybody gets this variant, and no experiment or canary runs')
+    .option(
+      '--serve <variant>',
+      'everybody gets this variant, and no experiment or canary runs; shadows stay',
+    )
     .action(async (endpoint: string, options: SetOptions) => {
       const client = createRolloutClient(options.url);
-      const rollout = await sectionOf(endpoint, options);
-      const version = options.ifVersion ?? (await client.read(endpoint)).version;
+      const before = await client.read(endpoint);
+      const rollout = await sectionOf(endpoint, options, before);
+      const version = options.ifVersion ?? before.version;
       const { by, reason } = options;
       printStatus(await client.put(endpoint, { version, rollout, by, reason }), options.json);
     });
@@ -122,8 +132,12 @@ function auditCommand(): Command {
 }
 
 /** @throws MillraceError INVALID_ROLLOUT */
-async function sectionOf(endpoint: string, { file, serve }: SetOptions): Promise<unknown> {
-  if (serve !== undefined && file === undefined) return { serve };
+async function sectionOf(
+  endpoint: string,
+  { file, serve }: SetOptions,
+  before: RolloutAnswer,
+): Promise<unknown> {
+  if (serve !== undefined && file === undefined) return { serve, shadow: shadowsWithout(serve, before) };
   if (file === undefined || serve !== undefined)
     throw new MillraceError('INVALID_ROLLOUT', 'Give either --file or --serve.');
   const reading = file === '-' ? textOf(process.stdin) : readFile(file, 'utf8');
@@ -143,6 +157,13 @@ function sectionIn(data: Readonly<Record<string, unknown>>, endpoint: string): u
   if (!isRecord(endpoints)) return Object.keys(data).length === 1 ? rollout : undefined;
   const of = endpoints[endpoint];
   return isRecord(of) ? (of['rollout'] ?? {}) : undefined;
+}
+
+/** Shadows stay, but for the one that answers from now on. */
+function shadowsWithout(serve: string, { rollout }: RolloutAnswer): unknown[] {
+  const shadows =
+    isRecord(rollout) && Array.isArray(rollout['shadow']) ? (rollout['shadow'] as unknown[]) : [];
+  return shadows.filter((shadow) => (isRecord(shadow) ? shadow['variant'] : shadow) !== serve);
 }
 
 function printStatus(status: RolloutAnswer, json: true | undefined): void {

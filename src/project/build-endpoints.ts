@@ -74,16 +74,18 @@ function buildEndpoint(building: Building, name: string, spec: EndpointSpec): En
     for (const binding of variant.model.bindings)
       checkBinding(building, { name, request, location }, variant, binding);
   }
+  // Variants with a mistake of their own are there all the same.
+  const declared = Object.keys(spec.variants).map((variant) => [variant, undefined] as const);
   const rolloutPath = [...path, 'rollout'];
   const scope = {
     endpoint: name,
     request,
-    variants: answersOf(variants),
+    variants: new Map([...declared, ...answersOf(variants)]),
     eventTypes: building.eventTypes,
     isLogged: log.sample > 0,
   };
   const rollout = buildRollout(spec.rollout, scope, source, rolloutPath, report);
-  if (rollout === undefined) return undefined;
+  if (rollout === undefined || variants.length < declared.length) return undefined;
   const rolloutText = JSON.stringify(valueAt(source.data, rolloutPath) ?? {});
   return { name, request, unit, variants, rollout, rolloutText, log, location };
 }

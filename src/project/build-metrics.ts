@@ -58,7 +58,7 @@ function ratioOf(
   add: Add,
 ): MetricSource | undefined {
   for (const [i, name] of [numerator, denominator].entries()) {
-    const of = specs[name];
+    const of = Object.hasOwn(specs, name) ? specs[name] : undefined;
     if (of === undefined || 'ratio' in of) {
       const others = Object.keys(specs).filter((each) => !('ratio' in (specs[each] as MetricSpec)));
       add(

@@ -59,6 +59,10 @@ export function buildRollout(
   checkVariant(building, ['serve'], serve);
   checkOnePolicy(building, spec);
   const shadows = spec.shadow.map((shadow, i) => buildShadow(building, shadow, i, serve));
+  shadows.forEach(({ variant }, i) => {
+    if (shadows.findIndex((other) => other.variant === variant) < i)
+      add(building, ['shadow', i], `names ${variant} a second time`);
+  });
   const policy = buildPolicy(building, spec, serve, shadows);
   checkLog(building, spec);
   return report.mistakes().length > before ? undefined : { serve, policy, shadows };
@@ -177,6 +181,13 @@ function buildCanary(
     const message = `is ${candidate}, which \`serve\` names as well`;
     add(building, ['canary', 'candidate'], message, 'name the variant that is to take over');
   }
+  if ((spec.steps[0] ?? 0) >= PERCENT)
+    add(
+      building,
+      ['canary', 'steps'],
+      'begin with all of the traffic',
+      'begin lower, or name it with `serve`',
+    );
   if (spec.guardrails.length === 0)
     add(
       building,

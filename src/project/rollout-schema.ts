@@ -8,6 +8,7 @@ import { duration, identifier, name } from './schema-values.ts';
 
 const percent = z.number().min(0).max(100);
 const PERCENT_MAX = 100;
+const SEED_CHARS_MAX = 256;
 
 const goal = z
   .enum(['increase', 'decrease'], { error: 'must be increase or decrease' })
@@ -75,7 +76,11 @@ const experiment = z.strictObject({
     .record(z.string(), percent)
     .describe('The share of each variant in percent, together 100. The first is the control.'),
   coverage: percent.default(PERCENT_MAX).describe('How many of the units take part, in percent.'),
-  seed: z.string().optional().describe('What the hash begins with; without it, the name.'),
+  seed: z
+    .string()
+    .max(SEED_CHARS_MAX)
+    .optional()
+    .describe('What the hash begins with; without it, the name.'),
   hash_version: z
     .union([z.literal(1), z.literal(2)], { error: 'must be 1 or 2' })
     .default(2)

@@ -15,11 +15,18 @@ function next(record: Next, before: number, nowMs: number): RolloutRecord {
   return { ...record, version: before + 1, changedMs: nowMs };
 }
 
-/** The record of a section from its beginning. */
+function later({ samplesVersion }: Pick<RolloutRecord, 'samplesVersion'>, nowMs: number): number {
+  return Math.max(nowMs, samplesVersion + 1);
+}
+
+/**
+ * The record of a section from its beginning.
+ * @param from with the versions of the record before
+ */
 export function begin(
   section: string,
   rollout: Rollout,
-  from: Pick<RolloutRecord, 'endpoint' | 'origin' | 'fileSection'> & { readonly version: number },
+  from: Pick<RolloutRecord, 'endpoint' | 'origin' | 'fileSection' | 'version' | 'samplesVersion'>,
   nowMs: number,
 ): RolloutRecord {
   const { policy } = rollout;
@@ -29,7 +36,7 @@ export function begin(
   return {
     endpoint,
     version: version + 1,
-    samplesVersion: version + 1,
+    samplesVersion: later(from, nowMs),
     changedMs: nowMs,
     origin,
     section,
@@ -48,7 +55,7 @@ export function nextStep({ record, rollout }: Known, nowMs: number): RolloutReco
   // With all of the traffic there is nothing left to compare with: the canary is over.
   const isLast = policy.kind === 'canary' && (policy.steps[step] ?? 1) >= 1;
   if (isLast) return promoted(record, nowMs);
-  const after = { ...record, samplesVersion: record.version + 1, canary: { step, sinceMs: nowMs } };
+  const after = { ...record, samplesVersion: later(record, nowMs), canary: { step, sinceMs: nowMs } };
   return next(after, record.version, nowMs);
 }
 
@@ -59,7 +66,7 @@ export function promote(known: Known, nowMs: number): RolloutRecord {
 }
 
 function promoted(record: RolloutRecord, nowMs: number): RolloutRecord {
-  const after: Next = { ...record, samplesVersion: record.version + 1, phase: 'promoted' };
+  const after: Next = { ...record, samplesVersion: later(record, nowMs), phase: 'promoted' };
   return next(after, record.version, nowMs);
 }
 
@@ -69,7 +76,7 @@ export function rollBack({ record, rollout }: Known, nowMs: number): RolloutReco
     throw new MillraceError('NO_CANARY', nothingRuns(record, 'there is nothing to roll back'));
   if (record.phase === 'rolled_back')
     throw new MillraceError('NO_CANARY', `The rollout of "${record.endpoint}" is rolled back already.`);
-  const after: Next = { ...record, samplesVersion: record.version + 1, phase: 'rolled_back' };
+  const after: Next = { ...record, samplesVersion: later(record, nowMs), phase: 'rolled_back' };
   return next(after, record.version, nowMs);
 }
 

@@ -65,7 +65,11 @@ export interface RolloutControlParts {
   readonly check: (endpoint: Endpoint, rollout: Rollout) => readonly ErrorDetail[];
 }
 
+type Versions = Pick<RolloutRecord, 'version' | 'samplesVersion'>;
+
+const nothing: Versions = { version: 0, samplesVersion: 0 };
 const ATTEMPTS_MAX = 20;
+const SECTION_CHARS_MAX = 65_536;
 const changes = { promote, step: nextStep, rollback: rollBack, pause, resume };
 
 /**
@@ -103,24 +107,24 @@ class StoredControl implements RolloutControl {
     const endpoint = this.endpoint(name);
     const record = this.store?.get(name);
     const known = this.decoded.get(name);
-    if (known !== undefined && (record === undefined || known.record.version === record.version))
-      return known;
-    const found = this.decode(endpoint, record ?? this.startOf(endpoint, 0));
+    if (known !== undefined && (record === undefined || isSame(known.record, record))) return known;
+    const found = this.decode(endpoint, record ?? this.startOf(endpoint, nothing));
     this.decoded.set(name, found);
     return found;
   }
 
   async put(name: string, section: unknown, note: ChangeNote): Promise<RolloutRecord> {
     const endpoint = this.endpoint(name);
+    checkSize(name, section);
     const rollout = decodeRollout(section, endpoint, this.parts.project.eventTypes);
     const problems = [...this.parts.check(endpoint, rollout), ...this.overlapsOf(endpoint, rollout)];
     if (problems.length > 0) throw invalidRollout(name, problems);
     return this.change(name, 'put', note, ({ record }) => {
-      const { fileSection, version } = record;
+      const { fileSection, version, samplesVersion } = record;
       const text = JSON.stringify(section);
       // What the project file says is the file's again: its next change is adopted.
       const isOfFile = text === endpoint.rolloutText;
-      const kept = { fileSection: isOfFile ? text : fileSection, version } as const;
+      const kept = { fileSection: isOfFile ? text : fileSection, version, samplesVersion };
       const from = { endpoint: name, origin: isOfFile ? 'file' : 'api', ...kept } as const;
       return begin(text, rollout, from, this.nowMs());
     });
@@ -154,7 +158,9 @@ class StoredControl implements RolloutControl {
       const known = this.inEffect(name);
       const { version } = known.record;
       if (note.version !== undefined && note.version !== version) throw this.conflict(name);
-      const after = make(known);
+      // A store that has lost its record begins anew: what this process knows goes on from there.
+      const stored = this.store.get(name)?.version ?? 0;
+      const after = { ...make(known), version: stored + 1 };
       const entry: AuditEntry = {
         endpoint: name,
         version: after.version,
@@ -165,7 +171,7 @@ class StoredControl implements RolloutControl {
         verdict,
         after,
       };
-      if (await this.store.change(version, entry)) {
+      if (await this.store.change(stored, entry)) {
         this.parts.log.info(
           { endpoint: name, version: after.version, action, by, reason },
           'rollout changed',
@@ -194,8 +200,15 @@ class StoredControl implements RolloutControl {
     return new MillraceError('ROLLOUT_CONFLICT', sentence);
   }
 
-  private startOf({ name, rollout, rolloutText }: Endpoint, version: number): RolloutRecord {
-    const from = { endpoint: name, origin: 'file', fileSection: rolloutText, version } as const;
+  private startOf({ name, rollout, rolloutText }: Endpoint, before: Versions): RolloutRecord {
+    const { version, samplesVersion } = before;
+    const from = {
+      endpoint: name,
+      origin: 'file',
+      fileSection: rolloutText,
+      version,
+      samplesVersion,
+    } as const;
     return begin(rolloutText, rollout, from, this.nowMs());
   }
 
@@ -209,7 +222,7 @@ class StoredControl implements RolloutControl {
       this.parts.log.warn({ endpoint: name, version: record.version }, sentence);
       return undefined;
     }
-    const after = this.startOf(endpoint, record?.version ?? 0);
+    const after = this.startOf(endpoint, record ?? nothing);
     const reason = record === undefined ? 'first start' : 'the project file has changed';
     const action = record === undefined ? 'start' : 'file';
     return {
@@ -257,4 +270,16 @@ class StoredControl implements RolloutControl {
 function onlyVariant(endpoint: string): MillraceError {
   const sentence = `The endpoint "${endpoint}" has one variant, and no endpoint of the project has more: name others in the project file.`;
   return new MillraceError('NO_CANARY', sentence);
+}
+
+/** A store may lose what was written last, and then get another record of the same version. */
+function isSame(one: RolloutRecord, other: RolloutRecord): boolean {
+  return one.version === other.version && one.changedMs === other.changedMs && one.section === other.section;
+}
+
+/** Each version of it is kept in the audit log. */
+function checkSize(endpoint: string, section: unknown): void {
+  if (JSON.stringify(section).length <= SECTION_CHARS_MAX) return;
+  const message = `is longer than ${SECTION_CHARS_MAX} characters of JSON`;
+  throw invalidRollout(endpoint, [{ path: 'rollout', message }]);
 }

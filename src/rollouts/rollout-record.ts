@@ -10,7 +10,10 @@ export interface RolloutRecord {
   readonly endpoint: string;
   /** 1, 2, 3 … */
   readonly version: number;
-  /** The version since which samples are comparable: pausing does not change what is compared, a step does. */
+  /**
+   * Since when samples are comparable: pausing does not change what is compared, a step does. A time, so that it never
+   * comes again, also where a store has lost its records and versions begin anew.
+   */
   readonly samplesVersion: number;
   readonly changedMs: number;
   /** Whether it is as the project file says, or was changed at run time. */

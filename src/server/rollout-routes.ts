@@ -29,7 +29,8 @@ export interface RolloutRoute {
 
 const PATH = '/v1/endpoints/:endpoint/rollout';
 const AUDIT_COUNT = 50;
-const AUDIT_COUNT_MAX = 1000;
+const AUDIT_COUNT_MAX = 200;
+const reservedNames: readonly string[] = ['judge', 'project file'];
 const NOTE_CHARS_MAX = 1000;
 const SOMEBODY = 'api';
 
@@ -104,12 +105,19 @@ function decodeNote(fields: JsonRecord, known: readonly string[]): ChangeNote {
   if (!isVersion) problems.add('version', 'must be a whole number, as GET tells it');
   const [by, reason] = (['by', 'reason'] as const).map((name) => {
     const text = fields[name] ?? '';
-    if (typeof text === 'string' && text.length <= NOTE_CHARS_MAX) return text;
-    problems.add(name, `must be a text of at most ${NOTE_CHARS_MAX} characters`);
+    if (typeof text === 'string' && text.length <= NOTE_CHARS_MAX && !isUnprintable(text)) return text;
+    problems.add(name, `must be a text of at most ${NOTE_CHARS_MAX} characters, on one line`);
     return '';
   }) as [string, string];
+  if (reservedNames.includes(by))
+    problems.add('by', `may not be "${by}", which stands for the server itself`);
   problems.throwIfAny('INVALID_REQUEST', 'The call does not fit');
   return { by: by === '' ? SOMEBODY : by, reason, version: version as number | undefined };
+}
+
+/** What would move the cursor of a terminal, or begin a line that was never written. */
+function isUnprintable(text: string): boolean {
+  return /\p{Cc}/u.test(text);
 }
 
 function auditCount(query: string): number {

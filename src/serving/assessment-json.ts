@@ -29,12 +29,17 @@ function wasAsked(samples: EndpointSamples, variant: string): boolean {
 }
 
 function armJson(samples: EndpointSamples, variant: string): JsonObject {
-  const { answered, failed, latency } = armSamples(samples, variant);
+  const { answered, failed, latency, feedback } = armSamples(samples, variant);
+  const told = Object.entries(feedback).map(([field, { moments }]) => [
+    field,
+    { count: moments.n, mean: moments.mean },
+  ]);
   return {
     answered,
     failed,
     latency_ms_p50: answered === 0 ? undefined : sketchQuantile(latency, 0.5),
     latency_ms_p99: answered === 0 ? undefined : sketchQuantile(latency, 0.99),
+    feedback: told.length === 0 ? undefined : (Object.fromEntries(told) as JsonObject),
   };
 }
 

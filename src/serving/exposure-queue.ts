@@ -63,7 +63,7 @@ class TimedQueue implements ExposureQueue {
 
   take(endpoint: string, exposure: GivenExposure): void {
     const [experiment, policyVersion, unit] = exposure.assignment;
-    const key = `${experiment} ${policyVersion} ${unit}`;
+    const key = `${endpoint} ${experiment} ${policyVersion} ${unit}`;
     if (this.known.has(key)) return;
     if (this.waiting.length >= WAITING_MAX) return this.dropped.add(1);
     this.known.add(key);

@@ -13,6 +13,11 @@ import type { Value } from '../project/value.ts';
 
 export type OnFeedback = (field: FeedbackField, value: number) => void;
 
+interface Expected {
+  readonly onFeedback: OnFeedback;
+  readonly told: Set<FeedbackField>;
+}
+
 export interface FeedbackFollower {
   /** An answer whose feedback is wanted. */
   expect(requestId: string, onFeedback: OnFeedback): void;
@@ -25,11 +30,12 @@ export interface FeedbackFollower {
 
 /** Answers that are waited for; with more, the oldest are forgotten. */
 const EXPECTED_MAX = 500_000;
+const READS_MAX = 20;
 const READ_LIMITS = { recordsMax: 1000, bytesMax: 4 * 1024 * 1024 };
 
 export function createFeedbackFollower(log: EventLog): FeedbackFollower {
-  let younger = new Map<string, OnFeedback>();
-  let older = new Map<string, OnFeedback>();
+  let younger = new Map<string, Expected>();
+  let older = new Map<string, Expected>();
   /** By partition; undefined before the first answer that is waited for. */
   let offsets: Promise<number[]> | undefined;
 
@@ -39,11 +45,25 @@ export function createFeedbackFollower(log: EventLog): FeedbackFollower {
 
   function tell(values: readonly Value[]): void {
     const requestId = values[0] as string;
-    const onFeedback = younger.get(requestId) ?? older.get(requestId);
-    if (onFeedback === undefined) return;
+    const expected = younger.get(requestId) ?? older.get(requestId);
+    if (expected === undefined) return;
     for (const field of feedbackFields) {
       const value = numberOf(values[feedbackIndex[field]]);
-      if (value !== undefined) onFeedback(field, value);
+      if (value === undefined || expected.told.has(field)) continue;
+      // One value a request: its rows, and what is told again, are no samples of their own.
+      expected.told.add(field);
+      expected.onFeedback(field, value);
+    }
+  }
+
+  /** To the end of the partition, or as far as one poll may go. */
+  async function follow(partition: number, from: number[]): Promise<void> {
+    for (let reads = 0; reads < READS_MAX; reads++) {
+      const offset = from[partition] as number;
+      const read = await log.read(partition, offset, READ_LIMITS);
+      for (const { event } of read.records) if (event?.type.name === feedbackType.name) tell(event.values);
+      from[partition] = read.nextOffset;
+      if (read.nextOffset === offset) return;
     }
   }
 
@@ -54,7 +74,7 @@ export function createFeedbackFollower(log: EventLog): FeedbackFollower {
         older = younger;
         younger = new Map();
       }
-      younger.set(requestId, onFeedback);
+      younger.set(requestId, { onFeedback, told: new Set() });
     },
     async poll() {
       if (offsets === undefined) return;
@@ -62,11 +82,7 @@ export function createFeedbackFollower(log: EventLog): FeedbackFollower {
         offsets = undefined;
         throw error;
       });
-      for (const [partition, offset] of from.entries()) {
-        const read = await log.read(partition, offset, READ_LIMITS);
-        for (const { event } of read.records) if (event?.type.name === feedbackType.name) tell(event.values);
-        from[partition] = read.nextOffset;
-      }
+      for (const partition of from.keys()) await follow(partition, from);
     },
   };
 }

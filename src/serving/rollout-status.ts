@@ -1,5 +1,6 @@
 /** What is in effect of a rollout and what has been seen of it, for people and for `millrace rollout status`. */
 import type { JsonObject, JsonValue } from '../project/json-text.ts';
+import type { Experiment } from '../project/rollout.ts';
 import { overlaps } from '../project/rollout-overlaps.ts';
 import type { AuditEntry } from '../rollouts/rollout-record.ts';
 import type { RolloutInEffect } from '../rollouts/rollout-control.ts';
@@ -18,6 +19,7 @@ export async function rolloutStatus(
   const { assessmentJson } = await import('./assessment-json.ts');
   const inEffect = control.inEffect(endpoint);
   const { record, problem, differsFromFile } = inEffect;
+  const [last] = (await control.store?.audit(endpoint, 1)) ?? [];
   const running = [...project.endpoints.values()].map(({ name, unit }) => {
     const { rollout } = control.inEffect(name);
     return { endpoint: name, unit, rollout };
@@ -29,9 +31,10 @@ export async function rolloutStatus(
     phase: record.phase,
     origin: record.origin,
     changed_at: new Date(record.changedMs).toISOString(),
+    last_change: last && { action: last.action, by: last.by, reason: last.reason },
     differs_from_file: differsFromFile,
     problem,
-    warnings: warnings.map(({ endpoints: [, later], path, message }) => `${later}: ${path} ${message}`),
+    warnings: warnings.map(({ endpoints: [, later], path, message }) => `${later}: its ${path} ${message}`),
     rollout: JSON.parse(record.section) as JsonValue,
     ...splitJson(inEffect),
     ...(assessment === undefined ? {} : assessmentJson(inEffect, assessment)),
@@ -66,6 +69,7 @@ function splitJson({ rollout, record }: RolloutInEffect): JsonObject {
     experiment: experiment ?? null,
     serve: rollout.serve,
     shares_percent: Object.fromEntries(percents) as JsonObject,
+    takes_part: policy.kind === 'experiment' ? partJson(policy) : undefined,
     canary:
       policy.kind === 'canary'
         ? {
@@ -79,8 +83,18 @@ function splitJson({ rollout, record }: RolloutInEffect): JsonObject {
   };
 }
 
+/** Of whom the shares are: the others get what `serve` names. */
+function partJson({ coverage, layer, holdout, when }: Experiment): JsonObject {
+  return {
+    coverage_percent: percentOf(coverage),
+    layer: layer && `${layer.name} ${percentOf(layer.from)} to ${percentOf(layer.to)} %`,
+    holdout: holdout && `${holdout.name} ${percentOf(holdout.share)} %`,
+    when: when?.text,
+  };
+}
+
 function percentOf(share: number): number {
-  return Number((PERCENT * share).toFixed(4));
+  return Number((PERCENT * share).toFixed(2));
 }
 
 export function auditJson({ after, atMs, verdict, ...entry }: AuditEntry): JsonObject {

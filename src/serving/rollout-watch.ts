@@ -175,7 +175,7 @@ class TickingWatch implements RolloutWatch {
   private watchingOf({ record, rollout }: RolloutInEffect): Watching {
     const { endpoint, version, samplesVersion } = record;
     const known = this.watching.get(endpoint);
-    if (known?.version === version) return known;
+    if (known?.version === version && known.samplesVersion === samplesVersion) return known;
     const isSame = known?.samplesVersion === samplesVersion;
     const { shadows } = this.parts.endpoints.get(endpoint) as WatchedEndpoint;
     const watching: Watching = {
@@ -202,13 +202,14 @@ class TickingWatch implements RolloutWatch {
   }
 
   private async watchAll(): Promise<void> {
-    try {
-      await this.follower?.poll();
-      for (const endpoint of this.parts.endpoints.keys()) await this.watchOne(endpoint);
-      this.hasFailed = false;
-    } catch (error) {
-      this.logFailure(error);
-    }
+    // Each by itself: what fails for one must not keep another from being judged.
+    const outcomes = await Promise.allSettled([
+      this.follower?.poll(),
+      ...[...this.parts.endpoints.keys()].map(async (endpoint) => this.watchOne(endpoint)),
+    ]);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed === undefined) this.hasFailed = false;
+    else this.logFailure(failed.reason);
   }
 
   private async watchOne(endpoint: string): Promise<void> {

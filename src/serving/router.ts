@@ -100,9 +100,7 @@ class RolloutRouter implements Router {
     if (current?.revision === revision) return current;
     const inEffect = control.inEffect(this.endpoint.name);
     this.current =
-      current?.inEffect.record.version === inEffect.record.version
-        ? { ...current, revision }
-        : this.prepare(revision, inEffect);
+      current?.inEffect === inEffect ? { ...current, revision } : this.prepare(revision, inEffect);
     return this.current;
   }
 
@@ -138,7 +136,11 @@ class RolloutRouter implements Router {
       return this.routed(current, choice, unit, sink);
     };
     const known = store.getSticky(key, nowMs);
-    return known === undefined ? store.readSticky(key, nowMs).then(take) : take(known);
+    if (known !== undefined) return take(known);
+    // While the store is away a unit gets what its hash says, which is what most were given first.
+    return store
+      .readSticky(key, nowMs)
+      .then(take, () => this.routed(current, split.choose(unit, undefined), unit, sink));
   }
 
   /** All rows of a request have one unit, or it has none: one variant answers them all. */

@@ -90,7 +90,7 @@ function shadowOf(running: RunningShadow, { plan, recorder, shadowCounts }: Obse
       typeof running.runner === 'object' && running.runner.hasRoom() && isSampled(requestId),
     answered(served, entityRows) {
       const { runner } = running;
-      if (runner === undefined || primaryField === undefined || shadowField === undefined) return;
+      if (primaryField === undefined || shadowField === undefined) return;
       if (!isSampled(served.requestId)) return;
       if (runner === 'broken') return failed();
       const compared = ({ primary, shadow, shadowMs }: ShadowAnswer): void => {
@@ -98,6 +98,7 @@ function shadowOf(running: RunningShadow, { plan, recorder, shadowCounts }: Obse
         counts.compared.add(1);
       };
       const isRun =
+        runner !== undefined &&
         entityRows !== undefined &&
         runner.run({ primary: plan, primaryField, shadowField, served, entityRows }, { compared, failed });
       if (isRun) return;

@@ -55,7 +55,7 @@ function expectTour(prepared: readonly string[], answers: readonly string[]): vo
   expect(rollouts).toContain('traffic: logistic 50 %, gbm 50 %');
   expect(rollouts).toContain('traffic: logistic 100 %');
   expect(rollouts).toContain('"variant":"logistic"');
-  expect(rollouts).toMatch(/2 +\S+ +put .*the trees are being retrained/);
+  expect(rollouts).toMatch(/2 +\S+ +put [^]*the trees are being retrained/);
   expect(operations).toContain('{"ready":true}');
   expect(operations).toContain(
     'millrace_requests_total{route="predict",endpoint="flight-delay",status="200"} 4',
