@@ -44,6 +44,10 @@ export const errorCatalogue = {
     status: 404,
     meaning: 'No feature or feature view of this name is in the project file.',
   },
+  UNKNOWN_EXPERIMENT: {
+    status: 404,
+    meaning: 'No experiment, canary or bandit of this name is in the project.',
+  },
   UNKNOWN_EVENT: { status: 404, meaning: 'No event type of this name is in the project file.' },
   UNKNOWN_VARIANT: { status: 404, meaning: 'The endpoint has no variant of this name.' },
   FORCING_REFUSED: {
@@ -108,7 +112,7 @@ export const errorCatalogue = {
   },
   EXPORT_FAILED: {
     status: 500,
-    meaning: 'Predictions could not be written to a file or to standard output.',
+    meaning: 'Predictions, or a report, could not be written to a file or to standard output.',
   },
   LOADTEST_FAILED: {
     status: 500,

@@ -121,6 +121,25 @@ export async function* joinPredictions(
   }
 }
 
+/**
+ * The exposures alone: each record is read once, and predictions are not taken apart.
+ * @throws MillraceError STORE_FAILED
+ */
+export async function* readExposures(
+  log: EventLog,
+  onRead: OnRead = () => {},
+): AsyncGenerator<Exposure> {
+  const sizes = await log.sizes();
+  const total = sizes.reduce((sum, { firstOffset, nextOffset }) => sum + nextOffset - firstOffset, 0);
+  let done = 0;
+  const onRecords = (count: number): void => onRead((done += count), total);
+  for (const [partition, { firstOffset, nextOffset }] of sizes.entries()) {
+    const range = { from: firstOffset, to: nextOffset, onRecords };
+    for await (const { event } of records(log, partition, range))
+      if (event?.type.name === exposureType.name) yield exposureFrom(event);
+  }
+}
+
 interface OffsetRange {
   readonly from: number;
   readonly to: number;
