@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   events: async () => (await import('./cli/events.ts')).eventsCommand(),
   predictions: async () => (await import('./cli/predictions.ts')).predictionsCommand(),
   rollout: async () => (await import('./cli/rollout.ts')).rolloutCommand(),
+  experiment: async () => (await import('./cli/experiment.ts')).experimentCommand(),
   replay: async () => (await import('./cli/replay.ts')).replayCommand(),
   loadtest: async () => (await import('./cli/loadtest.ts')).loadTestCommand(),
   demo: async () => (await import('./cli/demo.ts')).demoCommand(),
@@ -39,6 +40,8 @@ async function main(): Promise<void> {
   const program = new Command('millrace')
     .description('A low-latency prediction server with the feature store inside.')
     .version(version)
+    // `--version` of a command is its own.
+    .enablePositionalOptions()
     .showHelpAfterError('(--help shows the options)');
   for (const command of await commandsFor(process.argv[2])) {
     for (const each of withSubcommands(command))

@@ -2,8 +2,8 @@
 
 export type Cell = string | number;
 
-/** A dash stands for a number that there is not. */
-const numeric = /^(-|-?[\d,]+(\.\d+)?( %)?)$/;
+/** A dash stands for a number that there is not; `< 0.0001` is one. */
+const numeric = /^(-|([<>] )?[+-]?[\d,]+(\.\d+)?(e-?\d+)?( %)?)$/;
 
 /** @param rows the cells of each line; the first line is the head */
 export function formatTable(rows: readonly (readonly Cell[])[], indent = ''): string {

@@ -125,10 +125,7 @@ export async function* joinPredictions(
  * The exposures alone: each record is read once, and predictions are not taken apart.
  * @throws MillraceError STORE_FAILED
  */
-export async function* readExposures(
-  log: EventLog,
-  onRead: OnRead = () => {},
-): AsyncGenerator<Exposure> {
+export async function* readExposures(log: EventLog, onRead: OnRead = () => {}): AsyncGenerator<Exposure> {
   const sizes = await log.sizes();
   const total = sizes.reduce((sum, { firstOffset, nextOffset }) => sum + nextOffset - firstOffset, 0);
   let done = 0;

@@ -9,6 +9,7 @@ import { createBivariateMoments } from '../stats/bivariate-moments.ts';
 import { welchTest } from '../stats/contrast.ts';
 import { createOtherExposures } from './collisions.ts';
 import { compareArms } from './compare-arms.ts';
+import type { ArmResult } from './compare-arms.ts';
 import { conclude } from './conclude.ts';
 import type { ExperimentDefinition } from './definition.ts';
 import { groupMoments, isHeldOut, sampleOf, summariesOf, varianceReduction } from './metric-sample.ts';
@@ -78,6 +79,9 @@ export async function readReport(
     outcomes,
     events,
     metrics: metricsOf(definition, table, samples, ratio.isMismatch),
+    metricsWithoutEvents: definition.metrics
+      .map((metric) => metric.name)
+      .filter((each) => !samples.some((sample) => sample.name === each)),
     collisions: otherExposures.collisions(table, samples),
   };
 }
@@ -139,7 +143,7 @@ function metricsOf(
       source,
       preMs,
       form: sample.form,
-      arms,
+      arms: isBlocked ? arms.map(withoutWinner) : arms,
       holdout: heldOut,
       contrasts,
       running: contrasts.map(({ arm }) => running[arm - 1] ?? []),
@@ -147,6 +151,11 @@ function metricsOf(
       weighted,
     };
   });
+}
+
+/** Of arms that are not what they should be none is the best. */
+function withoutWinner(arm: ArmResult): ArmResult {
+  return { ...arm, chanceBest: undefined, expectedLoss: undefined };
 }
 
 /** As it is: CUPED is for what is compared. */

@@ -33,6 +33,8 @@ export interface ExperimentReport {
   /** Undefined if no metric asks for events, or there are none. */
   readonly events: EventCounts | undefined;
   readonly metrics: readonly MetricReport[];
+  /** Metrics that need the event log, and there is none. */
+  readonly metricsWithoutEvents: readonly string[];
   readonly collisions: readonly Collision[];
 }
 

@@ -9,7 +9,7 @@
  * unit counts in each arm that it was given, by itself.
  */
 import type { Exposure } from '../events/joined-predictions.ts';
-import type { AssignmentHow } from '../events/prediction-events.ts';
+import type { AssignmentHow } from '../project/rollout.ts';
 import type { ExperimentDefinition } from './definition.ts';
 import { createRecordedShares } from './recorded-shares.ts';
 import type { RecordedShare } from './recorded-shares.ts';

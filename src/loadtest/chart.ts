@@ -13,6 +13,16 @@ export interface Series {
   readonly points: readonly Point[];
   /** Something to compare with, not a finding: drawn dashed and grey. */
   readonly isReference?: boolean;
+  /** What the values may be: an area behind the line. */
+  readonly band?: readonly Band[];
+  /** Fills the area below the line. */
+  readonly isFilled?: boolean;
+}
+
+export interface Band {
+  readonly x: number;
+  readonly lower: number;
+  readonly upper: number;
 }
 
 export interface AxisOptions {
@@ -51,19 +61,16 @@ const BAR_GAP_SHARE = 0.25;
 
 export function lineChart({ title, x, y, series, marks = [] }: LineChart): string {
   const points = series.flatMap((each) => each.points);
+  const bounds = series.flatMap(({ band = [] }) => band.flatMap(({ lower, upper }) => [lower, upper]));
   const markXs = marks.map((mark) => mark.x);
   const xAxis = createAxis(x.scale, [...points.map((point) => point.x), ...markXs], LEFT, RIGHT);
-  const yAxis = createAxis(
-    y.scale,
-    points.map((point) => point.y),
-    BOTTOM,
-    TOP,
-  );
+  const yAxis = createAxis(y.scale, [...points.map((point) => point.y), ...bounds], BOTTOM, TOP);
   const parts = [
     verticalGrid(yAxis, y),
     ...labelledTicks(xAxis).map((tick) => xTick(xAxis.at(tick), x.format(tick))),
     axisLabels(x.label, y.label),
     ...marks.map((mark) => markLine(xAxis.at(mark.x), mark.label)),
+    ...series.map((each, index) => area(each, index, xAxis, yAxis)),
     ...series.map((each, index) => line(each, index, xAxis, yAxis, (point) => tooltip(each, point, x, y))),
   ];
   return figure(title, parts, series);
@@ -127,8 +134,19 @@ function line(
   return `<path class="line ${kind}" d="${path.join(' ')}"/>${dots.join('')}`;
 }
 
-function tooltip({ name }: Series, point: Point, x: AxisOptions, y: AxisOptions): string {
-  return `${name}: ${y.format(point.y)} at ${x.format(point.x)}`;
+/** The band, or what is below the line. */
+function area({ points, band, isFilled = false }: Series, index: number, xAxis: Axis, yAxis: Axis): string {
+  const edges = band ?? (isFilled ? points.map(({ x, y }) => ({ x, lower: 0, upper: y })) : []);
+  if (edges.length < 2) return '';
+  const upper = edges.map((edge) => `${px(xAxis.at(edge.x))} ${px(yAxis.at(edge.upper))}`);
+  const lower = edges.toReversed().map((edge) => `${px(xAxis.at(edge.x))} ${px(yAxis.at(edge.lower))}`);
+  return `<path class="area s${index}" d="M${[...upper, ...lower].join('L')}Z"/>`;
+}
+
+function tooltip({ name, band }: Series, point: Point, x: AxisOptions, y: AxisOptions): string {
+  const edge = band?.find((each) => each.x === point.x);
+  const bounds = edge === undefined ? '' : ` (${y.format(edge.lower)} to ${y.format(edge.upper)})`;
+  return `${name}: ${y.format(point.y)}${bounds} at ${x.format(point.x)}`;
 }
 
 function verticalGrid(axis: Axis, { format }: AxisOptions): string {

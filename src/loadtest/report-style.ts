@@ -1,4 +1,4 @@
-/** The look of the report, light and dark. Colours of series differ in lightness as well as in hue. */
+/** The look of reports, light and dark. Colours of series differ in lightness as well as in hue. */
 export const reportStyle = `
 :root {
   color-scheme: light dark;
@@ -52,6 +52,7 @@ svg { display: block; width: 100%; height: auto; }
 .line.reference { stroke: var(--soft); stroke-width: 1.5; stroke-dasharray: 5 4; }
 .dot.dense { opacity: 0; }
 .dot.dense:hover { opacity: 1; }
+.area { fill: var(--series); opacity: 0.16; }
 .dot, .bar { fill: var(--series); }
 .s0 { --series: var(--s0); } .s1 { --series: var(--s1); } .s2 { --series: var(--s2); }
 .s3 { --series: var(--s3); } .s4 { --series: var(--s4); } .s5 { --series: var(--s5); }

@@ -55,6 +55,7 @@ export function createUnitProtection({ unit, log }: Endpoint, hashKey: Buffer): 
   return isKept ? (text) => text : (text) => hashOf(text, hashKey);
 }
 
-function hashOf(value: LoggedValue, key: Buffer): string {
+/** What stands in the log for a value that is hashed. */
+export function hashOf(value: LoggedValue, key: Buffer): string {
   return createHmac('sha256', key).update(String(value)).digest('base64url').slice(0, HASH_CHARS);
 }

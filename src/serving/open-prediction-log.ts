@@ -99,6 +99,11 @@ export function holdsPredictions(environment: LmdbEnvironment): boolean {
   return openLogDatabases(environment, 'prediction')?.log.get('format') !== undefined;
 }
 
+/** With which fields are hashed there; undefined if there is no log yet. */
+export function readHashKey(environment: LmdbEnvironment): Buffer | undefined {
+  return environment.textKeys('prediction_secrets')?.get('hash');
+}
+
 /** The same for all processes that share the environment. */
 async function hashKeyOf(environment: LmdbEnvironment): Promise<Buffer> {
   const secrets = environment.textKeys('prediction_secrets');

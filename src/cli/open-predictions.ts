@@ -1,25 +1,26 @@
-import { systemClock } from '../../clock.ts';
-import { MillraceError } from '../../errors.ts';
-import type { EventLog } from '../../events/event-log.ts';
-import { openLmdbEnvironment } from '../../lmdb/lmdb-environment.ts';
-import type { Project } from '../../project/project.ts';
-import { holdsPredictions, openPredictionEvents } from '../../serving/open-prediction-log.ts';
+import { systemClock } from '../clock.ts';
+import { MillraceError } from '../errors.ts';
+import type { EventLog } from '../events/event-log.ts';
+import type { LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
+import { openLmdbEnvironment } from '../lmdb/lmdb-environment.ts';
+import type { Project } from '../project/project.ts';
+import { holdsPredictions, openPredictionEvents } from '../serving/open-prediction-log.ts';
 
 /**
  * Opens the prediction log for reading, also beside running servers, for as long as `use` takes.
  * @throws MillraceError INVALID_PROJECT, STORE_FAILED, also where there are no predictions yet
  */
-export async function withPredictions(
+export async function withPredictions<T>(
   { streaming }: Project,
   dataDir: string,
-  use: (log: EventLog) => Promise<void>,
-): Promise<void> {
+  use: (log: EventLog, environment: LmdbEnvironment) => Promise<T>,
+): Promise<T> {
   const environment = await openLmdbEnvironment({ path: dataDir, readOnly: true });
   try {
     if (!holdsPredictions(environment)) throw noPredictions(dataDir);
     const log = await openPredictionEvents(environment, streaming.partitions, systemClock);
     try {
-      await use(log);
+      return await use(log, environment);
     } finally {
       await log.close();
     }
