@@ -72,7 +72,7 @@ describe('exposures of one variant that are lost', () => {
 });
 
 describe('two experiments on the same people', () => {
-  const people = 1200;
+  const people = 1600;
   const warning = expect.stringContaining('shares units with layout of the endpoint m') as string;
 
   it('that interfere are warned of, and the interaction is found', { timeout: HANG_MS }, async () => {

@@ -1,5 +1,5 @@
 /** Populations with a known truth, and how reports on them are judged. */
-import { sampleSizeOfProportions } from '../../src/stats/sample-size.ts';
+import { unitsToFind } from '../../src/experiments/power.ts';
 import type { ExperimentReport, MetricReport } from '../../src/experiments/report.ts';
 import { TREATMENT } from './experiments.ts';
 import type { ExperimentPlan } from './experiments.ts';
@@ -33,7 +33,8 @@ export const lift = { baseline: 0.2, difference: 0.15, alpha: 0.05, power: 0.8 }
 /** The treatment has more clicks; each arm has the people that are needed to find that with this power. */
 export function liftPlan({ people, ...sized }: Sized): ExperimentPlan {
   const { baseline, difference, alpha, power } = lift;
-  const needed = 2 * Math.ceil(sampleSizeOfProportions(baseline, difference, { alpha, power }));
+  const question = { standardDeviation: undefined, baseline, arms: 2, alpha, power };
+  const needed = 2 * unitsToFind(question, difference).oneLook;
   return {
     ...sized,
     seed: 'lift',
