@@ -5,6 +5,7 @@
  * Each process follows the feedback on its own answers, so all of them together see each once. What was answered before a
  * restart is not known any more: fewer samples, and none of them wrong.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { EventLog } from '../events/event-log.ts';
 import { feedbackType } from '../events/prediction-events.ts';
 import { feedbackFields } from '../project/rollout.ts';
@@ -47,6 +48,19 @@ export function createFeedbackFollower(log: EventLog): FeedbackFollower {
     }
   }
 
+  /** All of it: with a limit for one time, more than that a second would put judgements off for ever longer. */
+  async function readTo(from: number[], partition: number, end: number): Promise<void> {
+    for (let offset = from[partition] ?? end; offset < end;) {
+      const read = await log.read(partition, offset, READ_LIMITS);
+      for (const { event } of read.records) if (event?.type.name === feedbackType.name) tell(event.values);
+      // Nothing is left of what was there: it was dropped meanwhile.
+      if (read.nextOffset === offset) return;
+      from[partition] = offset = read.nextOffset;
+      // A read takes the event loop; requests go between two of them.
+      await setImmediate();
+    }
+  }
+
   return {
     expect(requestId, onFeedback) {
       offsets ??= ends();
@@ -62,11 +76,8 @@ export function createFeedbackFollower(log: EventLog): FeedbackFollower {
         offsets = undefined;
         throw error;
       });
-      for (const [partition, offset] of from.entries()) {
-        const read = await log.read(partition, offset, READ_LIMITS);
-        for (const { event } of read.records) if (event?.type.name === feedbackType.name) tell(event.values);
-        from[partition] = read.nextOffset;
-      }
+      // Up to here and no further: what comes meanwhile is for the next time.
+      for (const [partition, end] of (await ends()).entries()) await readTo(from, partition, end);
     },
   };
 }
