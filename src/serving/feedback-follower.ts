@@ -5,6 +5,7 @@
  * Each process follows the feedback on its own answers, so all of them together see each once. What was answered before a
  * restart is not known any more: fewer samples, and none of them wrong.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { EventLog } from '../events/event-log.ts';
 import { feedbackType } from '../events/prediction-events.ts';
 import { feedbackFields } from '../project/rollout.ts';
@@ -15,7 +16,8 @@ export type OnFeedback = (field: FeedbackField, value: number) => void;
 
 interface Expected {
   readonly onFeedback: OnFeedback;
-  readonly told: Set<FeedbackField>;
+  /** A bit for each field that was told. */
+  told: number;
 }
 
 export interface FeedbackFollower {
@@ -30,7 +32,6 @@ export interface FeedbackFollower {
 
 /** Answers that are waited for; with more, the oldest are forgotten. */
 const EXPECTED_MAX = 500_000;
-const READS_MAX = 20;
 const READ_LIMITS = { recordsMax: 1000, bytesMax: 4 * 1024 * 1024 };
 
 export function createFeedbackFollower(log: EventLog): FeedbackFollower {
@@ -48,22 +49,25 @@ export function createFeedbackFollower(log: EventLog): FeedbackFollower {
     const expected = younger.get(requestId) ?? older.get(requestId);
     if (expected === undefined) return;
     for (const field of feedbackFields) {
-      const value = numberOf(values[feedbackIndex[field]]);
-      if (value === undefined || expected.told.has(field)) continue;
+      const index = feedbackIndex[field];
+      const value = numberOf(values[index]);
       // One value a request: its rows, and what is told again, are no samples of their own.
-      expected.told.add(field);
+      if (value === undefined || (expected.told & (1 << index)) !== 0) continue;
+      expected.told |= 1 << index;
       expected.onFeedback(field, value);
     }
   }
 
-  /** To the end of the partition, or as far as one poll may go. */
-  async function follow(partition: number, from: number[]): Promise<void> {
-    for (let reads = 0; reads < READS_MAX; reads++) {
-      const offset = from[partition] as number;
+  /** All of it: with a limit for one time, more than that a second would put judgements off for ever longer. */
+  async function readTo(from: number[], partition: number, end: number): Promise<void> {
+    for (let offset = from[partition] ?? end; offset < end;) {
       const read = await log.read(partition, offset, READ_LIMITS);
       for (const { event } of read.records) if (event?.type.name === feedbackType.name) tell(event.values);
-      from[partition] = read.nextOffset;
+      // Nothing is left of what was there: it was dropped meanwhile.
       if (read.nextOffset === offset) return;
+      from[partition] = offset = read.nextOffset;
+      // A read takes the event loop; requests go between two of them.
+      await setImmediate();
     }
   }
 
@@ -74,7 +78,7 @@ export function createFeedbackFollower(log: EventLog): FeedbackFollower {
         older = younger;
         younger = new Map();
       }
-      younger.set(requestId, { onFeedback, told: new Set() });
+      younger.set(requestId, { onFeedback, told: 0 });
     },
     async poll() {
       if (offsets === undefined) return;
@@ -82,7 +86,8 @@ export function createFeedbackFollower(log: EventLog): FeedbackFollower {
         offsets = undefined;
         throw error;
       });
-      for (const partition of from.keys()) await follow(partition, from);
+      // Up to here and no further: what comes meanwhile is for the next time.
+      for (const [partition, end] of (await ends()).entries()) await readTo(from, partition, end);
     },
   };
 }

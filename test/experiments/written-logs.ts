@@ -12,9 +12,9 @@ import {
   requestPartition,
 } from '../../src/events/prediction-events.ts';
 import type { BlockShape, RecordParts } from '../../src/events/prediction-events.ts';
-import type { AssignmentHow } from '../../src/project/rollout.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { EventType } from '../../src/project/project.ts';
+import type { AssignmentHow } from '../../src/project/rollout.ts';
 import type { Value } from '../../src/project/value.ts';
 import { openPredictionEvents } from '../../src/serving/open-prediction-log.ts';
 

@@ -25,6 +25,8 @@ const versions: Readonly<Record<string, { readonly model: string; readonly input
 export interface RolloutProjectOptions {
   /** Names of `versions`; the first one is served. */
   readonly variants: readonly string[];
+  /** More variants, each with the model of one of `variants`. */
+  readonly twins?: Readonly<Record<string, string>>;
   readonly rollout?: object;
   readonly unit?: unknown;
   /** Sections of the project file besides. */
@@ -34,8 +36,9 @@ export interface RolloutProjectOptions {
 }
 
 export async function writeRolloutProject(dir: string, options: RolloutProjectOptions): Promise<void> {
-  const { variants, rollout, unit = 'user', sections = {}, others = {} } = options;
-  const named = variants.map((variant) => [variant, { model: `m@${numberOf(variant)}` }]);
+  const { variants, twins = {}, rollout, unit = 'user', sections = {}, others = {} } = options;
+  const models = [...variants.map((variant) => [variant, variant] as const), ...Object.entries(twins)];
+  const named = models.map(([variant, version]) => [variant, { model: `m@${numberOf(version)}` }]);
   const endpoint = {
     request: { user: { type: 'string', optional: true }, a: 'float64' },
     unit,
@@ -66,11 +69,13 @@ async function writeVersion(dir: string, variant: string): Promise<void> {
 }
 
 function descriptionOf(model: string, input: string): object {
+  // Said, because on a busy machine a run may seem to be slow, and is moved to a thread.
+  const execution = 'inline';
   if (model === 'rejects_zeros')
-    return { inputs: { index: [input] }, outputs: { y: 'value' }, warmup: false };
+    return { inputs: { index: [input] }, outputs: { y: 'value' }, warmup: false, execution };
   if (['slow', 'heavy', 'endless'].includes(model))
     return { inputs: { x: [input] }, outputs: { y: 'y' }, warmup: model !== 'endless' };
-  return { inputs: { x: [input, '0'] }, outputs: { y: 'y[0]' } };
+  return { inputs: { x: [input, '0'] }, outputs: { y: 'y[0]' }, execution };
 }
 
 /** The version of the model that a variant has. */
