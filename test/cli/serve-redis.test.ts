@@ -1,5 +1,7 @@
 /** The commands as processes, with features in Redis. */
-import { readFile, readdir } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { demoDir, goodFlight } from '../e2e/demo-server.ts';
 import { startRedis } from '../redis/redis-server.ts';
@@ -9,10 +11,12 @@ import type { Running } from './process.ts';
 
 const password = 's3cret-word';
 let redis: RedisServer;
+let scratch: string;
 let env: NodeJS.ProcessEnv;
 const started: Running[] = [];
 
 beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'millrace-serve-redis-'));
   redis = await startRedis();
   await redis.command('ACL', 'SETUSER', 'app', 'on', `>${password}`, '~mr:*', '&*', '+@all');
   const url = `redis://app:${password}@127.0.0.1:${redis.port}`;
@@ -27,10 +31,12 @@ afterAll(async () => {
   for (const { child } of started) child.kill('SIGTERM');
   await Promise.all(started.map(async ({ finished }) => finished));
   await redis.stop();
+  await rm(scratch, { recursive: true, force: true });
 });
 
 async function serve(...options: string[]): Promise<{ running: Running; url: string }> {
-  const running = start(['serve', '--project', demoDir, '--port', '0', ...options], { env });
+  const data = join(scratch, String(started.length));
+  const running = start(['serve', '--project', demoDir, '--data', data, '--port', '0', ...options], { env });
   started.push(running);
   const port = (await running.printed(/"port":(\d+),"msg":"listening"/))[1] as string;
   await running.printed(/"msg":"ready"/);

@@ -4,7 +4,7 @@ import { MillraceError } from '../../errors.ts';
 import { openLmdbEventLog } from '../../events/lmdb-event-log.ts';
 import { holdsEvents } from '../../events/lmdb-event-logs.ts';
 import type { EventLog } from '../../events/event-log.ts';
-import { findDefinition } from '../../experiments/definition.ts';
+import { definitionsOf, findDefinition } from '../../experiments/definition.ts';
 import type { ExperimentDefinition } from '../../experiments/definition.ts';
 import { needsEvents } from '../../experiments/read-events.ts';
 import { readReport } from '../../experiments/read-report.ts';
@@ -28,8 +28,10 @@ export interface ReportRequest extends Pick<StoreOptions, 'project' | 'data' | '
 /** @throws MillraceError UNKNOWN_EXPERIMENT, INVALID_PROJECT, STORE_FAILED */
 export async function reportOf(project: Project, request: ReportRequest): Promise<ExperimentReport> {
   const place = storePlace(request);
-  return withPredictions(project, place.dataDir, async (predictions, environment) => {
+  let known: readonly ExperimentDefinition[] = [];
+  const reading = withPredictions(project, place.dataDir, async (predictions, environment) => {
     const definitions = await definitionsInEffect(project, environment, place);
+    known = definitions;
     const definition = findDefinition(definitions, request.name);
     const { against } = request.filter;
     if (against !== undefined) findDefinition(definitions, against);
@@ -44,6 +46,11 @@ export async function reportOf(project: Project, request: ReportRequest): Promis
     } finally {
       progress.stop();
     }
+  });
+  return reading.catch((error: unknown) => {
+    // A slip in the name is told also where nothing is logged yet.
+    findDefinition([...definitionsOf(project), ...known], request.name);
+    throw error;
   });
 }
 
