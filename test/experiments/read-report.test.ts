@@ -8,7 +8,6 @@ import { compareProportions } from '../../src/stats/compare-proportions.ts';
 import { confidenceSequence } from '../../src/stats/confidence-sequence.ts';
 import { differenceEstimate } from '../../src/stats/estimate.ts';
 import { welchTest } from '../../src/stats/contrast.ts';
-import { momentsOf } from '../../src/stats/moments.ts';
 import { relativeDifference } from '../../src/stats/relative-difference.ts';
 import { sampleRatioEvidence, sampleRatioTest } from '../../src/stats/sample-ratio-test.ts';
 import { seededRandom } from '../../src/stats/seeded-random.ts';
@@ -16,6 +15,7 @@ import { summaryOfMoments } from '../../src/stats/summary.ts';
 import { definitionWith, labelMetric, readWritten } from './read-written.ts';
 import { createLogWriter, DAY_MS, FIRST_MS } from './written-logs.ts';
 import type { LogWriter } from './written-logs.ts';
+import { momentsOf } from '../stats/moments-of.ts';
 
 let writer: LogWriter;
 beforeEach(() => {
