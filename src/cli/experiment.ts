@@ -1,16 +1,16 @@
 /** `millrace experiment`: what experiments, canaries and bandits have shown, and how large they have to be. */
 import { Command, InvalidArgumentError } from 'commander';
-import { definitionsOf } from '../experiments/definition.ts';
 import type { ExperimentDefinition } from '../experiments/definition.ts';
 import { jsonText } from '../project/json-text.ts';
 import { loadProject } from '../project/read-project.ts';
 import { countArgument } from './count-argument.ts';
+import { readDefinitions } from './experiment/definitions-in-effect.ts';
 import { formatPercent } from './experiment/figures.ts';
 import { powerCommand } from './experiment/power.ts';
 import { reportJson } from './experiment/report-json.ts';
 import { reportText } from './experiment/report-text.ts';
 import { reportOf, writeFailure } from './experiment/run-report.ts';
-import { addDataOption, addProjectOption, addRedisOption } from './store-options.ts';
+import { addDataOption, addProjectOption, addRedisOption, storePlace } from './store-options.ts';
 import type { StoreOptions } from './store-options.ts';
 import { formatTable } from './table.ts';
 import { timeArgument } from './time-argument.ts';
@@ -45,13 +45,13 @@ export function experimentCommand(): Command {
     .option('--html <file>', 'write the report as one HTML page, with charts')
     .action(printReport);
   const list = new Command('list')
-    .description('Print the experiments, canaries and bandits of the project.')
+    .description('Print the experiments, canaries and bandits that split traffic now.')
     .option('--json', 'print a line of JSON for each')
     .action(printList);
   return new Command('experiment')
     .description('Experiments, canaries and bandits: what they have shown, and how large they have to be.')
     .addCommand(addRedisOption(addDataOption(addProjectOption(report))))
-    .addCommand(addProjectOption(list))
+    .addCommand(addRedisOption(addDataOption(addProjectOption(list))))
     .addCommand(powerCommand());
 }
 
@@ -81,13 +81,14 @@ async function printReport(name: string, options: ReportCommandOptions): Promise
   process.stdout.write(options.json === true ? `${jsonText(reportJson(report))}\n` : reportText(report));
 }
 
-interface ListOptions extends Pick<StoreOptions, 'project'> {
+interface ListOptions extends Pick<StoreOptions, 'project' | 'data' | 'redis'> {
   readonly json?: true;
 }
 
-async function printList({ project: dir, json }: ListOptions): Promise<void> {
-  const definitions = definitionsOf(await loadProject(dir, { needsModelFiles: false }));
-  if (json === true) {
+async function printList(options: ListOptions): Promise<void> {
+  const project = await loadProject(options.project, { needsModelFiles: false });
+  const definitions = await readDefinitions(project, storePlace(options));
+  if (options.json === true) {
     for (const definition of definitions) process.stdout.write(`${jsonText(listJson(definition))}\n`);
     return;
   }
@@ -105,18 +106,18 @@ function listText(definitions: readonly ExperimentDefinition[]): string {
     arms.map(({ variant, share }) => `${variant} ${formatPercent(share)}`).join(', '),
     metrics.map((metric) => metric.name).join(', '),
   ]);
-  return formatTable([['name', 'kind', 'endpoint', 'unit', 'arms', 'metrics'], ...rows]);
+  const ofFile = definitions.filter(isOfFile).map(({ name }) => name);
+  const source = ofFile.length === 0 ? '' : `\nfrom the project file: ${ofFile.join(', ')}\n`;
+  return `${formatTable([['name', 'kind', 'endpoint', 'unit', 'arms', 'metrics'], ...rows])}${source}`;
 }
 
-function listJson({
-  kind,
-  name,
-  endpoint,
-  unit,
-  arms,
-  metrics,
-  alpha,
-}: ExperimentDefinition): Parameters<typeof jsonText>[0] {
+/** No server has started it yet, as far as is known. */
+function isOfFile({ versions }: ExperimentDefinition): boolean {
+  return versions === undefined;
+}
+
+function listJson(definition: ExperimentDefinition): Parameters<typeof jsonText>[0] {
+  const { kind, name, endpoint, unit, arms, metrics, alpha } = definition;
   return {
     name,
     kind,
@@ -125,5 +126,6 @@ function listJson({
     arms: arms.map(({ variant, share }) => ({ variant, share })),
     metrics: metrics.map((metric) => metric.name),
     alpha,
+    from_project_file: isOfFile(definition),
   };
 }

@@ -61,9 +61,12 @@ export function createOtherExposures(
 ): OtherExposures {
   const variantsOf = new Map<string, Map<string, string>>();
 
-  function note({ experiment, unit, variant, how, timeMs }: Exposure): void {
+  const versionsOf = new Map(others.map(({ name, versions }) => [name, versions]));
+
+  function note({ experiment, unit, variant, how, timeMs, policyVersion }: Exposure): void {
     if (how === 'forced' || how === 'holdout' || how === 'random' || timeMs >= filter.toMs) return;
     if (against !== undefined && experiment !== against) return;
+    if (versionsOf.get(experiment)?.has(policyVersion) === false) return;
     const variants = variantsOf.get(experiment) ?? new Map<string, string>();
     variantsOf.set(experiment, variants);
     if (!variants.has(unit)) variants.set(unit, variant);

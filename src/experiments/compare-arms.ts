@@ -2,13 +2,14 @@
 import { betaDensity, betaPosterior, bestBetaArm, credibleInterval } from '../stats/beta-posterior.ts';
 import type { BetaDistribution, DensityPoint } from '../stats/beta-posterior.ts';
 import type { BestArm } from '../stats/best-arm.ts';
+import { noBivariateMoments } from '../stats/bivariate-moments.ts';
 import type { BivariateMoments } from '../stats/bivariate-moments.ts';
-import { compareProportions } from '../stats/compare-proportions.ts';
+import { compareStratifiedProportions } from '../stats/compare-proportions.ts';
 import { confidenceSequence } from '../stats/confidence-sequence.ts';
 import type { SequenceDesign } from '../stats/confidence-sequence.ts';
 import { differenceEstimate, relativeEstimate } from '../stats/estimate.ts';
 import type { Estimate } from '../stats/estimate.ts';
-import { welchTest } from '../stats/contrast.ts';
+import { stratifiedWelchTest } from '../stats/contrast.ts';
 import type { Interval } from '../stats/interval.ts';
 import { bestNormalArm, normalCredibleInterval, normalPosterior } from '../stats/normal-posterior.ts';
 import type { NormalDistribution } from '../stats/normal-posterior.ts';
@@ -16,6 +17,8 @@ import { normalDensity } from '../stats/normal-tail.ts';
 import { relativeDifference } from '../stats/relative-difference.ts';
 import type { Summary } from '../stats/summary.ts';
 import type { Metric } from '../project/rollout.ts';
+import { comparedStrata, pooled, standardized } from './compared-strata.ts';
+import type { Stratum, WeightedStratum } from './compared-strata.ts';
 import { summariesOf } from './metric-sample.ts';
 import type { MetricForm } from './metric-sample.ts';
 
@@ -30,7 +33,10 @@ const DENSITY_REACH = 4;
 export interface ArmResult {
   /** That have a value. */
   readonly units: number;
-  /** Undefined with fewer than two units. */
+  /**
+   * Under several versions: as if each arm had the same share of the units of each.
+   * Undefined with fewer than two units.
+   */
   readonly mean: number | undefined;
   /** Where the true mean lies with a chance of 1 - alpha. */
   readonly credible: Interval | undefined;
@@ -51,6 +57,8 @@ export interface AlwaysValidResult extends Interval {
 export interface ArmContrast {
   /** Position of the treatment among the arms. */
   readonly arm: number;
+  /** Positions of the strata that it is made of: those with enough units of both arms. */
+  readonly strata: readonly number[];
   readonly difference: number;
   readonly fixed: FixedResult;
   readonly alwaysValid: AlwaysValidResult;
@@ -67,57 +75,94 @@ export interface ComparedMetric {
   readonly contrasts: readonly ArmContrast[];
 }
 
+/** @param strata with one entry for each arm; several are compared one by one, and then combined */
 export function compareArms(
   form: MetricForm,
-  groups: readonly BivariateMoments[],
+  strata: readonly Stratum[],
   goal: Metric['goal'],
   alpha: number,
 ): ComparedMetric {
-  const summaries = summariesOf(form, groups);
-  const posteriors = groups.map((group, i) => posteriorOf(form, group, summaries[i]));
-  const best = bestOf(posteriors, goal);
-  const arms = groups.map(({ n }, i): ArmResult => {
-    const posterior = posteriors[i];
-    return {
-      units: n,
-      mean: summaries[i]?.mean,
-      credible: posterior === undefined ? undefined : credibleOf(posterior, alpha),
-      chanceBest: best?.chances[i],
-      expectedLoss: best?.losses[i],
-      density: posterior === undefined ? [] : densityOf(posterior),
-    };
-  });
-  const contrasts = groups.slice(1).flatMap((_, i): ArmContrast[] => {
-    const [control, treatment] = [summaries[0], summaries[i + 1]];
-    if (control === undefined || treatment === undefined) return [];
-    const isEnough = [groups[0], groups[i + 1]].every((group) =>
-      isEnoughFor(form, group as BivariateMoments),
-    );
-    return [{ arm: i + 1, isEnough, ...contrastOf(form, control, treatment, alpha) }];
+  const armCount = strata[0]?.groups.length ?? 0;
+  const own = armResults(form, strata, armCount);
+  const best = bestOf(
+    own.map(({ posterior }) => posterior),
+    goal,
+  );
+  const arms = own.map(({ units, mean, posterior }, i): ArmResult => ({
+    units,
+    mean,
+    credible: posterior === undefined ? undefined : credibleOf(posterior, alpha),
+    chanceBest: best?.chances[i],
+    expectedLoss: best?.losses[i],
+    density: posterior === undefined ? [] : densityOf(posterior),
+  }));
+  const contrasts = arms.slice(1).flatMap((_, i): ArmContrast[] => {
+    const compared = comparedStrata(strata, [0, i + 1]);
+    if (compared.length === 0) return [];
+    const isEnough = [0, 1].every((arm) => isEnoughFor(form, pooled(compared, arm)));
+    return [{ arm: i + 1, isEnough, ...contrastOf(form, compared, alpha) }];
   });
   return { arms, contrasts };
 }
 
+interface OwnResult extends Pick<ArmResult, 'units' | 'mean'> {
+  readonly posterior: Posterior | undefined;
+}
+
+/** With several strata: as if each arm had the same share of each, so that arms differ by what their difference says. */
+function armResults(form: MetricForm, strata: readonly Stratum[], armCount: number): OwnResult[] {
+  const everyArm = Array.from({ length: armCount }, (_, arm) => arm);
+  const known = everyArm.filter((arm) => strata.some(({ summaries }) => summaries[arm] !== undefined));
+  const shared = comparedStrata(strata, known);
+  const isOne = strata.length <= 1 || shared.length === 1;
+  const [only] = strata.length > 1 ? shared : strata;
+  return everyArm.map((arm): OwnResult => {
+    const all = pooled(strata, arm);
+    const units = all.n;
+    const position = strata.length > 1 ? known.indexOf(arm) : arm;
+    if (isOne && only !== undefined) {
+      const summary = only.summaries[position];
+      return { units, mean: summary?.mean, posterior: posteriorOf(form, only.groups[position], summary) };
+    }
+    if (position === -1) return { units, mean: undefined, posterior: undefined };
+    const summary = shared.length > 0 ? standardized(shared, position) : undefined;
+    const mean = summary?.mean ?? summariesOf(form, [all])[0]?.mean;
+    return { units, mean, posterior: posteriorOf('mean', all, summary) };
+  });
+}
+
 function contrastOf(
   form: MetricForm,
-  control: Summary,
-  treatment: Summary,
+  strata: readonly WeightedStratum[],
   alpha: number,
 ): Omit<ArmContrast, 'arm' | 'isEnough'> {
-  const design = designOf(alpha);
+  const [control, treatment] = [standardized(strata, 0), standardized(strata, 1)];
   const estimate = differenceEstimate(control, treatment);
-  const fixed =
-    form === 'proportion'
-      ? compareProportions(successesOf(control), successesOf(treatment), alpha)
-      : welchTest(control, treatment, alpha);
-  const { lower, upper, p } = confidenceSequence(estimate, design);
+  const fixed = fixedTest(form, strata, alpha);
+  const { lower, upper, p } = confidenceSequence(estimate, designOf(alpha));
   return {
+    strata: strata.map(({ index }) => index),
     difference: estimate.estimate,
     fixed: { lower: fixed.lower, upper: fixed.upper, p: fixed.p },
     alwaysValid: { lower, upper, p },
     relative: control.mean > 0 ? relativeOf(control, treatment, alpha) : undefined,
     estimate,
   };
+}
+
+/** Of the second arm against the first. */
+export function fixedTest(form: MetricForm, strata: readonly WeightedStratum[], alpha: number): FixedResult {
+  const pairs = strata.map(({ weight, summaries }) => {
+    const [baseline, candidate] = summaries as [Summary, Summary];
+    return { weight, baseline, candidate };
+  });
+  if (form !== 'proportion') return stratifiedWelchTest(pairs, alpha);
+  const shares = pairs.map(({ weight, baseline, candidate }) => ({
+    weight,
+    baseline: successesOf(baseline),
+    candidate: successesOf(candidate),
+  }));
+  return compareStratifiedProportions(shares, alpha);
 }
 
 function relativeOf(control: Summary, treatment: Summary, alpha: number): ArmContrast['relative'] {
@@ -152,9 +197,10 @@ type Posterior =
 
 function posteriorOf(
   form: MetricForm,
-  { n, meanY }: BivariateMoments,
+  group: BivariateMoments | undefined,
   summary: Summary | undefined,
 ): Posterior | undefined {
+  const { n, meanY } = group ?? noBivariateMoments;
   if (form === 'proportion' && n > 0)
     return { kind: 'beta', ...betaPosterior({ successes: Math.round(n * meanY), n }) };
   if (summary === undefined || !(summary.variance > 0)) return undefined;

@@ -6,6 +6,7 @@ import { MillraceError } from '../errors.ts';
 import type { Endpoint, Project } from '../project/project.ts';
 import type { Arm, Bandit, Canary, Metric, Rollout, Unit } from '../project/rollout.ts';
 import { suggestName } from '../project/suggestion.ts';
+import type { Shares } from './new-unit-shares.ts';
 
 export interface ExperimentDefinition {
   readonly kind: 'experiment' | 'canary' | 'bandit';
@@ -19,10 +20,24 @@ export interface ExperimentDefinition {
   /** How often a difference may be claimed where there is none. */
   readonly alpha: number;
   /**
-   * The shares under a version of the rollout, by variant, where they are known. Else they are those that were recorded
-   * with the exposures.
+   * The shares, by variant, of units that are new under a version of the rollout, where they are known: some mixture of
+   * these. Else they are those that were recorded with the exposures.
    */
-  readonly sharesOf?: (policyVersion: number) => Readonly<Record<string, number>> | undefined;
+  readonly sharesOf?: (policyVersion: number) => readonly Shares[] | undefined;
+  /** Versions of the rollout under which it ran, where they are known; undefined = of the project file. */
+  readonly versions?: ReadonlySet<number>;
+  /** What ran on the endpoint before under the same name, latest first. */
+  readonly olderRuns?: readonly ExperimentDefinition[];
+}
+
+/** The newest run that has any of these versions, or the newest of all. */
+export function runWith(
+  definition: ExperimentDefinition,
+  versions: ReadonlySet<number> | undefined,
+): ExperimentDefinition {
+  const runs = [definition, ...(definition.olderRuns ?? [])];
+  const wanted = [...(versions ?? [])];
+  return runs.find((run) => wanted.some((version) => run.versions?.has(version) === true)) ?? definition;
 }
 
 /** @returns undefined where the traffic is not split */

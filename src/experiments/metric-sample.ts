@@ -14,6 +14,7 @@ import { ratioMetric } from '../stats/ratio-metric.ts';
 import { summaryOfMoments } from '../stats/summary.ts';
 import type { Summary } from '../stats/summary.ts';
 import type { ExperimentDefinition } from './definition.ts';
+import type { Strata } from './strata.ts';
 import { PRE_SUM, PRE_WEIGHT, SUM, valueOf, WEIGHT } from './unit-table.ts';
 import type { ExposedUnit, UnitTable } from './unit-table.ts';
 
@@ -36,7 +37,12 @@ interface UnitParts {
   readonly preX: (unit: ExposedUnit) => number;
 }
 
-export function sampleOf(definition: ExperimentDefinition, metric: number, table: UnitTable): MetricSample {
+export function sampleOf(
+  definition: ExperimentDefinition,
+  metric: number,
+  table: UnitTable,
+  strata: Strata,
+): MetricSample {
   const parts = partsOf(definition, metric, table);
   const isIn = (unit: ExposedUnit): boolean =>
     (parts.x(unit) !== 0 || parts.y(unit) !== 0) && (table.isCounted(unit) || isHeldOut(table, unit));
@@ -45,11 +51,13 @@ export function sampleOf(definition: ExperimentDefinition, metric: number, table
   };
   const form = formOf(visit);
   const preMs = definition.metrics[metric]?.preMs;
-  return (preMs === undefined ? undefined : adjusted(parts, visit, table.armCount)) ?? { form, visit };
+  return (
+    (preMs === undefined ? undefined : adjusted(parts, visit, table.armCount, strata)) ?? { form, visit }
+  );
 }
 
 export function isHeldOut(table: UnitTable, unit: ExposedUnit): boolean {
-  return unit.arm === table.armCount && !table.isLeftOutBot(unit) && !unit.isCrossed;
+  return unit.arm === table.armCount && !table.isLeftOutBot(unit) && !unit.isForcedAway;
 }
 
 function partsOf(definition: ExperimentDefinition, metric: number, table: UnitTable): UnitParts {
@@ -98,19 +106,23 @@ function formOf(visit: (see: See) => void): MetricForm {
 }
 
 /**
- * A ratio is a sum over units of (y - R x) / mean x, plus R: that of each arm, and, of the values before, that of all arms
- * together. It is linear, so CUPED works on it as on a mean.
+ * A ratio is a sum over units of (y - R x) / mean x, plus R: that of each arm in each stratum, and, of the values before,
+ * that of all together. It is linear, so CUPED works on it as on a mean.
  * @returns undefined where no unit has a value of before, or all have the same
  */
 function adjusted(
   { preX, preY }: UnitParts,
   visit: (see: See) => void,
   armCount: number,
+  strata: Strata,
 ): MetricSample | undefined {
-  const now = Array.from({ length: armCount + 1 }, () => createBivariateMoments());
+  const cells = armCount * strata.count;
+  const cellOf = (unit: ExposedUnit): number =>
+    unit.arm === armCount ? cells : strata.of(unit) * armCount + unit.arm;
+  const now = Array.from({ length: cells + 1 }, () => createBivariateMoments());
   const before = createBivariateMoments();
   visit((unit, x, y) => {
-    now[unit.arm]?.add(x, y);
+    now[cellOf(unit)]?.add(x, y);
     before.add(preX(unit), preY(unit));
   });
   const linears = now.map((each) => linearOf(each.moments()));
@@ -119,7 +131,7 @@ function adjusted(
   let isVaried = false;
   const visitAdjusted = (see: See): void => {
     visit((unit, x, y) => {
-      const linear = linears[unit.arm];
+      const linear = linears[cellOf(unit)];
       if (linear !== undefined) see(unit, linearBefore(preX(unit), preY(unit)), linear(x, y));
     });
   };

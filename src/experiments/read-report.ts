@@ -6,20 +6,32 @@
 import type { EventLog } from '../events/event-log.ts';
 import { readExposures } from '../events/joined-predictions.ts';
 import { createBivariateMoments } from '../stats/bivariate-moments.ts';
-import { welchTest } from '../stats/contrast.ts';
 import { createOtherExposures } from './collisions.ts';
-import { compareArms } from './compare-arms.ts';
+import { compareArms, fixedTest } from './compare-arms.ts';
 import type { ArmResult } from './compare-arms.ts';
+import { comparedStrata, strataFrom } from './compared-strata.ts';
 import { conclude } from './conclude.ts';
+import type { JudgedContrast } from './conclude.ts';
+import { crossingsOf } from './crossings.ts';
 import type { ExperimentDefinition } from './definition.ts';
 import { groupMoments, isHeldOut, sampleOf, summariesOf, varianceReduction } from './metric-sample.ts';
 import type { MetricSample } from './metric-sample.ts';
 import { needsEvents, readEvents } from './read-events.ts';
 import type { EventSource } from './read-events.ts';
 import { readOutcomes } from './read-outcomes.ts';
-import type { ArmUnits, ExperimentReport, MetricReport, UnitCounts, UnitOutcomes } from './report.ts';
+import type {
+  ArmUnits,
+  ExperimentReport,
+  MetricReport,
+  OtherRun,
+  UnitCounts,
+  UnitOutcomes,
+} from './report.ts';
 import { sampleRatio } from './sample-ratio.ts';
+import { strataOf } from './strata.ts';
+import type { Strata } from './strata.ts';
 import { createTimeLine, runningIntervals, runningUnits } from './time-line.ts';
+import type { TimeLine } from './time-line.ts';
 import { createUnitTable } from './unit-table.ts';
 import type { ExposureFilter, UnitTable } from './unit-table.ts';
 import { weightedArms } from './weighted-arms.ts';
@@ -47,7 +59,8 @@ export async function readReport(
   options: ReportOptions,
   onProgress: OnProgress = () => {},
 ): Promise<ExperimentReport> {
-  const { others, against, ...filter } = options;
+  const { others, against, ...asked } = options;
+  const filter = { ...asked, versions: asked.versions ?? definition.versions };
   const table = createUnitTable(definition, filter);
   const otherExposures = createOtherExposures(definition, others, against, filter);
   const during = (step: string) => (done: number, total: number) => onProgress(done, total, step);
@@ -61,29 +74,46 @@ export async function readReport(
     source === undefined || !needsEvents(definition.metrics)
       ? undefined
       : await readEvents(source, definition.metrics, filter, table, during('events'));
-  const samples = samplesOf(definition, table, events !== undefined);
+  const strata = strataOf(definition, table);
+  const samples = samplesOf(definition, table, strata, events !== undefined);
+  const timeLine = createTimeLine(table);
   const ratio = sampleRatio(definition, table);
   const { kind, name, endpoint, alpha } = definition;
+  const arms = armsOf(definition, table, strata);
   return {
     kind,
     name,
     endpoint,
     alpha,
     filter,
+    otherRuns: otherRunsOf(definition, filter.versions),
     ...timesOf(table),
+    isStratified: strata.count > 1,
     units: countUnits(table),
-    arms: armsOf(definition, table),
+    arms,
+    crossings: crossingsOf(arms),
     holdout: holdoutOf(table),
     sampleRatio: ratio,
-    running: runningUnits(createTimeLine(table), table),
+    running: runningUnits(timeLine, table),
     outcomes,
     events,
-    metrics: metricsOf(definition, table, samples, ratio.isMismatch),
+    metrics: metricsOf(definition, { table, strata, timeLine, samples }, ratio.isMismatch),
     metricsWithoutEvents: definition.metrics
       .map((metric) => metric.name)
       .filter((each) => !samples.some((sample) => sample.name === each)),
     collisions: otherExposures.collisions(table, samples),
   };
+}
+
+/** Of the same name, of which this report has nothing. */
+function otherRunsOf(
+  { olderRuns = [] }: ExperimentDefinition,
+  versions: ReadonlySet<number> | undefined,
+): OtherRun[] {
+  return olderRuns.flatMap(({ kind, versions: own }): OtherRun[] => {
+    const all = [...(own ?? [])].toSorted((a, b) => a - b);
+    return all.some((version) => versions?.has(version) === true) ? [] : [{ kind, versions: all }];
+  });
 }
 
 interface NamedSample {
@@ -93,7 +123,12 @@ interface NamedSample {
 }
 
 /** Without the event log, metrics of events would all be 0: they are left out. */
-function samplesOf(definition: ExperimentDefinition, table: UnitTable, hasEvents: boolean): NamedSample[] {
+function samplesOf(
+  definition: ExperimentDefinition,
+  table: UnitTable,
+  strata: Strata,
+  hasEvents: boolean,
+): NamedSample[] {
   const { metrics } = definition;
   const isMissing = (name: string): boolean => {
     const source = metrics.find((metric) => metric.name === name)?.source;
@@ -101,31 +136,39 @@ function samplesOf(definition: ExperimentDefinition, table: UnitTable, hasEvents
     return source?.kind === 'events' && !hasEvents;
   };
   return metrics.flatMap(({ name }, index) =>
-    isMissing(name) ? [] : [{ index, name, sample: sampleOf(definition, index, table) }],
+    isMissing(name) ? [] : [{ index, name, sample: sampleOf(definition, index, table, strata) }],
   );
+}
+
+interface ReadUnits {
+  readonly table: UnitTable;
+  readonly strata: Strata;
+  readonly timeLine: TimeLine;
+  readonly samples: readonly NamedSample[];
 }
 
 function metricsOf(
   definition: ExperimentDefinition,
-  table: UnitTable,
-  samples: readonly NamedSample[],
+  { table, strata, timeLine, samples }: ReadUnits,
   isBlocked: boolean,
 ): MetricReport[] {
   const { armCount } = table;
   const { alpha } = definition;
-  const timeLine = createTimeLine(table);
   const compared = samples.map(({ index, sample }) => {
     const metric = definition.metrics[index] as ExperimentDefinition['metrics'][number];
-    const groups = groupMoments(sample, armCount + 1, ({ arm }) => arm);
-    const arms = groups.slice(0, armCount);
-    const heldOut = groups.slice(armCount);
+    const cells = armCount * strata.count;
+    const groups = groupMoments(sample, cells + 1, (unit) =>
+      unit.arm === armCount ? cells : strata.of(unit) * armCount + unit.arm,
+    );
+    const arms = groups.slice(0, cells);
+    const heldOut = groups.slice(cells);
     return {
       metric,
       sample,
       heldOut: heldOut[0]?.n === 0 ? undefined : { units: heldOut[0]?.n ?? 0, mean: meanOf(sample, heldOut) },
       reduction: varianceReduction(sample.form, arms),
       weighted: weightedArms(definition, index, sample),
-      ...compareArms(sample.form, arms, metric.goal, alpha),
+      ...compareArms(sample.form, strataFrom(sample.form, arms, armCount), metric.goal, alpha),
     };
   });
   const judged = conclude(
@@ -136,7 +179,7 @@ function metricsOf(
   return compared.map(({ metric, sample, arms, heldOut, reduction, weighted }, i) => {
     const { name, goal, source, preMs } = metric;
     const contrasts = judged[i] ?? [];
-    const running = runningIntervals(timeLine, sample, armCount, alpha);
+    const running = runningIntervals(timeLine, sample, { armCount, strata }, alpha);
     return {
       name,
       goal,
@@ -146,11 +189,18 @@ function metricsOf(
       arms: isBlocked ? arms.map(withoutWinner) : arms,
       holdout: heldOut,
       contrasts,
+      versionsLeftOut: versionsLeftOut(strata, contrasts),
       running: contrasts.map(({ arm }) => running[arm - 1] ?? []),
       varianceReduction: reduction,
       weighted,
     };
   });
+}
+
+/** Under which an arm has too few units, so that they are not in every difference. */
+function versionsLeftOut({ versions, count }: Strata, contrasts: readonly JudgedContrast[]): number[] {
+  if (count < 2) return [];
+  return versions.filter((_, i) => contrasts.some(({ strata }) => !strata.includes(i)));
 }
 
 /** Of arms that are not what they should be none is the best. */
@@ -183,41 +233,47 @@ function timesOf(
 }
 
 function countUnits(table: UnitTable): UnitCounts {
-  const counts = { exposed: 0, counted: 0, crossed: 0, bots: 0, random: 0, elsewhere: 0 };
+  const counts = { exposed: 0, counted: 0, crossed: 0, bots: 0, forcedAway: 0, random: 0, elsewhere: 0 };
   for (const unit of table.firsts()) {
     counts.exposed++;
-    if (table.isCounted(unit)) counts.counted++;
+    if (table.isCounted(unit)) {
+      counts.counted++;
+      if (unit.isCrossed) counts.crossed++;
+    }
     if (unit.isBot) counts.bots++;
-    else if (unit.isCrossed) counts.crossed++;
+    if (unit.isForcedAway) counts.forcedAway++;
     if (unit.how === 'random') counts.random++;
     if (unit.arm < 0) counts.elsewhere++;
   }
   return { ...counts, forced: table.forcedUnits() };
 }
 
-function armsOf({ arms, alpha }: ExperimentDefinition, table: UnitTable): ArmUnits[] {
+function armsOf({ arms, alpha }: ExperimentDefinition, table: UnitTable, strata: Strata): ArmUnits[] {
   const counts = arms.map(() => ({ units: 0, predictions: 0, withOutcome: 0, crossed: 0, bots: 0 }));
-  const coverage = arms.map(() => createBivariateMoments());
+  const told = Array.from({ length: strata.count * arms.length }, () => createBivariateMoments());
   for (const unit of table.all()) {
     const count = counts[unit.arm];
     if (count === undefined) continue;
     if (table.isLeftOutBot(unit)) count.bots++;
-    else if (unit.isCrossed) count.crossed++;
-    else {
+    else if (table.isCounted(unit)) {
       count.units++;
+      if (unit.isCrossed) count.crossed++;
       count.predictions += unit.predictions;
       count.withOutcome += unit.withOutcome;
-      if (unit.predictions > 0) coverage[unit.arm]?.add(unit.predictions, unit.withOutcome);
+      const cell = strata.of(unit) * arms.length + unit.arm;
+      if (unit.predictions > 0) told[cell]?.add(unit.predictions, unit.withOutcome);
     }
   }
-  const [control, ...treatments] = summariesOf(
+  const known = strataFrom(
     'ratio',
-    coverage.map((each) => each.moments()),
+    told.map((each) => each.moments()),
+    arms.length,
   );
-  const ps = treatments.map((treatment) =>
-    control === undefined || treatment === undefined ? undefined : welchTest(control, treatment, alpha).p,
-  );
-  return arms.map((arm, i) => ({ ...arm, ...(counts[i] as (typeof counts)[0]), outcomeP: ps[i - 1] }));
+  return arms.map((arm, i) => {
+    const compared = i === 0 ? [] : comparedStrata(known, [0, i]);
+    const outcomeP = compared.length === 0 ? undefined : fixedTest('ratio', compared, alpha).p;
+    return { ...arm, ...(counts[i] as (typeof counts)[0]), outcomeP };
+  });
 }
 
 function holdoutOf(table: UnitTable): UnitOutcomes | undefined {

@@ -3,6 +3,7 @@ import type { Arm, Metric } from '../project/rollout.ts';
 import type { Collision } from './collisions.ts';
 import type { ArmResult } from './compare-arms.ts';
 import type { JudgedContrast } from './conclude.ts';
+import type { Crossings } from './crossings.ts';
 import type { ExperimentDefinition } from './definition.ts';
 import type { MetricForm } from './metric-sample.ts';
 import type { EventCounts } from './read-events.ts';
@@ -18,13 +19,18 @@ export interface ExperimentReport {
   readonly endpoint: string;
   readonly alpha: number;
   readonly filter: ExposureFilter;
+  /** Of the same name, from before this run, latest first. */
+  readonly otherRuns: readonly OtherRun[];
   /** Versions of the rollout under which units came in. */
   readonly versions: readonly number[];
+  /** Arms are compared version by version, for units came in under several. */
+  readonly isStratified: boolean;
   /** Undefined if there are none. */
   readonly firstExposureMs: number | undefined;
   readonly lastExposureMs: number | undefined;
   readonly units: UnitCounts;
   readonly arms: readonly ArmUnits[];
+  readonly crossings: Crossings;
   /** Undefined if there is none. */
   readonly holdout: UnitOutcomes | undefined;
   readonly sampleRatio: SampleRatio;
@@ -38,16 +44,24 @@ export interface ExperimentReport {
   readonly collisions: readonly Collision[];
 }
 
+export interface OtherRun {
+  readonly kind: ExperimentDefinition['kind'];
+  /** Ascending. */
+  readonly versions: readonly number[];
+}
+
 export interface UnitCounts {
   /** All that were exposed, whatever is left out of them. */
   readonly exposed: number;
   /** In the metrics. */
   readonly counted: number;
-  /** Seen in more than one variant, and left out. */
+  /** Of them, those that were seen in another variant later. */
   readonly crossed: number;
   readonly bots: number;
   /** A tester asked for the variant; left out. */
   readonly forced: number;
+  /** Of units that the split gave an arm, those that a tester gave another; left out. */
+  readonly forcedAway: number;
   /** Requests without a unit: each is one by itself. */
   readonly random: number;
   /** Given a variant that is no arm (any more); left out. */
@@ -61,6 +75,7 @@ export interface UnitOutcomes {
 }
 
 export interface ArmUnits extends Arm, UnitOutcomes {
+  /** Of its units, those that were seen in another variant later. */
   readonly crossed: number;
   /** That are left out. */
   readonly bots: number;
@@ -74,6 +89,8 @@ export interface MetricReport extends Pick<Metric, 'name' | 'goal' | 'source' | 
   /** Of the holdout. */
   readonly holdout: { readonly units: number; readonly mean: number | undefined } | undefined;
   readonly contrasts: readonly JudgedContrast[];
+  /** Versions under which an arm has fewer than two units: they are not in every contrast. */
+  readonly versionsLeftOut: readonly number[];
   /** By contrast. */
   readonly running: readonly (readonly RunningInterval[])[];
   /** The share of the variance that the own values of units before the experiment take away; undefined = not used. */

@@ -8,8 +8,10 @@ import { confidenceSequence } from '../stats/confidence-sequence.ts';
 import { differenceEstimate } from '../stats/estimate.ts';
 import type { Interval } from '../stats/interval.ts';
 import { designOf } from './compare-arms.ts';
-import { groupMoments, summariesOf } from './metric-sample.ts';
+import { comparedStrata, standardized, strataFrom } from './compared-strata.ts';
+import { groupMoments } from './metric-sample.ts';
 import type { MetricSample } from './metric-sample.ts';
+import type { Strata } from './strata.ts';
 import type { UnitTable } from './unit-table.ts';
 
 const STRETCHES_MAX = 60;
@@ -71,25 +73,27 @@ export function runningUnits({ stretches, endMs, stretchOf }: TimeLine, table: U
 export function runningIntervals(
   { stretches, endMs, stretchOf }: TimeLine,
   sample: MetricSample,
-  armCount: number,
+  { armCount, strata }: { readonly armCount: number; readonly strata: Strata },
   alpha: number,
 ): RunningInterval[][] {
-  const moments = groupMoments(sample, stretches * armCount, ({ arm, firstMs }) =>
-    arm < armCount ? stretchOf(firstMs) * armCount + arm : -1,
+  const cells = strata.count * armCount;
+  const moments = groupMoments(sample, stretches * cells, (unit) =>
+    unit.arm < armCount ? stretchOf(unit.firstMs) * cells + strata.of(unit) * armCount + unit.arm : -1,
   );
   const lines = Array.from({ length: armCount - 1 }, (): RunningInterval[] => []);
-  let sums: BivariateMoments[] = Array.from({ length: armCount }, () => noBivariateMoments);
+  let sums: BivariateMoments[] = Array.from({ length: cells }, () => noBivariateMoments);
   for (let stretch = 0; stretch < stretches; stretch++) {
-    sums = sums.map((sum, arm) =>
-      mergeBivariateMoments(sum, moments[stretch * armCount + arm] as BivariateMoments),
+    sums = sums.map((sum, cell) =>
+      mergeBivariateMoments(sum, moments[stretch * cells + cell] as BivariateMoments),
     );
-    const [control, ...treatments] = summariesOf(sample.form, sums);
-    for (const [i, treatment] of treatments.entries()) {
-      if (control === undefined || treatment === undefined) continue;
-      const of = differenceEstimate(control, treatment);
+    const known = strataFrom(sample.form, sums, armCount);
+    for (const [i, line] of lines.entries()) {
+      const compared = comparedStrata(known, [0, i + 1]);
+      if (compared.length === 0) continue;
+      const of = differenceEstimate(standardized(compared, 0), standardized(compared, 1));
       const { estimate: difference, lower, upper } = confidenceSequence(of, designOf(alpha));
       if (Number.isFinite(lower))
-        lines[i]?.push({ timeMs: endMs(stretch), units: of.n, difference, lower, upper });
+        line.push({ timeMs: endMs(stretch), units: of.n, difference, lower, upper });
     }
   }
   return lines;

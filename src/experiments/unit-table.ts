@@ -5,7 +5,8 @@
  * Cost: memory for each unit that was exposed, and none for predictions or events. A unit of three metrics takes about
  * 0.4 KB with its name (measured with a million of them), so a million units are 0.4 GB.
  *
- * A unit is judged by what it was given first, whatever it is given later. A bandit changes shares all the time: there a
+ * A unit is judged by what it was given first, whatever it is given later (intention to treat): who is moved when shares
+ * change comes from the arm that shrinks, so to leave these units out would choose among the units of that arm. A bandit changes shares all the time: there a
  * unit counts in each arm that it was given, by itself.
  */
 import type { Exposure } from '../events/joined-predictions.ts';
@@ -33,7 +34,10 @@ interface Unit {
   propensity: number;
   how: AssignmentHow;
   isBot: boolean;
+  /** It was seen in another arm later; it stays in its first. */
   isCrossed: boolean;
+  /** A tester gave it another arm than the split did: left out. */
+  isForcedAway: boolean;
   predictions: number;
   withOutcome: number;
   /** By metric, VALUES of each. */
@@ -72,7 +76,7 @@ export interface UnitTable {
   firsts(): Iterable<ExposedUnit>;
   /** As `firsts`. */
   entries(): Iterable<readonly [name: string, unit: ExposedUnit]>;
-  /** Whether it is in the metrics: in an arm, in one only, and no bot that is left out. */
+  /** Whether it is in the metrics: in an arm, not by a tester's wish, and no bot that is left out. */
   isCounted(unit: ExposedUnit): boolean;
   isLeftOutBot(unit: ExposedUnit): boolean;
   /** Units that a tester gave a variant. */
@@ -93,7 +97,7 @@ export function isDrawn(how: AssignmentHow): boolean {
 /** Whoever reads a unit may not write to it; its table does. */
 const own = (unit: ExposedUnit): Unit => unit as Unit;
 
-const nothing = { predictions: 0, withOutcome: 0, values: undefined };
+const nothing = { isCrossed: false, isForcedAway: false, predictions: 0, withOutcome: 0, values: undefined };
 
 export function createUnitTable(definition: ExperimentDefinition, filter: ExposureFilter): UnitTable {
   const exposed = createExposedUnits(definition, filter);
@@ -117,7 +121,7 @@ export function createUnitTable(definition: ExperimentDefinition, filter: Exposu
     all: () => units.values(),
     firsts: () => firstOf.values(),
     entries: () => firstOf.entries(),
-    isCounted: (unit) => unit.arm >= 0 && unit.arm < arms.length && !unit.isCrossed && !isLeftOutBot(unit),
+    isCounted: (unit) => unit.arm >= 0 && unit.arm < arms.length && !unit.isForcedAway && !isLeftOutBot(unit),
     isLeftOutBot,
     forcedUnits: exposed.forcedUnits,
     recordedShares: exposed.recordedShares,
@@ -161,7 +165,7 @@ function createExposedUnits(definition: ExperimentDefinition, filter: ExposureFi
     const key = keyOf(name, variant);
     let unit = units.get(key);
     if (unit === undefined) {
-      unit = { arm, firstMs: Infinity, version, propensity, how, isBot, isCrossed: false, ...nothing };
+      unit = { arm, firstMs: Infinity, version, propensity, how, isBot, ...nothing };
       units.set(key, unit);
     }
     unit.isBot ||= isBot;
@@ -173,7 +177,7 @@ function createExposedUnits(definition: ExperimentDefinition, filter: ExposureFi
   function settle(): void {
     for (const [name, variant] of isBandit ? [] : forced) {
       const unit = units.get(name);
-      if (unit !== undefined && arms[unit.arm] !== variant) unit.isCrossed = true;
+      if (unit !== undefined && arms[unit.arm] !== variant) unit.isForcedAway = true;
     }
     for (const of of new Set([units, firstOf]))
       for (const [name, { firstMs }] of of) if (firstMs < filter.fromMs) of.delete(name);

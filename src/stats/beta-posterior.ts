@@ -46,11 +46,6 @@ export function bestBetaArm(posteriors: readonly BetaDistribution[]): BestArm {
   return bestArm(posteriors.map(onLogits), (t) => 1 / ((1 + Math.exp(-t)) * (1 + Math.exp(t))), 4);
 }
 
-/** The chance that the candidate's share is the larger one. */
-export function chanceToBeat(baseline: BetaDistribution, candidate: BetaDistribution): number {
-  return bestBetaArm([baseline, candidate]).chances[1] as number;
-}
-
 export interface DensityPoint {
   readonly x: number;
   readonly density: number;

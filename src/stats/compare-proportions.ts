@@ -1,5 +1,5 @@
 import { normalTwoTails } from './normal-tail.ts';
-import { requirePositive } from './require-range.ts';
+import { requirePositive, requireShares } from './require-range.ts';
 import { wilsonInterval } from './wilson-interval.ts';
 import type { Successes } from './successes.ts';
 
@@ -13,6 +13,40 @@ export interface ProportionComparison {
   readonly p: number;
   readonly lower: number;
   readonly upper: number;
+}
+
+/** Two shares where much else is alike: on a day, in a country. */
+export interface ProportionStratum {
+  /** Of the difference; together 1. */
+  readonly weight: number;
+  readonly baseline: Successes;
+  readonly candidate: Successes;
+}
+
+/**
+ * The weighted sum of the differences within strata, with the pooled variance of each; the interval is Newcombe's, of the
+ * squared distances to its bounds in each stratum (Yan and Su 2010). With one stratum it is `compareProportions`.
+ */
+export function compareStratifiedProportions(
+  strata: readonly ProportionStratum[],
+  alpha: number,
+): ProportionComparison {
+  requireShares(
+    'weights',
+    strata.map(({ weight }) => weight),
+  );
+  let difference = 0;
+  let [standardError, below, above] = [0, 0, 0];
+  for (const { weight, baseline, candidate } of strata) {
+    const own = compareProportions(baseline, candidate, alpha);
+    difference += weight * own.difference;
+    standardError = Math.hypot(standardError, weight * own.standardError);
+    below = Math.hypot(below, weight * (own.difference - own.lower));
+    above = Math.hypot(above, weight * (own.upper - own.difference));
+  }
+  const statistic = standardError === 0 ? 0 : difference / standardError;
+  const p = normalTwoTails(statistic);
+  return { difference, standardError, statistic, p, lower: difference - below, upper: difference + above };
 }
 
 /**

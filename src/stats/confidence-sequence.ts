@@ -2,7 +2,7 @@
  * Intervals for means that hold at every look at once: all of them together miss the truth with a chance of at most
  * alpha, so one may look at any time and stop when one likes. They are asymptotic (Waudby-Smith, Arbour, Sinha,
  * Kennedy and Ramdas 2021, after Robbins): the variance is estimated, so begin to look at some hundred units an arm.
- * For shares there is an exact one, in bernoulli-sequence.ts.
+ * For shares there are exact bounds, in bernoulli-sequence.ts.
  */
 import type { Estimate } from './estimate.ts';
 import type { Interval } from './interval.ts';

@@ -56,6 +56,23 @@ export function welchTest(baseline: Summary, candidate: Summary, alpha: number):
   return contrast([baseline, candidate], [-1, 1], alpha);
 }
 
+/** Two means where much else is alike: on a day, in a country. */
+export interface MeanStratum {
+  /** Of the difference; together 1. */
+  readonly weight: number;
+  readonly baseline: Summary;
+  readonly candidate: Summary;
+}
+
+/** The weighted sum of the differences within strata; with one stratum it is `welchTest`. */
+export function stratifiedWelchTest(strata: readonly MeanStratum[], alpha: number): Comparison {
+  return contrast(
+    strata.flatMap(({ baseline, candidate }) => [baseline, candidate]),
+    strata.flatMap(({ weight }) => [-weight, weight]),
+    alpha,
+  );
+}
+
 /** Means of one metric where users are in two experiments at once. */
 export interface FourCells {
   readonly neither: Summary;

@@ -10,11 +10,6 @@ export interface Estimate {
   readonly n: number;
 }
 
-/** The mean of one arm. */
-export function meanEstimate({ n, mean, variance }: Summary): Estimate {
-  return { estimate: mean, variance: variance / n, n };
-}
-
 /**
  * Candidate minus baseline. The variance of the difference is vB / nB + vC / nC; times nB + nC it is the variance
  * that one assigned unit contributes, as if each unit were a draw of the difference itself, which it is under random

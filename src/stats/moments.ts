@@ -4,7 +4,6 @@
  * Welford's, merges Chan's (Chan, Golub and LeVeque 1983), so variance keeps its digits where a sum of squares would
  * lose them.
  */
-import { requireCount, requireFinite } from './require-range.ts';
 
 export interface Moments {
   readonly n: number;
@@ -33,12 +32,6 @@ export function createMoments(start: Moments = noMoments): MomentsAccumulator {
   };
 }
 
-export function momentsOf(values: Iterable<number>): Moments {
-  const accumulator = createMoments();
-  for (const value of values) accumulator.add(value);
-  return accumulator.moments();
-}
-
 export function mergeMoments(first: Moments, second: Moments): Moments {
   const n = first.n + second.n;
   if (n === 0) return noMoments;
@@ -48,14 +41,4 @@ export function mergeMoments(first: Moments, second: Moments): Moments {
     mean: first.mean + (deviation * second.n) / n,
     m2: first.m2 + second.m2 + (deviation * deviation * first.n * second.n) / n,
   };
-}
-
-/** For totals that come from elsewhere, such as a warehouse. */
-export function momentsOfSums(n: number, sum: number, sumOfSquares: number): Moments {
-  requireCount('n', n);
-  requireFinite('sum', sum);
-  requireCount('sumOfSquares', sumOfSquares);
-  if (n === 0) return noMoments;
-  const mean = sum / n;
-  return { n, mean, m2: Math.max(sumOfSquares - sum * mean, 0) };
 }

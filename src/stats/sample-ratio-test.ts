@@ -69,6 +69,19 @@ export function sequentialSampleRatio(
   return { logBayesFactor, p, everP: Math.min(previousP, p) };
 }
 
+const CONCENTRATIONS = [100, 1000, 10_000];
+
+/**
+ * ln of the mean of Bayes factors for mismatches of several sizes: one that is made for small mismatches alone needs
+ * thousands of units to see that an arm has lost half of its own. A mean of martingales is one.
+ */
+export function sampleRatioEvidence(counts: readonly number[], weights: readonly number[]): number {
+  const logs = CONCENTRATIONS.map((each) => sequentialSampleRatio(counts, weights, 1, each).logBayesFactor);
+  const largest = Math.max(...logs);
+  const sum = logs.reduce((total, log) => total + Math.exp(log - largest), 0);
+  return largest + Math.log(sum / logs.length);
+}
+
 /** ln of the multivariate beta function: a chain of binary ones, B(a, b, c) = B(a, b + c) B(b, c). */
 function logBetaOfMany(alphas: readonly number[]): number {
   let rest = alphas.reduce((sum, alpha) => sum + alpha, 0);

@@ -1,15 +1,9 @@
 /**
- * How many units an experiment needs, what it can find, and how long it takes. Sizes are for one arm and are not
+ * How many units an experiment needs, and what it can find. Sizes are for one arm and are not
  * rounded. Tests are two-sided, for one look at the end.
  */
-import { normalCritical, normalTail } from './normal-tail.ts';
-import {
-  requireBetween,
-  requireFinite,
-  requirePositive,
-  requireRange,
-  requireShares,
-} from './require-range.ts';
+import { normalCritical } from './normal-tail.ts';
+import { requireBetween, requireFinite, requirePositive, requireRange } from './require-range.ts';
 
 export interface ErrorRates {
   /** The chance to see an effect where there is none. */
@@ -27,14 +21,6 @@ export function sampleSizeOfProportions(baseline: number, difference: number, ra
   const { alpha, power } = requireRates(rates);
   const { without, within } = spreadOfProportions(baseline, difference);
   return ((normalCritical(alpha / 2) * without + normalCritical(1 - power) * within) / difference) ** 2;
-}
-
-/** The chance to find that a share p becomes p + d with n units an arm. */
-export function powerOfProportions(baseline: number, difference: number, n: number, alpha: number): number {
-  requireShare(baseline, difference);
-  requirePositive('n', n);
-  const { without, within } = spreadOfProportions(baseline, difference);
-  return normalTail((normalCritical(alpha / 2) * without - Math.abs(difference) * Math.sqrt(n)) / within);
 }
 
 /**
@@ -61,39 +47,11 @@ export function sampleSizeOfMeans(variance: number, difference: number, rates: E
   return (2 * variance * criticalSum(rates) ** 2) / (difference * difference);
 }
 
-/** The chance to find a difference of means with n units an arm. */
-export function powerOfMeans(variance: number, difference: number, n: number, alpha: number): number {
-  requirePositive('variance', variance);
-  requireFinite('difference', difference);
-  requirePositive('n', n);
-  return normalTail(normalCritical(alpha / 2) - Math.abs(difference) / Math.sqrt((2 * variance) / n));
-}
-
 /** The smallest difference of means that n units an arm find. */
 export function detectableDifferenceOfMeans(variance: number, n: number, rates: ErrorRates): number {
   requirePositive('variance', variance);
   requirePositive('n', n);
   return criticalSum(rates) * Math.sqrt((2 * variance) / n);
-}
-
-export interface Traffic {
-  /** New units a day. */
-  readonly unitsPerDay: number;
-  /** The share of units that enter the experiment. */
-  readonly coverage: number;
-  /** The arms' shares of those that do. */
-  readonly weights: readonly number[];
-}
-
-/** Days until the smallest arm has its units. */
-export function durationDays(unitsPerArm: number, { unitsPerDay, coverage, weights }: Traffic): number {
-  requirePositive('unitsPerArm', unitsPerArm);
-  requirePositive('unitsPerDay', unitsPerDay);
-  requirePositive('coverage', coverage);
-  requireRange('coverage', coverage, 0, 1);
-  requireShares('weights', weights);
-  requirePositive('the smallest weight', Math.min(...weights));
-  return unitsPerArm / (unitsPerDay * coverage * Math.min(...weights));
 }
 
 function spreadOfProportions(baseline: number, difference: number): { without: number; within: number } {

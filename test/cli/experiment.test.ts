@@ -75,6 +75,8 @@ describe('millrace experiment list', () => {
       ['next', 'canary', 'next', 'each request', 'old 99 %, new 1 %'],
       ['best', 'bandit', 'best', 'header x-user', 'a 50 %, b 50 %'],
       [''],
+      ['from the project file: exp, layout, next, best'],
+      [''],
     ]);
   });
 });

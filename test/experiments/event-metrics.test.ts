@@ -6,13 +6,13 @@ import { compareProportions } from '../../src/stats/compare-proportions.ts';
 import { welchTest } from '../../src/stats/contrast.ts';
 import { createBivariateMoments } from '../../src/stats/bivariate-moments.ts';
 import { cuped } from '../../src/stats/cuped.ts';
-import { momentsOf } from '../../src/stats/moments.ts';
 import { seededRandom } from '../../src/stats/seeded-random.ts';
 import { summaryOfMoments } from '../../src/stats/summary.ts';
 import type { Summary } from '../../src/stats/summary.ts';
 import { definitionWith, labelMetric, readWritten } from './read-written.ts';
 import { createLogWriter, DAY_MS, FIRST_MS } from './written-logs.ts';
 import type { LogWriter } from './written-logs.ts';
+import { momentsOf } from '../stats/moments-of.ts';
 
 const field = (name: string, scalar: 'string' | 'float64', index: number): EventField => ({
   name,

@@ -8,14 +8,14 @@ import { compareProportions } from '../../src/stats/compare-proportions.ts';
 import { confidenceSequence } from '../../src/stats/confidence-sequence.ts';
 import { differenceEstimate } from '../../src/stats/estimate.ts';
 import { welchTest } from '../../src/stats/contrast.ts';
-import { momentsOf } from '../../src/stats/moments.ts';
 import { relativeDifference } from '../../src/stats/relative-difference.ts';
-import { sampleRatioTest, sequentialSampleRatio } from '../../src/stats/sample-ratio-test.ts';
+import { sampleRatioEvidence, sampleRatioTest } from '../../src/stats/sample-ratio-test.ts';
 import { seededRandom } from '../../src/stats/seeded-random.ts';
 import { summaryOfMoments } from '../../src/stats/summary.ts';
 import { definitionWith, labelMetric, readWritten } from './read-written.ts';
 import { createLogWriter, DAY_MS, FIRST_MS } from './written-logs.ts';
 import type { LogWriter } from './written-logs.ts';
+import { momentsOf } from '../stats/moments-of.ts';
 
 let writer: LogWriter;
 beforeEach(() => {
@@ -287,13 +287,72 @@ describe('the split', () => {
     expect(arms.map(({ expected }) => expected)).toEqual([expect.closeTo(1400, 6), expect.closeTo(600, 6)]);
     const counts = arms.map(({ units }) => units);
     expect(p).toBeCloseTo(sampleRatioTest(counts, [0.7, 0.3]).p, 9);
-    expect(sequentialP).toBeCloseTo(sequentialSampleRatio(counts, [0.7, 0.3]).p, 9);
+    // Each version by itself: their Bayes factors are multiplied.
+    const countsOf = (people: readonly Person[]): number[] =>
+      ['a', 'b'].map((arm) => people.filter(({ variant }) => variant === arm).length);
+    const factors = [
+      sampleRatioEvidence(countsOf(early), [0.9, 0.1]),
+      sampleRatioEvidence(countsOf(late), [0.5, 0.5]),
+    ];
+    expect(sequentialP).toBeCloseTo(Math.min(1, Math.exp(-factors.reduce((sum, each) => sum + each))), 9);
     expect(isMismatch).toBe(false);
     const audited = definitionWith({
-      sharesOf: (version) => (version === 1 ? { a: 9, b: 1 } : { a: 1, b: 1 }),
+      sharesOf: (version) => [version === 1 ? { a: 9, b: 1 } : { a: 1, b: 1 }],
     });
     const again = await readWritten(writer.path, audited);
     expect(again.sampleRatio.arms.map(({ expected }) => Math.round(expected))).toEqual([1400, 600]);
+  });
+
+  it('may have other shares among new units than among all, where not all are covered', async () => {
+    // From 90 : 10 to 50 : 50 at half of the units: who is new is mostly one of b.
+    for (let i = 0; i < 3000; i++) {
+      const version = i < 2000 ? 1 : 2;
+      const isA = version === 1 ? i % 10 > 0 : i % 5 === 0;
+      const propensity = version === 1 ? (isA ? 0.9 : 0.1) : 0.5;
+      const person = { unit: `u-${i}`, variant: isA ? 'a' : 'b', timeMs: FIRST_MS + i * 1000 };
+      writer.expose({ ...person, version, propensity });
+    }
+    await writer.write();
+    expect((await readWritten(writer.path, definitionWith())).sampleRatio.isMismatch).toBe(true);
+    const parts = [
+      { a: 1, b: 0 },
+      { a: 0, b: 1 },
+    ];
+    const known = definitionWith({ sharesOf: (version) => (version === 1 ? [{ a: 0.9, b: 0.1 }] : parts) });
+    const { sampleRatio } = await readWritten(writer.path, known);
+    expect(sampleRatio).toMatchObject({ isMismatch: false, sequentialP: 1 });
+    expect(sampleRatio.arms.map(({ expected }) => expected)).toEqual([
+      expect.closeTo(2000, 3),
+      expect.closeTo(1000, 3),
+    ]);
+  });
+
+  it('blocks nothing for a chi-square test that one look in a thousand would fail', async () => {
+    // 3.4 standard deviations: who looks every day for weeks sees that in some sound experiments.
+    for (let i = 0; i < 2000; i++)
+      writer.expose({ unit: `u-${i}`, variant: i < 1076 ? 'a' : 'b', timeMs: FIRST_MS + i * 1000 });
+    await writer.write();
+    const { p, sequentialP, isMismatch } = (await readWritten(writer.path, definitionWith())).sampleRatio;
+    expect(p).toBeLessThan(0.001);
+    expect(sequentialP).toBeGreaterThan(0.001);
+    expect(isMismatch).toBe(false);
+  });
+
+  it('sees a mismatch that is the same in each of several versions', async () => {
+    // In each version 4 standard deviations.
+    for (const version of [1, 2, 3])
+      for (let i = 0; i < 1000; i++)
+        writer.expose({
+          unit: `${version}-${i}`,
+          variant: i < 563 ? 'a' : 'b',
+          timeMs: FIRST_MS + i,
+          version,
+        });
+    await writer.write();
+    const { sequentialP, isMismatch } = (await readWritten(writer.path, definitionWith())).sampleRatio;
+    expect(isMismatch).toBe(true);
+    const factor = sampleRatioEvidence([563, 437], [0.5, 0.5]);
+    expect(sequentialP).toBeCloseTo(Math.exp(-3 * factor), 9);
   });
 
   it('blocks every conclusion where it is not, and tells where it differs most', async () => {

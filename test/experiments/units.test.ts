@@ -23,16 +23,42 @@ function enterMany(count: number): void {
 }
 
 describe('units', () => {
-  it('that were seen in two variants are counted, and in no metric', async () => {
+  it('that were seen in two variants stay in the first, with all that came of them', async () => {
     enterMany(10);
     writer.expose({ unit: 'u-0', variant: 'b', timeMs: FIRST_MS + DAY_MS, version: 2 });
     // Whether or not there was another exposure.
-    writer.predict({ requestId: 'again', unit: 'u-1', variant: 'a', timeMs: FIRST_MS + DAY_MS });
+    const again = { requestId: 'again', unit: 'u-1', variant: 'a', timeMs: FIRST_MS + DAY_MS };
+    writer.predict({ ...again, feedback: [{ label: false }] });
     await writer.write();
     const { units, arms, metrics } = await readWritten(writer.path, definitionWith());
-    expect(units).toMatchObject({ exposed: 10, counted: 8, crossed: 2 });
+    expect(units).toMatchObject({ exposed: 10, counted: 10, crossed: 2 });
     expect(arms.map(({ crossed }) => crossed)).toEqual([1, 1]);
-    expect(metrics[0]?.arms.map((arm) => arm.units)).toEqual([4, 4]);
+    expect(arms.map((arm) => arm.units)).toEqual([5, 5]);
+    // Of b: five labels of 1, and the 0 that u-1 was told of in a.
+    expect(metrics[0]?.arms.map((arm) => [arm.units, arm.mean])).toEqual([
+      [5, 1],
+      [5, expect.closeTo(5 / 6, 12)],
+    ]);
+  });
+
+  it('that move when shares change make no difference where there is none, and are warned of', async () => {
+    const random = seededRandom(6);
+    // Whoever comes often likes everything, and is seen again when the weights go from 80 : 20 to 50 : 50.
+    for (let i = 0; i < 2000; i++) {
+      const isOften = random() < 0.3;
+      const bucket = random();
+      const person = { unit: `u-${i}`, timeMs: FIRST_MS + i * 1000, isBot: false };
+      const first = bucket < 0.8 ? 'a' : 'b';
+      enter(person.unit, first, { ...person, feedback: [{ label: random() < (isOften ? 0.8 : 0.1) }] });
+      if (isOften && bucket > 0.5)
+        writer.expose({ ...person, variant: 'b', timeMs: FIRST_MS + DAY_MS, version: 2 });
+    }
+    await writer.write();
+    const definition = definitionWith({ sharesOf: () => [{ a: 0.8, b: 0.2 }] });
+    const { metrics, crossings, arms } = await readWritten(writer.path, definition);
+    expect(metrics[0]?.contrasts[0]?.fixed.p).toBeGreaterThan(0.05);
+    expect(arms[0]?.crossed).toBeGreaterThan(150);
+    expect(crossings).toMatchObject({ isLarge: true, isUneven: true });
   });
 
   it('keep what they were given first, whichever is read first', async () => {
@@ -68,7 +94,7 @@ describe('units', () => {
     writer.expose({ unit: 'u-2', variant: 'b', timeMs: FIRST_MS + 9, how: 'forced' });
     await writer.write();
     const { units, outcomes } = await readWritten(writer.path, definitionWith());
-    expect(units).toMatchObject({ exposed: 10, counted: 9, forced: 2, crossed: 1 });
+    expect(units).toMatchObject({ exposed: 10, counted: 9, forced: 2, forcedAway: 1, crossed: 0 });
     expect(outcomes).toMatchObject({ forced: 1, predictions: 10 });
   });
 

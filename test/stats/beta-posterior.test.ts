@@ -1,17 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  bestBetaArm,
-  betaDensity,
-  betaPosterior,
-  chanceToBeat,
-  credibleInterval,
-} from '../../src/stats/beta-posterior.ts';
+import { bestBetaArm, betaDensity, betaPosterior, credibleInterval } from '../../src/stats/beta-posterior.ts';
 import type { BetaDistribution } from '../../src/stats/beta-posterior.ts';
 
 function posterior(successes: number, n: number): BetaDistribution {
   return betaPosterior({ successes, n });
 }
+
+const chanceToBeat = (baseline: BetaDistribution, candidate: BetaDistribution): number =>
+  bestBetaArm([baseline, candidate]).chances[1] ?? 0;
 
 function expectAll(values: readonly number[], expected: readonly number[], digits: number): void {
   expect(values).toHaveLength(expected.length);

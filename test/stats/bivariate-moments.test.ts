@@ -7,7 +7,7 @@ import {
   noBivariateMoments,
 } from '../../src/stats/bivariate-moments.ts';
 import type { BivariateMoments } from '../../src/stats/bivariate-moments.ts';
-import { momentsOf } from '../../src/stats/moments.ts';
+import { momentsOf } from './moments-of.ts';
 
 type Pairs = readonly (readonly [number, number])[];
 

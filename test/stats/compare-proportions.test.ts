@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import { compareProportions } from '../../src/stats/compare-proportions.ts';
+import { describe, expect, it } from 'vitest';
+import { compareProportions, compareStratifiedProportions } from '../../src/stats/compare-proportions.ts';
 import { uniformityTest } from '../../src/stats/kolmogorov-smirnov.ts';
 import { seededRandom } from '../../src/stats/seeded-random.ts';
 
@@ -49,4 +49,37 @@ it('sees no difference of arms in which all succeed, and refuses an empty one', 
   const all = { successes: 5, n: 5 };
   expect(compareProportions(all, all, 0.05)).toMatchObject({ difference: 0, p: 1 });
   expect(() => compareProportions(all, { successes: 0, n: 0 }, 0.05)).toThrow("the candidate's n");
+});
+
+describe('shares that are compared within strata', () => {
+  const [first, second] = [
+    { baseline: { successes: 10, n: 100 }, candidate: { successes: 12, n: 50 } },
+    { baseline: { successes: 40, n: 80 }, candidate: { successes: 90, n: 200 } },
+  ] as const;
+  const of = ({ baseline, candidate }: typeof first | typeof second): ReturnType<typeof compareProportions> =>
+    compareProportions(baseline, candidate, 0.05);
+
+  it('are compared as usual where there is one', () => {
+    expect(compareStratifiedProportions([{ weight: 1, ...first }], 0.05)).toEqual(of(first));
+  });
+
+  it('differ by the weighted sum, with the spread of both', () => {
+    const strata = [
+      { weight: 0.25, ...first },
+      { weight: 0.75, ...second },
+    ];
+    const { difference, standardError, lower, upper } = compareStratifiedProportions(strata, 0.05);
+    const [one, two] = [of(first), of(second)];
+    expect(difference).toBeCloseTo(0.25 * 0.14 + 0.75 * -0.05, 12);
+    expect(standardError).toBeCloseTo(Math.hypot(0.25 * one.standardError, 0.75 * two.standardError), 12);
+    const below = Math.hypot(0.25 * (one.difference - one.lower), 0.75 * (two.difference - two.lower));
+    expect(difference - lower).toBeCloseTo(below, 12);
+    expect(upper).toBeGreaterThan(difference);
+  });
+
+  it('need weights that add up to 1', () => {
+    expect(() => compareStratifiedProportions([{ weight: 0.5, ...first }], 0.05)).toThrow(
+      'weights must add up',
+    );
+  });
 });

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { interactionTest, welchTest } from '../../src/stats/contrast.ts';
+import { interactionTest, stratifiedWelchTest, welchTest } from '../../src/stats/contrast.ts';
 import { uniformityTest } from '../../src/stats/kolmogorov-smirnov.ts';
-import { momentsOf, momentsOfSums } from '../../src/stats/moments.ts';
 import { seededRandom } from '../../src/stats/seeded-random.ts';
 import { summaryOfMoments } from '../../src/stats/summary.ts';
 import type { Summary } from '../../src/stats/summary.ts';
+import { momentsOf } from './moments-of.ts';
 
 const summaries = fc.record({
   n: fc.integer({ min: 2, max: 10_000 }),
@@ -19,8 +19,10 @@ function summaryOf(values: readonly number[]): Summary {
 
 describe("Welch's t-test", () => {
   it('agrees with the reference on sums of thousands of units', () => {
-    const baseline = summaryOfMoments(momentsOfSums(3407, 1396.87, 52377.9767));
-    const candidate = summaryOfMoments(momentsOfSums(3461, 2422.7, 134698.29));
+    const ofSums = (n: number, sum: number, squares: number): Summary =>
+      summaryOfMoments({ n, mean: sum / n, m2: squares - (sum * sum) / n });
+    const baseline = ofSums(3407, 1396.87, 52377.9767);
+    const candidate = ofSums(3461, 2422.7, 134698.29);
     const { p, lower, upper } = welchTest(baseline, candidate, 0.05);
     expect(p).toBeCloseTo(0.02016, 5);
     expect(lower).toBeCloseTo(0.04538, 5);
@@ -97,5 +99,28 @@ describe('the interaction of two experiments', () => {
     expect(statistic).toBeCloseTo(5, 12);
     expect(degreesOfFreedom).toBeCloseTo(396, 9);
     expect(p).toBeLessThan(1e-5);
+  });
+});
+
+describe('means that are compared within strata', () => {
+  const first = { baseline: { n: 50, mean: 3, variance: 4 }, candidate: { n: 20, mean: 5, variance: 9 } };
+  const second = { baseline: { n: 30, mean: 8, variance: 1 }, candidate: { n: 90, mean: 7, variance: 2 } };
+
+  it('are compared as usual where there is one', () => {
+    const { baseline, candidate } = first;
+    expect(stratifiedWelchTest([{ weight: 1, ...first }], 0.05)).toEqual(
+      welchTest(baseline, candidate, 0.05),
+    );
+  });
+
+  it('differ by the weighted sum, with the variance of all', () => {
+    const strata = [
+      { weight: 0.25, ...first },
+      { weight: 0.75, ...second },
+    ];
+    const { difference, standardError } = stratifiedWelchTest(strata, 0.05);
+    expect(difference).toBeCloseTo(0.25 * 2 - 0.75, 12);
+    const variance = (4 / 50 + 9 / 20) / 16 + ((1 / 30 + 2 / 90) * 9) / 16;
+    expect(standardError).toBeCloseTo(Math.sqrt(variance), 12);
   });
 });

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createMoments, mergeMoments, momentsOf, momentsOfSums, noMoments } from '../../src/stats/moments.ts';
+import { createMoments, mergeMoments, noMoments } from '../../src/stats/moments.ts';
 import type { Moments } from '../../src/stats/moments.ts';
 import { summaryOfMoments } from '../../src/stats/summary.ts';
+import { momentsOf } from './moments-of.ts';
 
 const numbers = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { maxLength: 40 });
 
@@ -37,12 +38,6 @@ describe('moments', () => {
 
   it('keep the variance of small differences of large numbers, which sums of squares lose', () => {
     expect(summaryOfMoments(momentsOf([1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16])).variance).toBe(30);
-  });
-
-  it('come of sums too', () => {
-    expectEqual(momentsOfSums(5, 17, 79), momentsOf([1, 2, 3, 4, 7]));
-    expect(momentsOfSums(0, 0, 0)).toEqual(noMoments);
-    expect(() => momentsOfSums(-1, 0, 0)).toThrow('n must be 0 or more');
   });
 });
 

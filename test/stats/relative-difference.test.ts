@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { relativeDifference } from '../../src/stats/relative-difference.ts';
 import { seededRandom } from '../../src/stats/seeded-random.ts';
-import { momentsOf } from '../../src/stats/moments.ts';
 import { summaryOfMoments } from '../../src/stats/summary.ts';
+import { momentsOf } from './moments-of.ts';
 
 it('is the lift, with the error of both means', () => {
   const baseline = { n: 100, mean: 10, variance: 4 };

@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sampleRatioTest, sequentialSampleRatio } from '../../src/stats/sample-ratio-test.ts';
+import {
+  sampleRatioEvidence,
+  sampleRatioTest,
+  sequentialSampleRatio,
+} from '../../src/stats/sample-ratio-test.ts';
 import { seededRandom } from '../../src/stats/seeded-random.ts';
 
 const halves = [0.5, 0.5];
@@ -68,6 +72,25 @@ describe('the sequential test of a sample ratio', () => {
     }
     expect(alarms).toBeGreaterThan(0);
     expect(alarms / 300).toBeLessThanOrEqual(0.1);
+  });
+
+  it('alarms as seldom where it looks for mismatches of all sizes, and sees a large one in hundreds of units', () => {
+    const random = seededRandom(18);
+    let alarms = 0;
+    for (let run = 0; run < 300; run++) {
+      const counts = [0, 0];
+      let most = 0;
+      for (let unit = 1; unit <= 4000; unit++) {
+        const arm = random() < 0.5 ? 0 : 1;
+        counts[arm] = (counts[arm] as number) + 1;
+        if (unit % 20 === 0) most = Math.max(most, sampleRatioEvidence(counts, halves));
+      }
+      if (most >= Math.log(10)) alarms++;
+    }
+    expect(alarms).toBeGreaterThan(0);
+    expect(alarms / 300).toBeLessThanOrEqual(0.1);
+    expect(Math.exp(-sampleRatioEvidence([280, 180], halves))).toBeLessThan(0.001);
+    expect(sequentialSampleRatio([280, 180], halves).p).toBeGreaterThan(0.1);
   });
 
   it('has p from 0 to 1, whatever the order of arms', () => {

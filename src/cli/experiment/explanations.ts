@@ -24,14 +24,17 @@ export const armColumns: readonly Explained[] = [
   },
   {
     label: 'crossed',
-    sentence: 'Units that were seen in another arm as well; they are left out of the metrics.',
+    sentence: 'Units of this arm that were seen in another one later; they still count here.',
   },
   { label: 'bots', sentence: 'Units that say that they are no persons, and are left out.' },
 ];
 
 export const valueColumns: readonly Explained[] = [
   { label: 'units', sentence: 'How many units have a value of this metric.' },
-  { label: 'value', sentence: 'The metric of this arm, as it was measured.' },
+  {
+    label: 'value',
+    sentence: 'The metric of this arm; under several versions, as if each arm had the same share of each.',
+  },
   { label: '… % likely', sentence: 'Where the true value of this arm most likely lies.' },
   {
     label: 'best',
@@ -83,13 +86,14 @@ export const contrastColumns: readonly Explained[] = [
 
 export const splitNumbers: readonly Explained[] = [
   {
-    label: 'p at one look',
+    label: 'p however often one looks',
     sentence:
-      'How likely a split as uneven as this is by chance, if everything works; below 0.001 something is wrong.',
+      'How surprising a split as uneven as this is, if everything works, with an answer that allows to look every day; below 0.001 something is wrong.',
   },
   {
-    label: 'p however often one looks',
-    sentence: 'The same question, with an answer that allows to look every day.',
+    label: 'p at one look',
+    sentence:
+      'How likely a split as uneven as this is by chance, for who looks only once; shown to know, nothing follows from it.',
   },
 ];
 

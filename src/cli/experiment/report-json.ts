@@ -18,9 +18,12 @@ export function reportJson(report: ExperimentReport): JsonObject {
     to: timeText(filter.toMs),
     with_bots: filter.withBots,
     versions: [...versions],
+    older_runs: report.otherRuns.map(({ kind: own, versions: of }) => ({ kind: own, versions: [...of] })),
+    is_stratified: report.isStratified,
     first_exposure: timeText(report.firstExposureMs),
     last_exposure: timeText(report.lastExposureMs),
-    units: { ...units },
+    units: unitsJson(units),
+    crossings: crossingsJson(report),
     arms: report.arms.map(({ variant, share, crossed, bots, outcomeP, ...outcome }) => ({
       variant,
       share,
@@ -49,6 +52,14 @@ export function reportJson(report: ExperimentReport): JsonObject {
       units: byName(names, point.units),
     })),
   };
+}
+
+function unitsJson({ forcedAway, ...units }: ExperimentReport['units']): JsonObject {
+  return { ...units, forced_away: forcedAway };
+}
+
+function crossingsJson({ crossings: { share, isLarge, p, isUneven } }: ExperimentReport): JsonObject {
+  return { share, is_large: isLarge, p, is_uneven: isUneven };
 }
 
 interface Outcome {
@@ -84,6 +95,7 @@ function metricJson(metric: MetricReport, names: readonly string[]): JsonObject 
     goal,
     form,
     variance_reduction: varianceReduction ?? null,
+    versions_left_out: [...metric.versionsLeftOut],
     arms: arms.map(({ units, mean, credible, chanceBest, expectedLoss }, i) => ({
       variant: names[i] ?? '',
       units,

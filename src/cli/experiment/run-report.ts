@@ -4,7 +4,7 @@ import { MillraceError } from '../../errors.ts';
 import { openLmdbEventLog } from '../../events/lmdb-event-log.ts';
 import { holdsEvents } from '../../events/lmdb-event-logs.ts';
 import type { EventLog } from '../../events/event-log.ts';
-import { definitionsOf, findDefinition } from '../../experiments/definition.ts';
+import { definitionsOf, findDefinition, runWith } from '../../experiments/definition.ts';
 import type { ExperimentDefinition } from '../../experiments/definition.ts';
 import { needsEvents } from '../../experiments/read-events.ts';
 import { readReport } from '../../experiments/read-report.ts';
@@ -30,12 +30,13 @@ export async function reportOf(project: Project, request: ReportRequest): Promis
   const place = storePlace(request);
   let known: readonly ExperimentDefinition[] = [];
   const reading = withPredictions(project, place.dataDir, async (predictions, environment) => {
-    const definitions = await definitionsInEffect(project, environment, place);
+    const { all: definitions } = await definitionsInEffect(project, environment, place);
     known = definitions;
-    const definition = findDefinition(definitions, request.name);
-    const { against } = request.filter;
+    const { against, versions } = request.filter;
+    const newest = findDefinition(definitions, request.name);
+    const definition = runWith(newest, versions);
     if (against !== undefined) findDefinition(definitions, against);
-    const others = definitions.filter((each) => each !== definition);
+    const others = definitions.filter((each) => each !== newest);
     const progress = createProgress(`reading ${definition.name}`);
     const onProgress: OnProgress = (done, total, step) => progress.update(done, total, step);
     try {

@@ -30,9 +30,9 @@ export function timeLine({ firstExposureMs, lastExposureMs, versions, units }: E
 export function splitSentence({ sampleRatio, units }: ExperimentReport): string {
   const { isMismatch, p, sequentialP } = sampleRatio;
   if (units.exposed === 0) return 'The split cannot be judged yet.';
-  const ps = `p ${formatP(p)} at one look, ${formatP(sequentialP)} however often one looks`;
+  const ps = `p ${formatP(sequentialP)} however often one looks, ${formatP(p)} at one look`;
   return isMismatch
-    ? `The split is not what was asked for (${ps}; below ${MISMATCH_P} it is no chance). Nothing can be concluded.`
+    ? `The split is not what was asked for (${ps}; if the first is below ${MISMATCH_P} it is no chance). Nothing can be concluded.`
     : `The split is what was asked for (${ps}).`;
 }
 
@@ -44,7 +44,6 @@ export const mismatchCauses: readonly string[] = [
   'exposures that are logged late, or lost when a server stops',
   'a cache that gives answers of one variant to everybody',
   'a condition `when` that depends on what a variant changes',
-  'weights that were changed without `sticky`: units move, and are counted where they came from',
   'requests without a unit, or with one that changes: the same person is several units',
 ];
 
@@ -113,15 +112,44 @@ export const lookingOften =
 const banditNote =
   'A bandit: outcomes count with 1 by their propensity, and a unit counts in each arm that it was given. Shares that follow from outcomes make its intervals approximate.';
 
+function otherRunNote({ kind, versions }: ExperimentReport['otherRuns'][number]): string {
+  const asked = versions.map(String).join(' ');
+  const of = versions.length > 20 ? `${versions[0]} to ${versions.at(-1)}` : asked;
+  return `there was another run of this name before, ${article(kind)}, which is not in this report: look at it with --policy-version ${of}`;
+}
+
+function article(kind: ExperimentReport['kind']): string {
+  return kind === 'experiment' ? 'an experiment' : `a ${kind}`;
+}
+
+const stratifiedNote =
+  'units came in under several versions of the rollout: arms are compared within each, and values and differences are as if each arm had the same share of the units of each version; counts of units are of all';
+
+function leftOutNotes({ metrics }: ExperimentReport): string[] {
+  const byVersions = new Map<string, string[]>();
+  for (const { name, versionsLeftOut } of metrics) {
+    const listed = versionsLeftOut.join(', ');
+    if (listed !== '') byVersions.set(listed, [...(byVersions.get(listed) ?? []), name]);
+  }
+  return [...byVersions].map(
+    ([versions, names]) =>
+      `under version ${versions} an arm has fewer than two units, so these units are not in the difference of ${names.join(', ')}`,
+  );
+}
+
 /** What is left out, and what else a reader should know. */
 export function notesOf(report: ExperimentReport): string[] {
   const { units, outcomes, filter, events, metrics, metricsWithoutEvents, kind } = report;
   const notes = [
-    units.crossed > 0 &&
-      `${counted(units.crossed, 'unit')} crossed over: seen in more than one variant, and left out of the metrics`,
+    ...report.otherRuns.map(otherRunNote),
+    report.isStratified && stratifiedNote,
+    ...leftOutNotes(report),
+    units.crossed > 0 && crossedNote(report),
     units.bots > 0 &&
       `${counted(units.bots, 'unit')} say that they are bots${filter.withBots ? '' : ', and are left out'}`,
     units.forced > 0 && `${counted(units.forced, 'unit')} had a variant that a tester asked for: left out`,
+    units.forcedAway > 0 &&
+      `${counted(units.forcedAway, 'unit')} of the split had another variant that a tester asked for: left out`,
     units.random > 0 &&
       `${counted(units.random, 'request')} had no unit: each counts as a unit of its own, so one person may be in both arms`,
     units.elsewhere > 0 && `${counted(units.elsewhere, 'unit')} had a variant that is no arm now: left out`,
@@ -141,6 +169,18 @@ export function notesOf(report: ExperimentReport): string[] {
     kind === 'bandit' && banditNote,
   ];
   return notes.filter((note) => note !== false);
+}
+
+/** Who crossed over stays in the first arm: a large share of them hides a part of the effect. */
+function crossedNote({ units, arms, crossings: { share, isLarge, p, isUneven } }: ExperimentReport): string {
+  const each = arms.map(({ variant, crossed }) => `${formatCount(crossed)} of ${variant}`).join(', ');
+  const head = `${counted(units.crossed, 'unit')} crossed over (${each}): seen in another variant later, and counted in the first`;
+  const reasons = [
+    isLarge && `they are ${formatPercent(share)} of all`,
+    isUneven && `one arm has more of them than another (p ${formatP(p)})`,
+  ].filter((reason) => reason !== false);
+  if (reasons.length === 0) return head;
+  return `${head}; warning: ${reasons.join(', and ')}, so effects are diluted: the true ones are larger than what is shown, and \`sticky\` keeps units where they are`;
 }
 
 export function outcomeNotes({ arms, alpha }: ExperimentReport): string[] {

@@ -134,7 +134,7 @@ describe('the JSON', () => {
   it('has the numbers of the report by name', () => {
     const json = JSON.parse(jsonText(reportJson(sound))) as Record<string, unknown>;
     expect(Object.keys(json).join(' ')).toBe(
-      'kind name endpoint alpha from to with_bots versions first_exposure last_exposure units arms holdout ' +
+      'kind name endpoint alpha from to with_bots versions older_runs is_stratified first_exposure last_exposure units crossings arms holdout ' +
         'sample_ratio outcomes events metrics_without_events metrics other_experiments units_over_time',
     );
     const [conversion] = sound.metrics;

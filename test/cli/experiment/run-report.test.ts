@@ -88,6 +88,7 @@ describe('a report', () => {
     const environment = await openLmdbEnvironment({ path: writer.path });
     await environment.close();
     await expect(read(project)).rejects.toThrow('There are no predictions in');
+    await writer.write();
     await expect(read(project, 'nex')).rejects.toThrow('did you mean "next"?');
     const against = { ...filter, against: 'layuot' };
     const other = reportOf(project, { project: dir, data: writer.path, name: 'exp', filter: against });
