@@ -67,3 +67,18 @@ it('a change reaches the other server, sticky units keep what they were given, a
     .toBe(200);
   await expect.poll(async () => variantOf(one, 'new'), { timeout: 20_000 }).toBe('plus');
 }, 60_000);
+
+it('a Redis that has lost all of it is given what a server knows, by its next change', async () => {
+  const [one, two] = servers as [Server, Server];
+  await redis.command('FLUSHALL');
+  const version = (await call(one, PATH)).json['version'];
+  expect(await change(one, 'PUT', '', { version, rollout: { serve: 'plain' } })).toBe(200);
+  await expect.poll(async () => variantOf(two, 'new'), { timeout: 20_000 }).toBe('plain');
+  const canary = { canary: { candidate: 'plus', steps: [50], guardrails: [{ metric: 'error_rate' }] } };
+  const next = (await call(two, PATH)).json['version'];
+  expect(await change(two, 'PUT', '', { version: next, rollout: canary })).toBe(200);
+  expect(await change(two, 'POST', '/rollback', {})).toBe(200);
+  await expect
+    .poll(async () => (await call(one, PATH)).json['phase'], { timeout: 20_000 })
+    .toBe('rolled_back');
+}, 60_000);

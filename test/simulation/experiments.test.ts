@@ -60,7 +60,7 @@ describe('a variant that is better', () => {
 
 describe('exposures of one variant that are lost', () => {
   it('raise the alarm, and nothing is concluded', { timeout: HANG_MS }, async () => {
-    const { whole, lossy } = await runWithLosses('losses', 5000, 0.12);
+    const { whole, lossy } = await runWithLosses('losses', 5000, 0.2);
     expect(whole.sampleRatio.isMismatch).toBe(false);
     expect(metricOf(whole, 'clicked').contrasts[0]?.conclusion).toBe('no_difference_yet');
     expect(lossy.sampleRatio.isMismatch).toBe(true);

@@ -97,7 +97,7 @@ async function runLift({ experiments }: Scale, onDone: OnDone): Promise<Claim[]>
 }
 
 async function runLosses(): Promise<Claim[]> {
-  const { whole, lossy } = await runWithLosses('losses', 5000, 0.12);
+  const { whole, lossy } = await runWithLosses('losses', 5000, 0.2);
   return [
     {
       what: 'sample ratio, nothing lost',
