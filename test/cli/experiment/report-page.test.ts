@@ -75,6 +75,31 @@ describe('the text', () => {
     expect(text).toContain('b: no conclusion');
   });
 
+  it('says what several versions, older runs and units that crossed over mean for the numbers', () => {
+    const [metric, ...metrics] = sound.metrics;
+    const report: ExperimentReport = {
+      ...sound,
+      isStratified: true,
+      otherRuns: [{ kind: 'experiment', versions: [1, 2] }],
+      crossings: { share: 0.031, isLarge: true, p: 1e-5, isUneven: true },
+      metrics: metric === undefined ? [] : [{ ...metric, versionsLeftOut: [4] }, ...metrics],
+    };
+    const lines = reportText(report).split('\n');
+    expect(lines.filter((line) => line.length > WIDTH)).toEqual([]);
+    const notes = lines.join(' ').replaceAll(/ +/g, ' ');
+    expect(notes).toContain('arms are compared within each');
+    expect(notes).toContain('under version 4 an arm has fewer than two units');
+    expect(notes).toContain('another run of this name before, an experiment, which is not in this report');
+    expect(notes).toContain('look at it with --policy-version 1 2.');
+    expect(notes).toMatch(
+      /crossed over \(\d+ of a, \d+ of b\).*; warning: they are 3.1 % of all, and one arm has/,
+    );
+    expect(reportHtml(report)).toContain('so effects are diluted');
+    const sentences = reportText(sound);
+    expect(sentences).not.toContain('within each');
+    expect(sentences).not.toContain('diluted');
+  });
+
   it('keeps its columns where names are long', () => {
     const arms = sound.arms.map((arm) => ({
       ...arm,
