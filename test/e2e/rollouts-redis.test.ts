@@ -15,7 +15,7 @@ import { call } from './demo-server.ts';
 const PATH = '/v1/endpoints/m/rollout';
 let redis: RedisServer;
 let dir: string;
-let servers: Server[] = [];
+const servers: Server[] = [];
 
 async function open(name: string): Promise<Server> {
   const options = { dataDir: join(dir, name), port: 0, log: createLog('silent'), redis: { url: redis.url } };
