@@ -50,7 +50,7 @@ function summary({ project, inputs }: ProjectCheck): string {
       [...project.featureViews.values()].map(viewRow),
     ),
     section('endpoints', ['endpoint', 'variant', 'model', 'request'], endpointRows(project)),
-    rolloutText(project),
+    ...rolloutText(project),
     section('models', ['model', 'endpoint', 'input', 'type', 'slots', 'expressions'], inputs.map(inputRow)),
   ].join('\n');
 }
@@ -95,18 +95,15 @@ function endpointRows(project: Project): string[][] {
 }
 
 /** How the traffic is split where there is something to split, and where experiments get in each other's way. */
-function rolloutText(project: Project): string {
+function rolloutText(project: Project): string[] {
   const rows = definitionsOf(project).map(({ name, kind, endpoint, arms }) => {
     const shares = arms.map(({ variant, share }) => `${variant} ${formatPercent(share)}`);
     return [endpoint, kind, name, shares.join(', ')];
   });
+  if (rows.length === 0) return [];
   const table = section('rollouts', ['endpoint', 'policy', 'name', 'traffic'], rows);
-  return (
-    table +
-    warningsOf(project)
-      .map((warning) => `  warning: ${warning}\n`)
-      .join('')
-  );
+  const warnings = warningsOf(project).map((warning) => `  warning: ${warning}\n`);
+  return [table + warnings.join('')];
 }
 
 function warningsOf({ endpoints }: Project): string[] {

@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 
 /** Of the held-out ones. What each model is worth on all of them is tested in test/e2e/replay.test.ts. */
-const FLIGHTS = 1000;
+const FLIGHTS = 500;
 const HELD_OUT = 6000;
 
 /** Of a model, as the demo prints it: how many outcomes, and the AUC. */
@@ -65,7 +65,7 @@ describe('millrace demo', () => {
   }, 300_000);
 
   it('deploys a broken version, which is rolled back by itself', async () => {
-    const demo = ['demo', '--scenario', 'bad-canary', '--exit', '--port', '0', '--flights', '3000'];
+    const demo = ['demo', '--scenario', 'bad-canary', '--exit', '--port', '0', '--flights', '1500'];
     const { code, stdout, stderr } = await run(demo);
     expect([code, stderr.includes('millrace:')]).toEqual([0, false]);
     expect(stdout).toMatch(/Deployed swapped, .* on 5 % of the flights/);

@@ -58,7 +58,7 @@ describe('SIGTERM while a model runs in a worker thread', () => {
     running.child.kill('SIGTERM');
     const { code, signal, stdout, stderr } = await running.finished;
     expect([code, signal, stderr]).toEqual([null, 'SIGTERM', '']);
-    expect(stdout).toContain('the store or a model did not close in time');
+    expect(stdout).toContain('the store, a model or a shadow did not close in time');
   });
 
   it('makes the supervisor exit with 1 if a worker ends itself so, and it need not be killed', async ({
@@ -72,7 +72,7 @@ describe('SIGTERM while a model runs in a worker thread', () => {
     const drainingMs = performance.now();
     const { code, signal, stdout, stderr } = await running.finished;
     expect([code, signal, stderr]).toEqual([1, null, '']);
-    expect(stdout.match(/the store or a model did not close in time/g)).toHaveLength(1);
+    expect(stdout.match(/the store, a model or a shadow did not close in time/g)).toHaveLength(1);
     expect(stdout.match(/"code":null,"signal":"SIGTERM","msg":"a worker did not end well"/g)).toHaveLength(1);
     // A worker that does not end by itself is killed 5 s after its drain limit.
     expect(performance.now() - drainingMs).toBeLessThan(5000);

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { call, goodFlight, predict, rawCall, startDemoServer } from './demo-server.ts';
 import type { DemoServer } from './demo-server.ts';
 
-const BODY_RUNS = 19_000;
+const BODY_RUNS = 10_000;
 const ENVELOPE_RUNS = 1500;
 const RAW_RUNS = 300;
 const CONCURRENCY = 32;

@@ -72,7 +72,7 @@ export async function runBandit({ seed, rounds }: BanditRun): Promise<BanditFind
 }
 
 async function sharesByVersion({ traffic }: World): Promise<Map<number, Shares>> {
-  const { json } = await traffic.call('GET', '/v1/endpoints/m/rollout/audit?count=1000');
+  const { json } = await traffic.call('GET', '/v1/endpoints/m/rollout/audit?count=200');
   const entries = json['entries'] as { readonly version: number; readonly shares: Shares }[];
   return new Map(entries.map(({ version, shares }) => [version, shares]));
 }

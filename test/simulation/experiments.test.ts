@@ -13,7 +13,7 @@ const HANG_MS = 600_000;
 const metrics = ['clicked', 'spent'];
 
 describe('two variants of the same model', () => {
-  const plan = sameModelPlan({ experiments: 60 });
+  const plan = sameModelPlan({ experiments: 45 });
   let finished: Finished[];
 
   beforeAll(async () => {
@@ -47,7 +47,7 @@ describe('two variants of the same model', () => {
 
 describe('a variant that is better', () => {
   it('is found as often as the plan of the experiment promises', { timeout: HANG_MS }, async () => {
-    const finished = await runExperiments(liftPlan({ experiments: 40 }));
+    const finished = await runExperiments(liftPlan({ experiments: 30 }));
     const found = finished.filter(({ report }) => endP(report, 'clicked') <= lift.alpha);
     const { least, most } = binomialRange(finished.length, lift.power);
     expect(found.length).toBeGreaterThanOrEqual(least);

@@ -70,7 +70,7 @@ describe('compiled code and interpreter', () => {
           tensorsOf(interpretTransforms(inputs), inputs, rows),
         );
       }),
-      { numRuns: 4000 },
+      { numRuns: 2500 },
     );
   });
 
@@ -93,7 +93,7 @@ describe('the check', () => {
         fc.pre(!expression.type.nullable);
         for (const row of rows) expect(isMissing(evaluate(expression, row))).toBe(false);
       }),
-      { numRuns: 4000 },
+      { numRuns: 2500 },
     );
   });
 });
