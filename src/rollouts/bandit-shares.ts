@@ -13,7 +13,7 @@ import { bestNormalArm } from '../stats/normal-posterior.ts';
 import type { NormalDistribution } from '../stats/normal-posterior.ts';
 import { thompsonAllocation } from '../stats/thompson-allocation.ts';
 import { ucb1Index } from '../stats/ucb1-index.ts';
-import { armSamples, noFeedback } from './samples.ts';
+import { armSamples, noFeedback, isBinary } from './samples.ts';
 import type { EndpointSamples, FeedbackSamples } from './samples.ts';
 
 /** @returns by arm; together 1, none below the floor */
@@ -62,8 +62,4 @@ function highestIndex(rewards: readonly FeedbackSamples[]): readonly number[] {
   );
   const best = indexes.indexOf(Math.max(...indexes));
   return rewards.map((_, arm) => (arm === best ? 1 : 0));
-}
-
-function isBinary({ moments, zeros, ones }: FeedbackSamples): boolean {
-  return zeros + ones === moments.n;
 }

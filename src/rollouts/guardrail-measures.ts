@@ -18,7 +18,7 @@ import { largestDistance, pairSketches, sketchHistogram } from '../stats/sketch-
 import { summaryOfMoments } from '../stats/summary.ts';
 import type { Summary } from '../stats/summary.ts';
 import type { Successes } from '../stats/successes.ts';
-import { armSamples, noFeedback, outputSamples, shadowSamples } from './samples.ts';
+import { armSamples, noFeedback, outputSamples, shadowSamples, isBinary } from './samples.ts';
 import type { ArmSamples, EndpointSamples, FeedbackSamples, OutputSamples } from './samples.ts';
 import { sketchQuantile } from './sketch-quantile.ts';
 
@@ -245,10 +245,6 @@ function multiplied({ ends, counts }: Histogram, times: number): Histogram {
 function grown({ moments }: FeedbackSamples, times: number): Summary {
   const summary = summaryOfMoments(moments);
   return { ...summary, n: summary.n * times };
-}
-
-function isBinary({ moments, zeros, ones }: FeedbackSamples): boolean {
-  return zeros + ones === moments.n;
 }
 
 function meanOf({ moments }: FeedbackSamples): number {

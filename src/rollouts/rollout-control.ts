@@ -11,6 +11,7 @@ import type { ErrorDetail } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
 import type { Endpoint, Project } from '../project/project.ts';
 import { overlaps } from '../project/rollout-overlaps.ts';
+import type { RunningRollout } from '../project/rollout-overlaps.ts';
 import type { Rollout } from '../project/rollout.ts';
 import { suggestName } from '../project/suggestion.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -45,6 +46,8 @@ export interface RolloutControl {
   readonly store: RolloutStore | undefined;
   /** From memory. A rollout that was changed by another process is decoded once. */
   inEffect(endpoint: string): RolloutInEffect;
+  /** What is in effect of all endpoints, to see where they get in each other's way. */
+  running(): RunningRollout[];
   /** @throws MillraceError INVALID_ROLLOUT, ROLLOUT_CONFLICT, STORE_FAILED */
   put(endpoint: string, section: unknown, note: ChangeNote): Promise<RolloutRecord>;
   /** @throws MillraceError NO_CANARY, ROLLOUT_CONFLICT, STORE_FAILED */
@@ -113,6 +116,14 @@ class StoredControl implements RolloutControl {
     return found;
   }
 
+  running(): RunningRollout[] {
+    return [...this.parts.project.endpoints.values()].map(({ name, unit }) => ({
+      endpoint: name,
+      unit,
+      rollout: this.inEffect(name).rollout,
+    }));
+  }
+
   async put(name: string, section: unknown, note: ChangeNote): Promise<RolloutRecord> {
     const endpoint = this.endpoint(name);
     checkSize(name, section);
@@ -152,7 +163,6 @@ class StoredControl implements RolloutControl {
     note: ChangeNote,
     make: (known: Known) => RolloutRecord,
   ): Promise<RolloutRecord> {
-    const { by, reason, verdict } = note;
     if (this.store === undefined) throw onlyVariant(name);
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const known = this.inEffect(name);
@@ -161,17 +171,8 @@ class StoredControl implements RolloutControl {
       // A store that has lost its record begins anew: what this process knows goes on from there.
       const stored = this.store.get(name)?.version ?? 0;
       const after = { ...make(known), version: stored + 1 };
-      const entry: AuditEntry = {
-        endpoint: name,
-        version: after.version,
-        atMs: after.changedMs,
-        by,
-        action,
-        reason,
-        verdict,
-        after,
-      };
-      if (await this.store.change(stored, entry)) {
+      if (await this.store.change(stored, entryOf(after, action, note))) {
+        const { by, reason } = note;
         this.parts.log.info(
           { endpoint: name, version: after.version, action, by, reason },
           'rollout changed',
@@ -225,15 +226,7 @@ class StoredControl implements RolloutControl {
     const after = this.startOf(endpoint, record ?? nothing);
     const reason = record === undefined ? 'first start' : 'the project file has changed';
     const action = record === undefined ? 'start' : 'file';
-    return {
-      endpoint: name,
-      version: after.version,
-      atMs: after.changedMs,
-      by: 'project file',
-      action,
-      reason,
-      after,
-    };
+    return entryOf(after, action, { by: 'project file', reason });
   }
 
   private decode(endpoint: Endpoint, record: RolloutRecord): RolloutInEffect {
@@ -258,13 +251,17 @@ class StoredControl implements RolloutControl {
   }
 
   private overlapsOf(endpoint: Endpoint, rollout: Rollout): ErrorDetail[] {
-    const others = [...this.parts.project.endpoints.values()]
-      .filter(({ name }) => name !== endpoint.name)
-      .map(({ name, unit }) => ({ endpoint: name, unit, rollout: this.inEffect(name).rollout }));
+    const others = this.running().filter((other) => other.endpoint !== endpoint.name);
     return overlaps([...others, { endpoint: endpoint.name, unit: endpoint.unit, rollout }])
       .filter(({ endpoints }) => endpoints.includes(endpoint.name))
       .flatMap(({ kind, path, message }) => (kind === 'mistake' ? [{ path, message }] : []));
   }
+}
+
+function entryOf(after: RolloutRecord, action: RolloutAction, note: ChangeNote): AuditEntry {
+  const { by, reason, verdict } = note;
+  const { endpoint, version, changedMs: atMs } = after;
+  return { endpoint, version, atMs, by, action, reason, verdict, after };
 }
 
 function onlyVariant(endpoint: string): MillraceError {

@@ -35,6 +35,11 @@ export interface RolloutRecord {
  */
 export type RolloutPhase = 'running' | 'paused' | 'promoted' | 'rolled_back';
 
+/** What is promoted or rolled back is over: nothing is compared any more. */
+export function isGoingOn({ phase }: RolloutRecord): boolean {
+  return phase === 'running' || phase === 'paused';
+}
+
 export interface CanaryState {
   /** Position in the steps. */
   readonly step: number;

@@ -132,6 +132,11 @@ export function outputSamples({ outputs }: ArmSamples, field: string | undefined
   return (name === undefined ? undefined : own(outputs, name)) ?? noOutput;
 }
 
+/** Whether all that was told is 0 or 1, so that its mean is a share, of which more is known. */
+export function isBinary({ moments, zeros, ones }: FeedbackSamples): boolean {
+  return zeros + ones === moments.n;
+}
+
 /** A variant may be called "constructor". */
 function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(record, name) ? record[name] : undefined;

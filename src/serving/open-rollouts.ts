@@ -44,9 +44,9 @@ export interface OpenRolloutsParts {
 
 /** @throws MillraceError STORE_FAILED */
 export async function openRollouts(parts: OpenRolloutsParts): Promise<OpenRollouts> {
-  const { project, rollouts: store, predictionLog, plans, clock } = parts;
+  const { rollouts: store, predictionLog, plans, clock } = parts;
   const control = await openRolloutControl({ ...parts, store, check: checkWhen });
-  warnOfOverlaps(parts, control);
+  warnOfOverlaps(control, parts.log);
   const feedbackLog = predictionLog?.log;
   const endpoints = watchedEndpoints(parts);
   const watch = store && (await openWatch({ ...parts, control, store, endpoints, feedbackLog }));
@@ -64,33 +64,26 @@ export async function openRollouts(parts: OpenRolloutsParts): Promise<OpenRollou
         observerOf: (inEffect, variant) => watch?.observerOf(inEffect, variant),
       }),
   };
+}
 
-  function watchedEndpoints({
-    variants,
-    repository,
-    source,
-    isBusy,
-    log,
-  }: OpenRolloutsParts): Map<string, WatchedEndpoint> {
-    const turns = createShadowTurns();
-    const several = [...project.endpoints.values()].filter((endpoint) => endpoint.variants.length > 1);
-    return new Map(
-      several.map((endpoint) => {
-        const own = plans.get(endpoint.name) ?? new Map<string, Plan>();
-        const served = variants.filter((each) => each.endpoint === endpoint);
-        const shadows = createShadowSet({
-          variants: served,
-          plans: own,
-          repository,
-          source,
-          turns,
-          isBusy,
-          log,
-        });
-        return [endpoint.name, { plans: own, shadows }];
-      }),
-    );
-  }
+function watchedEndpoints({
+  project,
+  plans,
+  variants,
+  ...parts
+}: OpenRolloutsParts): Map<string, WatchedEndpoint> {
+  const turns = createShadowTurns();
+  const several = [...project.endpoints.values()].filter((endpoint) => endpoint.variants.length > 1);
+  return new Map(
+    several.map((endpoint) => {
+      const own = plans.get(endpoint.name) ?? new Map<string, Plan>();
+      const served = variants.filter((each) => each.endpoint === endpoint);
+      return [
+        endpoint.name,
+        { plans: own, shadows: createShadowSet({ ...parts, variants: served, plans: own, turns }) },
+      ];
+    }),
+  );
 }
 
 /** Loaded only where there is something to judge: what it judges with takes a quarter of a second to load. */
@@ -100,15 +93,7 @@ async function openWatch(parts: RolloutWatchParts): Promise<RolloutWatch> {
 }
 
 /** What is in effect may differ from the project file, which was checked when it was read. */
-function warnOfOverlaps({ project, log }: OpenRolloutsParts, control: RolloutControl): void {
-  const running = [...project.endpoints.values()].map(({ name, unit }) => ({
-    endpoint: name,
-    unit,
-    rollout: control.inEffect(name).rollout,
-  }));
-  for (const {
-    endpoints: [, endpoint],
-    message,
-  } of overlaps(running))
-    log.warn({ endpoint }, `the rollout ${message}`);
+function warnOfOverlaps(control: RolloutControl, log: Log): void {
+  for (const { endpoints, message } of overlaps(control.running()))
+    log.warn({ endpoint: endpoints[1] }, `the rollout ${message}`);
 }

@@ -1,5 +1,6 @@
 /** Gauges of the rollouts of a process: what is in effect, and how shadows differ. */
 import type { RolloutControl } from '../rollouts/rollout-control.ts';
+import { isGoingOn } from '../rollouts/rollout-record.ts';
 import type { CanaryVerdict } from '../rollouts/judge.ts';
 import { shadowSamples } from '../rollouts/samples.ts';
 import type { EndpointSamples } from '../rollouts/samples.ts';
@@ -96,8 +97,7 @@ function describeCanaries(metrics: Metrics, view: RolloutView, each: EachEndpoin
     'The step of a canary that is going on, from 0.',
     each((endpoint) => {
       const { record } = view.control.inEffect(endpoint);
-      const isGoingOn = record.phase === 'running' || record.phase === 'paused';
-      if (record.canary === undefined || !isGoingOn) return [];
+      if (record.canary === undefined || !isGoingOn(record)) return [];
       return [{ labels: { endpoint }, value: record.canary.step }];
     }),
     'max',

@@ -10,21 +10,14 @@ import type { Serving } from './serving.ts';
 const PERCENT = 100;
 
 /** @throws MillraceError STORE_FAILED */
-export async function rolloutStatus(
-  { project, control, watch }: Serving,
-  endpoint: string,
-): Promise<JsonObject> {
+export async function rolloutStatus({ control, watch }: Serving, endpoint: string): Promise<JsonObject> {
   const assessment = await watch?.assess(endpoint);
   // Loaded when it is first asked for: what it is computed with takes a quarter of a second.
   const { assessmentJson } = await import('./assessment-json.ts');
   const inEffect = control.inEffect(endpoint);
   const { record, problem, differsFromFile } = inEffect;
   const [last] = (await control.store?.audit(endpoint, 1)) ?? [];
-  const running = [...project.endpoints.values()].map(({ name, unit }) => {
-    const { rollout } = control.inEffect(name);
-    return { endpoint: name, unit, rollout };
-  });
-  const warnings = overlaps(running).filter(({ endpoints }) => endpoints.includes(endpoint));
+  const warnings = overlaps(control.running()).filter(({ endpoints }) => endpoints.includes(endpoint));
   return {
     endpoint,
     version: record.version,

@@ -14,7 +14,7 @@ import { judgeCanary } from '../rollouts/judge.ts';
 import type { CanaryVerdict } from '../rollouts/judge.ts';
 import { mergeSamples } from '../rollouts/merge-samples.ts';
 import type { RolloutControl, RolloutInEffect } from '../rollouts/rollout-control.ts';
-import type { RolloutRecord } from '../rollouts/rollout-record.ts';
+import { isGoingOn } from '../rollouts/rollout-record.ts';
 import type { RolloutStore } from '../rollouts/rollout-store.ts';
 import { createSampleRecorder } from '../rollouts/sample-recorder.ts';
 import type { SampleRecorder } from '../rollouts/sample-recorder.ts';
@@ -279,11 +279,6 @@ class TickingWatch implements RolloutWatch {
     if (!this.hasFailed) this.parts.log.error({ err: error }, 'rollouts could not be judged');
     this.hasFailed = true;
   }
-}
-
-/** What is promoted or rolled back is over: nothing is compared any more. */
-function isGoingOn({ phase }: RolloutRecord): boolean {
-  return phase === 'running' || phase === 'paused';
 }
 
 function watchedOutputs(policy: Policy, plan: Plan): readonly string[] {
