@@ -11,6 +11,7 @@ import { jsonText } from '../project/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { bodyTooLarge, deadlineExceeded, errorBody, retryAfterMsOf, toKnownError } from './error-reply.ts';
+import type { Generation } from './generation.ts';
 import { ARRIVING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -66,6 +67,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   onUnanswered: (() => void) | undefined = undefined;
   /** Answered, or given up by the caller. */
   isDone = false;
+  /** Whether the answer has no deadline, because it changes by what other requests are answered. */
+  isChange = false;
   private readonly res: HttpResponse;
   private readonly state: ServerState;
   private readonly metrics: RouteMetrics;
@@ -76,6 +79,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   private bytes = 0;
   private bodyComplete = false;
   private isOpen = true;
+  /** Undefined while the body arrives, and when it is answered. */
+  private generation: Generation | undefined;
 
   constructor(res: HttpResponse, state: ServerState, metrics: RouteMetrics, isHead: boolean) {
     this.res = res;
@@ -153,13 +158,19 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   }
 
   private run(handler: RouteHandler, body: Buffer): void {
-    this.state.answering.enter(this);
+    if (!this.isChange) this.enter();
     try {
       const pending = handler(this, body);
       if (pending !== undefined) pending.catch((error: unknown) => this.fail(error));
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  private enter(): void {
+    this.generation = this.state.generation;
+    this.generation.enter();
+    this.state.answering.enter(this);
   }
 
   /** The one place that answers. */
@@ -253,6 +264,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.isDone = true;
     this.forgetBody();
     this.queue?.leave(this);
+    this.generation?.leave();
+    this.generation = undefined;
     this.metrics.count(status, (performance.now() - this.startedMs) / 1000);
   }
 

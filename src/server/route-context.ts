@@ -6,13 +6,15 @@ import { suggestName } from '../project/suggestion.ts';
 import type { ServedEndpoint, Serving } from '../serving/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CallerReader } from './caller-headers.ts';
+import type { Lifecycle } from './lifecycle.ts';
 import type { ServerState } from './server-state.ts';
 
 /** The serving is there once the server is ready. */
 export interface RouteContext {
   readonly state: ServerState;
   readonly metrics: Metrics;
-  readonly endpointNames: readonly string[];
+  readonly change: Lifecycle['change'];
+  readonly unloadedModels: () => ReadonlySet<string>;
   readonly readCaller: CallerReader;
   serving: Serving | undefined;
   /** Undefined also where the project has no events. */

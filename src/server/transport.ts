@@ -47,6 +47,8 @@ export interface Address {
 export interface Transport {
   /** The port that is listened on; differs from the one asked for if that was 0. */
   readonly port: number;
+  /** Gives endpoints a route and metrics of their own. Those that are gone keep theirs, which then answers that they are. */
+  bindEndpoints(names: Iterable<string>): void;
   /** Takes no new connections; open ones live on, WebSockets until their requests are answered. Resolves when the port is closed. */
   stopListening(): Promise<void>;
   /** Closes every connection. */
@@ -64,7 +66,7 @@ export async function openTransport(address: Address, context: RouteContext): Pr
     context.state.connections++;
     acceptedCount++;
   });
-  for (const name of context.endpointNames) bindPredict(app, context, name);
+  const bound = new Set<string>();
   const sockets = bindWebSockets(app, context);
   bindPlainCall(app, context);
   bindRoutes(app, context, [predictRoute(context), ...plainRoutes(context)]);
@@ -73,6 +75,14 @@ export async function openTransport(address: Address, context: RouteContext): Pr
   let isListening = true;
   return {
     port: uWS.us_socket_local_port(socket),
+    bindEndpoints(names) {
+      for (const name of names) {
+        if (bound.has(name)) continue;
+        bound.add(name);
+        bindPredict(app, context, name);
+        sockets.bindEndpoint(name);
+      }
+    },
     async stopListening() {
       await quietTurn(() => acceptedCount);
       if (isListening) uWS.us_listen_socket_close(socket);
@@ -185,6 +195,7 @@ function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, metri
     (isHead: boolean) =>
     (res: HttpResponse, req: HttpRequest): void => {
       const exchange = new Exchange(res, context.state, metrics, isHead);
+      exchange.isChange = route.isChange ?? false;
       const call = readCall(route, req);
       const handler: RouteHandler = (_exchange, body) => route.handle(exchange, body, call);
       if (route.body === 'none') exchange.handle(handler);
