@@ -152,7 +152,7 @@ function versionIn(
   path: readonly string[],
 ): ModelVersion | undefined {
   if (name === LATEST) {
-    const newestFirst = [...(folder.model?.versions.values() ?? [])].reverse();
+    const newestFirst = [...(folder.model?.versions.values() ?? [])].toReversed();
     // Where none can be served, the newest is served, and what is wrong with it is told.
     return newestFirst.find(isEligible) ?? newestFirst[0];
   }

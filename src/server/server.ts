@@ -2,6 +2,8 @@
  * The composition root: store, models, plans and transport become one server. It listens before the models are
  * loaded, so that a port in use is known at once and liveness can be asked; until then it answers NOT_READY.
  */
+import { openToAll } from '../access/access.ts';
+import type { Access } from '../access/access.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import type { RedisOptions } from '../features/redis/redis-options.ts';
@@ -43,6 +45,8 @@ export interface ServerOptions {
   readonly sharing?: PortSharing;
   /** Who sends it in `x-millrace-force-key` may choose a variant with `x-millrace-variant`; default: nobody may. */
   readonly forceKey?: string | undefined;
+  /** Who may do what; default: everybody may do everything. Stays open: it is its owner's. */
+  readonly access?: Access | undefined;
   /** How often the model folders are looked at for what has changed; default 0 = never. */
   readonly watchModelsMs?: number;
   /** Models that are not loaded until a call asks for it. */
@@ -103,6 +107,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   const context: RouteContext = {
     state,
     metrics,
+    access: options.access ?? openToAll,
     readCaller: createCallerReader(options.forceKey),
     change: createChange(lifecycle, options, log),
     unloadedModels: () => lifecycle.unloaded,
