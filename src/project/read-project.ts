@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildEndpoints, namedModels } from './build-endpoints.ts';
+import { buildEndpoints, namedVersions } from './build-endpoints.ts';
 import { buildEventTypes } from './build-event-types.ts';
 import { buildEntities, buildFeatureViews } from './build-features.ts';
 import { buildCache, buildFeast, buildLimits, buildStreaming } from './build-settings.ts';
@@ -98,7 +98,7 @@ async function readParts(
   const entities = buildEntities(spec, source, report);
   const eventTypes = buildEventTypes(spec, source, report);
   const featureViews = buildFeatureViews(spec, { entities, eventTypes }, source, report);
-  const folders = await readModels(dir, namedModels(spec), { entities, report, needsModelFiles });
+  const folders = await readModels(dir, namedVersions(spec), { entities, report, needsModelFiles });
   const endpoints = buildEndpoints(spec, { folders, eventTypes }, source, report);
   return {
     name: spec.project,
