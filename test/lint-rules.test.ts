@@ -21,7 +21,7 @@ const ground = ['errors.ts', 'clock.ts', 'stats', 'telemetry'];
 const domains = ['features', 'transforms', 'inference', 'rollouts', 'events'];
 const forDomains = [...ground, 'lmdb', 'redis', 'project', 'records'];
 const forJoins = [...forDomains, ...domains];
-const forServer = [...forJoins, 'streaming', 'serving'];
+const forServer = [...forJoins, 'streaming', 'access', 'serving'];
 
 /** What each part of src may import from the others. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -33,6 +33,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   redis: ground,
   project: ground,
   records: [...ground, 'lmdb', 'redis', 'project'],
+  access: forDomains,
   ...Object.fromEntries(domains.map((domain) => [domain, forDomains])),
   serving: [...forJoins, 'streaming'],
   streaming: [...forDomains, 'features', 'transforms', 'events'],

@@ -8,7 +8,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildVersion, undescribedVersion } from './build-version.ts';
-import { namePattern, versionPattern } from './model-reference.ts';
+import { LATEST, namePattern, versionPattern } from './model-reference.ts';
 import type { Entity, Model, ModelVersion } from './project.ts';
 import type { ModelSpec } from './project-schema.ts';
 import { modelSchema } from './project-schema.ts';
@@ -95,7 +95,7 @@ async function readFile(reading: Reading, name: string, file: string): Promise<M
     return undefined;
   }
   const versionNames = ['1'];
-  if (named.get(name)?.has('1') === true) {
+  if (named.has(name)) {
     reportUndescribed(reading, name);
     return { versionNames, model: undefined };
   }
@@ -128,6 +128,9 @@ async function readModel(reading: Reading, name: string, names: readonly string[
     const version = await readVersion(reading, name, versionName, base);
     if (version !== undefined) versions.set(versionName, version);
   }
+  const isDescribed = [...versions.values()].some((version) => version.isDescribed);
+  if (versions.size > 0 && !isDescribed && reading.named.get(name)?.has(LATEST) === true)
+    reportUndescribed(reading, name);
   return { versionNames, model: versions.size === 0 ? undefined : { name, versions } };
 }
 

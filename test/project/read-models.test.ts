@@ -107,6 +107,10 @@ warmup: false
       missing,
     ]);
     expect(await mistakesIn({ ...rest, 'churn.onnx': '' })).toEqual([missing]);
+    const { 'millrace.yaml': main = '' } = rest;
+    const newest = { ...rest, 'millrace.yaml': main.replace('churn@1', 'churn@latest') };
+    expect(await mistakesIn({ ...newest, 'churn/1/model.onnx': '' })).toEqual([missing]);
+    expect(await mistakesIn({ ...newest, 'churn.onnx': '' })).toEqual([missing]);
     const other = { 'churn/1/model.yaml': description, 'churn/1/model.onnx': '', 'churn/2/model.onnx': '' };
     expect(await mistakesIn({ ...rest, ...other })).toEqual([]);
   });
