@@ -160,7 +160,7 @@ function versionIn(
 ): ModelVersion | undefined {
   if (name === LATEST) {
     const all = [...(folder.model?.versions.values() ?? [])];
-    const newestFirst = all.filter(({ isDescribed }) => isDescribed).reverse();
+    const newestFirst = all.filter(({ isDescribed }) => isDescribed).toReversed();
     // Where none can be served, the newest is served, and what is wrong with it is told.
     return newestFirst.find(isEligible) ?? newestFirst[0];
   }
