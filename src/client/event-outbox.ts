@@ -78,10 +78,12 @@ const eventCodes: ReadonlySet<string> = new Set([
   'TOO_MANY_EVENTS',
   'UNKNOWN_EVENT',
 ]);
+const BATCH_EVENTS_MAX = 500;
+const BATCH_BYTES_MAX = 256 * 1024;
 const eventPath = /^events\[(\d+)\]\.?/;
 
 export function createEventOutbox(sendBatch: SendBatch, options: OutboxOptions = {}): EventOutbox {
-  const { eventsMax = 10_000, bytesMax = 4 * 2 ** 20, batchBytesMax = 256 * 1024 } = options;
+  const { eventsMax = 10_000, bytesMax = 4 * 2 ** 20, batchBytesMax = BATCH_BYTES_MAX } = options;
   const queue = createOutboxQueue();
   const keeper = createOutboxKeeper(options.storage, () => queue.all());
   const sender = new BatchSender(queue, keeper, sendBatch, options);
@@ -140,15 +142,18 @@ class BatchSender {
   private readonly closing = new AbortController();
   private isSending = false;
   private failures = 0;
-  /** Events of the next batch at most. */
+  /** Most events of the next batch. */
   private countMax: number;
+  /** Of all: the server has said that more are too many. */
+  private ceiling: number;
 
   constructor(queue: OutboxQueue, keeper: OutboxKeeper, sendBatch: SendBatch, options: OutboxOptions) {
     this.queue = queue;
     this.keeper = keeper;
     this.sendBatch = sendBatch;
     this.options = options;
-    this.countMax = this.batchEventsMax;
+    this.ceiling = options.batchEventsMax ?? BATCH_EVENTS_MAX;
+    this.countMax = this.ceiling;
     this.whenLoaded = this.load();
     this.whenClosed = new Promise((_, reject) => {
       const { signal } = this.closing;
@@ -160,10 +165,6 @@ class BatchSender {
 
   get isClosed(): boolean {
     return this.closing.signal.aborted;
-  }
-
-  private get batchEventsMax(): number {
-    return this.options.batchEventsMax ?? 500;
   }
 
   start(): void {
@@ -182,7 +183,7 @@ class BatchSender {
   }
 
   private async sendAll(): Promise<void> {
-    const { batchBytesMax = 256 * 1024, retryMsMax = 10_000 } = this.options;
+    const { batchBytesMax = BATCH_BYTES_MAX, retryMsMax = 10_000 } = this.options;
     // Nothing overtakes what an earlier outbox has left; if that cannot be read, what is new is sent all the same.
     await this.whenLoaded.catch(() => undefined);
     while (this.queue.count > 0 && !this.isClosed) {
@@ -200,7 +201,7 @@ class BatchSender {
     try {
       const outcomes = await this.sendBatch(batch, this.closing.signal);
       this.settle(batch, outcomes);
-      this.countMax = this.batchEventsMax;
+      this.countMax = Math.min(this.ceiling, 2 * this.countMax);
       return undefined;
     } catch (error) {
       if (this.isClosed) return undefined;
@@ -213,15 +214,21 @@ class BatchSender {
   }
 
   private take(batch: readonly WireEvent[], error: MillraceClientError): number | undefined {
+    const half = Math.ceil(batch.length / 2);
     if (!eventCodes.has(error.code)) {
       this.lastError = error;
+      // A message that is far too large is not answered: the server cuts the socket off.
+      if (error.code === 'NETWORK') this.countMax = half;
       return error.retryAfterMs ?? 0;
     }
     const places = rejectedPlaces(error, batch.length);
     if (places !== undefined) this.settle(batch.slice(0, places.length), places);
     else if (batch.length === 1)
       this.settle(batch, [{ status: 'rejected', code: error.code, message: error.message }]);
-    else this.countMax = Math.ceil(batch.length / 2);
+    else {
+      this.ceiling = half;
+      this.countMax = half;
+    }
     return undefined;
   }
 

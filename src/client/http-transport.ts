@@ -58,8 +58,9 @@ export function createHttpTransport({ url, key, headers, traceparent, fetch }: H
 
   return {
     async send(call, signal) {
-      if (closing.signal.aborted) throw closing.signal.reason;
-      const [{ status, headers: answered }, text] = await exchange(call, signal);
+      const [{ status, headers: answered }, text] = await within(closing.signal, signal, async (either) =>
+        exchange(call, either),
+      );
       const body = parsed(text);
       if (status >= FIRST_ERROR_STATUS)
         throw errorOf(body, { status, retryAfter: answered.get('retry-after') });
@@ -70,6 +71,24 @@ export function createHttpTransport({ url, key, headers, traceparent, fetch }: H
       closing.abort(new MillraceClientError('CLOSED', 'The client was closed.'));
     },
   };
+}
+
+/** Gives the work up with the reason of whichever signal is given first. */
+async function within<T>(
+  one: AbortSignal,
+  other: AbortSignal,
+  work: (either: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const either = new AbortController();
+  const stop = (): void => either.abort(one.aborted ? one.reason : other.reason);
+  if (one.aborted || other.aborted) stop();
+  for (const signal of [one, other]) signal.addEventListener('abort', stop);
+  try {
+    either.signal.throwIfAborted();
+    return await work(either.signal);
+  } finally {
+    for (const signal of [one, other]) signal.removeEventListener('abort', stop);
+  }
 }
 
 /** Undefined for what is no JSON. */

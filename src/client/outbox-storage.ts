@@ -26,9 +26,12 @@ export function createOutboxKeeper(
 ): OutboxKeeper {
   let saving: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;
+  /** What it holds may be mended by hand, so nothing is written over it. */
+  let unreadable: MillraceClientError | undefined;
   if (storage === undefined) return { load: async () => [], save: async () => undefined };
 
   async function saveNow(place: OutboxStorage): Promise<void> {
+    if (unreadable !== undefined) throw unreadable;
     try {
       await place.save(JSON.stringify(eventsNow()));
     } catch (cause) {
@@ -44,7 +47,8 @@ export function createOutboxKeeper(
         return text === '' ? [] : (JSON.parse(text) as readonly WireEvent[]);
       } catch (cause) {
         const sentence = `The outbox cannot be loaded: ${messageOf(cause)}. Look at what its storage holds, or clear it.`;
-        throw new MillraceClientError('STORAGE_FAILED', sentence, { cause });
+        unreadable = new MillraceClientError('STORAGE_FAILED', sentence, { cause });
+        throw unreadable;
       }
     },
     save: async () => {

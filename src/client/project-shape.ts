@@ -69,7 +69,7 @@ export interface AnyProject {
     readonly [view: string]: {
       readonly keys: Fields;
       readonly features: Fields;
-      readonly timestampField: string;
+      readonly timestampField: 'event_timestamp';
     };
   };
 }
