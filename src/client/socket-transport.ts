@@ -14,7 +14,7 @@ import type { Transport, WireCall } from './transport.ts';
 /** As much of a WebSocket as is used: that of browsers, of Node 22, and of the package ws. */
 export interface SocketLike {
   binaryType: string;
-  send(data: Uint8Array): void;
+  send(data: ArrayBuffer): void;
   close(): void;
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
@@ -33,7 +33,7 @@ export interface SocketOptions {
 
 interface PendingCall {
   readonly id: number;
-  readonly bytes: Uint8Array;
+  readonly bytes: ArrayBuffer;
   /** When it was sent on the socket that is open now; undefined = it waits for one. */
   sentMs: number | undefined;
   readonly resolve: (answer: unknown) => void;
@@ -75,7 +75,7 @@ class SocketCalls {
     if (this.isClosed) throw closed();
     const id = this.nextId++;
     // The server reads a message fastest in this order: id, endpoint, context, rows.
-    const bytes = Uint8Array.from(this.packr.pack({ id, ...message }));
+    const bytes = Uint8Array.from(this.packr.pack({ id, ...message })).buffer;
     return new Promise((resolve, reject) => {
       const call: PendingCall = { id, bytes, sentMs: undefined, resolve, reject };
       signal.addEventListener('abort', () => this.giveUp(call, signal.reason as Error));
@@ -174,7 +174,7 @@ class SocketCalls {
   private largest(): PendingCall | undefined {
     let found: PendingCall | undefined;
     for (const call of this.pending.values())
-      if (call.sentMs !== undefined && call.bytes.length > (found?.bytes.length ?? 0)) found = call;
+      if (call.sentMs !== undefined && call.bytes.byteLength > (found?.bytes.byteLength ?? 0)) found = call;
     return found;
   }
 
