@@ -165,6 +165,8 @@ export interface ModelVersion {
   readonly version: string;
   /** Path of model.onnx. */
   readonly onnxPath: string;
+  /** Whether a model.yaml says how rows fill its inputs; else it has no inputs here, and no endpoint may use it. */
+  readonly isDescribed: boolean;
   readonly bindings: readonly EntityBinding[];
   readonly inputs: readonly ModelInput[];
   /** undefined = every output of the model, whole, under its own name. */
@@ -200,6 +202,8 @@ export interface Variant {
   readonly name: string;
   /** The model version that answers. */
   readonly model: ModelVersion;
+  /** Whether it follows the newest version. */
+  readonly isLatest: boolean;
   readonly location: Location;
 }
 

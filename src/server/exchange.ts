@@ -3,6 +3,8 @@
  * the uWebSockets.js response, which must not be touched after the caller has hung up or been answered.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import type { Principal } from '../access/access.ts';
+import type { Scope } from '../access/scope.ts';
 import { MillraceError } from '../errors.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { Answer } from '../serving/answer.ts';
@@ -11,6 +13,7 @@ import { jsonText } from '../project/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { bodyTooLarge, deadlineExceeded, errorBody, retryAfterMsOf, toKnownError } from './error-reply.ts';
+import type { Generation } from './generation.ts';
 import { ARRIVING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -22,7 +25,9 @@ const statusLines = new Map<number, string>(
   Object.entries({
     200: 'OK',
     202: 'Accepted',
+    204: 'No Content',
     400: 'Bad Request',
+    401: 'Unauthorized',
     403: 'Forbidden',
     404: 'Not Found',
     405: 'Method Not Allowed',
@@ -34,13 +39,14 @@ const statusLines = new Map<number, string>(
     426: 'Upgrade Required',
     429: 'Too Many Requests',
     500: 'Internal Server Error',
+    501: 'Not Implemented',
     503: 'Service Unavailable',
     504: 'Gateway Timeout',
   }).map(([status, text]) => [Number(status), `${status} ${text}`]),
 );
 const JSON_TYPE = 'application/json';
-/** Longer answers are handed over piece by piece, as fast as the caller reads. */
-const WHOLE_ANSWER_CHARS_MAX = 65_536;
+/** Longer answers, in characters or bytes, are handed over piece by piece, as fast as the caller reads. */
+const WHOLE_ANSWER_LENGTH_MAX = 65_536;
 const FIRST_BODY_BYTES = 16_384;
 const emptyBody: Buffer = Buffer.alloc(0);
 
@@ -49,6 +55,7 @@ interface ReplyHead {
   readonly contentType: string;
   readonly allow?: string | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export class Exchange implements DeadlineEntry, PredictionSink {
@@ -60,8 +67,12 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   readonly requestId: string;
   caller: Caller | undefined = undefined;
   onUnanswered: (() => void) | undefined = undefined;
+  /** Who calls; undefined = the server is open, or the call is for everybody. */
+  principal: Principal | undefined = undefined;
   /** Answered, or given up by the caller. */
   isDone = false;
+  /** Whether the answer has no deadline, because it changes by what other requests are answered. */
+  isChange = false;
   private readonly res: HttpResponse;
   private readonly state: ServerState;
   private readonly metrics: RouteMetrics;
@@ -72,6 +83,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   private bytes = 0;
   private bodyComplete = false;
   private isOpen = true;
+  /** Undefined while the body arrives, and when it is answered. */
+  private generation: Generation | undefined;
 
   constructor(res: HttpResponse, state: ServerState, metrics: RouteMetrics, isHead: boolean) {
     this.res = res;
@@ -82,6 +95,11 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.startedMs = performance.now();
     state.open++;
     res.onAborted(() => this.abort());
+  }
+
+  /** Whether who calls may do this too. */
+  allows(scope: Scope): boolean {
+    return this.principal?.allows(scope) ?? true;
   }
 
   /** Collects the body, then calls the route. */
@@ -129,8 +147,14 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.send(200, JSON_TYPE, json);
   }
 
-  send(status: number, contentType: string, body: string): void {
-    if (!this.isDone) this.write({ status, contentType }, body);
+  /** @param headers besides those that every answer has, their names in lower case */
+  send(
+    status: number,
+    contentType: string,
+    body: string | Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+  ): void {
+    if (!this.isDone) this.write({ status, contentType, headers }, body);
   }
 
   /** Answers with the error's status and the error body that every call has. */
@@ -143,7 +167,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   }
 
   private run(handler: RouteHandler, body: Buffer): void {
-    this.state.answering.enter(this);
+    if (!this.isChange) this.enter();
     try {
       const pending = handler(this, body);
       if (pending !== undefined) pending.catch((error: unknown) => this.fail(error));
@@ -152,14 +176,20 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     }
   }
 
+  private enter(): void {
+    this.generation = this.state.generation;
+    this.generation.enter();
+    this.state.answering.enter(this);
+  }
+
   /** The one place that answers. */
-  private write(head: ReplyHead, body: string): void {
+  private write(head: ReplyHead, body: string | Uint8Array): void {
     const { res } = this;
     const closes = this.closesConnection;
-    const isLong = body.length > WHOLE_ANSWER_CHARS_MAX && !this.isHead;
+    const isLong = body.length > WHOLE_ANSWER_LENGTH_MAX && !this.isHead;
     res.cork(() => {
       this.writeHead(head, body);
-      if (isLong) this.sendPieces(Buffer.from(body));
+      if (isLong) this.sendPieces(typeof body === 'string' ? Buffer.from(body) : body);
       else if (this.isHead) this.endHead(Buffer.byteLength(body), closes);
       else res.end(body, closes);
     });
@@ -167,14 +197,18 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (!isLong) this.close();
   }
 
-  private writeHead({ status, contentType, allow, retryAfterMs }: ReplyHead, body: string): void {
+  private writeHead(head: ReplyHead, body: string | Uint8Array): void {
+    const { status, contentType, allow, retryAfterMs, headers } = head;
     const { res } = this;
     // uWebSockets.js writes 200 by itself.
     if (status !== 200) res.writeStatus(statusLines.get(status) ?? String(status));
-    if (body !== '') res.writeHeader('content-type', contentType);
+    if (body.length > 0) res.writeHeader('content-type', contentType);
     if (retryAfterMs !== undefined) res.writeHeader('retry-after', String(Math.ceil(retryAfterMs / 1000)));
+    if (status === 401) res.writeHeader('www-authenticate', 'Bearer');
     if (status === 426) res.writeHeader('upgrade', 'websocket');
     if (allow !== undefined) res.writeHeader('allow', allow);
+    if (headers !== undefined)
+      for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
   }
 
   /** With a length that is not sent, uWebSockets.js waits for the rest and takes no further request. */
@@ -184,7 +218,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   }
 
   /** The exchange stays open until the last piece is handed over, so that a stopping server waits for it. */
-  private sendPieces(body: Buffer): void {
+  private sendPieces(body: Uint8Array): void {
     const { res } = this;
     const [, isWhole] = res.tryEnd(body, body.length);
     if (isWhole) return this.close();
@@ -240,6 +274,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.isDone = true;
     this.forgetBody();
     this.queue?.leave(this);
+    this.generation?.leave();
+    this.generation = undefined;
     this.metrics.count(status, (performance.now() - this.startedMs) / 1000);
   }
 

@@ -3,25 +3,28 @@ import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_socket_cont
 import { MillraceError } from '../errors.ts';
 import type { Caller } from '../serving/caller.ts';
 import { overloaded } from '../serving/overloaded.ts';
+import type { Serving } from '../serving/serving.ts';
 import { shortName } from '../project/problem-list.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 
 import { Exchange } from './exchange.ts';
 import { Outbox } from './outbox.ts';
-import { createIntakeCall, intakeRoutes } from './intake-call.ts';
+import { createIntakeCall, intakes as intakeKinds } from './intake-call.ts';
 import type { IntakeList } from './intake-call.ts';
 import { PackedEnvelopeReader } from './packed-envelope.ts';
 import { TextEnvelopeReader } from './text-envelope.ts';
 import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
-import { servingOf } from './routes.ts';
-import type { RouteContext } from './routes.ts';
+import { servingOf } from './route-context.ts';
+import type { RouteContext } from './route-context.ts';
 import { Socket, closeCodes } from './socket.ts';
 import type { SocketIntake, SocketParts } from './socket.ts';
 
 export const webSocketRoute = { path: '/v1/ws', name: 'ws' } as const;
 
 export interface WebSockets {
+  /** Counts the requests for an endpoint by its name. */
+  bindEndpoint(name: string): void;
   /** Says goodbye to every socket as soon as its requests are answered. */
   drain(): void;
 }
@@ -35,10 +38,11 @@ interface UserData {
 export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSockets {
   const { state, metrics } = context;
   const sockets = new Set<Socket>();
-  const names = ['', ...context.endpointNames];
-  const intakes = intakeRoutes.map((route): [IntakeList, SocketIntake] => {
-    const routeMetrics = createRouteMetrics(metrics, `${webSocketRoute.name}-${route.name}`, '');
-    return [route.list, { call: createIntakeCall(context, route), metrics: routeMetrics }];
+  const metricsOf = (endpoint: string): RouteMetrics =>
+    createRouteMetrics(metrics, webSocketRoute.name, endpoint);
+  const intakes = intakeKinds.map((kind): [IntakeList, SocketIntake] => {
+    const routeMetrics = createRouteMetrics(metrics, `${webSocketRoute.name}-${kind.name}`, '');
+    return [kind.list, { call: createIntakeCall(context, kind), metrics: routeMetrics }];
   });
   const parts = {
     context,
@@ -46,7 +50,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     outbox: new Outbox(),
     readPacked: packedReader(context),
     readText: textReader(context),
-    metrics: new Map(names.map((name) => [name, createRouteMetrics(metrics, webSocketRoute.name, name)])),
+    metrics: new Map([['', metricsOf('')]]),
     intakes: new Map(intakes),
   };
   metrics.gauge('millrace_ws_sockets', 'Open WebSockets.', () => [{ labels: {}, value: sockets.size }]);
@@ -94,6 +98,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     },
   });
   return {
+    bindEndpoint: (name) => void parts.metrics.set(name, metricsOf(name)),
     drain() {
       for (const socket of sockets) socket.closeIfDone();
     },
@@ -102,13 +107,23 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
 
 /** Sockets are only opened once there is something to serve. */
 function packedReader(context: RouteContext): SocketParts['readPacked'] {
-  let reader: PackedEnvelopeReader | undefined;
-  return (body) => (reader ??= new PackedEnvelopeReader(servingOf(context).endpoints)).read(body);
+  const readerOf = ofServing(context, ({ endpoints }) => new PackedEnvelopeReader(endpoints));
+  return (body) => readerOf().read(body);
 }
 
 function textReader(context: RouteContext): SocketParts['readText'] {
-  let reader: TextEnvelopeReader | undefined;
-  return (body) => (reader ??= new TextEnvelopeReader(servingOf(context).endpoints)).read(body);
+  const readerOf = ofServing(context, ({ endpoints }) => new TextEnvelopeReader(endpoints));
+  return (body) => readerOf().read(body);
+}
+
+/** Made anew when the project is served anew. */
+function ofServing<T>(context: RouteContext, create: (serving: Serving) => T): () => T {
+  let made: { readonly serving: Serving; readonly value: T } | undefined;
+  return () => {
+    const serving = servingOf(context);
+    if (made?.serving !== serving) made = { serving, value: create(serving) };
+    return made.value;
+  };
 }
 
 /** Headers come once, with the opening of the socket, and hold for all that is asked on it. */

@@ -42,6 +42,8 @@ export interface Plan {
   /** The model's inputs, for the trace: `width` values per row. */
   readonly inputs: readonly { readonly name: string; readonly width: number }[];
   readonly transforms: CompiledTransforms;
+  /** Positions of the model's outputs that its answer reads. */
+  readonly fetch: readonly number[];
   /** The fields of its answer. */
   readonly answer: CompiledVariant['answer'];
   /** Writes its answers, in each encoding. */
@@ -77,6 +79,7 @@ export function createPlan(
     reads,
     inputs: compiled.inputs,
     transforms: compiled.transforms,
+    fetch: compiled.fetch,
     answer: compiled.answer,
     jsonAnswer: createJsonAnswer(named, compiled.answer),
     messagePackAnswer: createMessagePackAnswer(named, compiled.answer),

@@ -28,6 +28,8 @@ import { createRequestReader } from './request-reader.ts';
 import type { RequestReader } from './request-reader.ts';
 import type { Route } from './route.ts';
 import { openRollouts } from './open-rollouts.ts';
+import { newestVersions, openRawModels } from './raw-models.ts';
+import type { RawModels } from './raw-models.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
 import type { Router } from './router.ts';
 
@@ -58,6 +60,8 @@ export interface Serving {
   readonly source: RowSource;
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
+  /** What serves tensors: the models of the endpoints, and the newest version of every other. */
+  readonly models: RawModels;
   readonly control: RolloutControl;
   /** Undefined = no endpoint has a second variant. */
   readonly watch: RolloutWatch | undefined;
@@ -94,7 +98,9 @@ export interface ServingParts {
 /** @throws MillraceError INVALID_PROJECT with every mistake, INVALID_MODEL, WORKER_LOST, STARTUP_FAILED */
 export async function openServing(parts: ServingParts): Promise<Serving> {
   const { project, store, source = store, clock } = parts;
-  const { repository, variants, mistakes } = await compileProject(project, servedVersions(project));
+  const answering = servedVersions(project);
+  const others = newestVersions(project, answering);
+  const { repository, variants, mistakes } = await compileProject(project, answering, { others });
   const batchers = createBatchers(parts, repository);
   let watch: RolloutWatch | undefined;
   const close = async (): Promise<void> => {
@@ -122,9 +128,10 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
       const router = rollouts.routerOf(endpoint);
       endpoints.set(endpoint.name, createEndpoint(endpoint, router, project, clock));
     }
+    const models = await openRawModels({ ...parts, repository, batchers, variants });
     const refusal = createAdmission(batchers.onLoop(), project.limits.timeoutMs);
     const shadowsEnded = async (): Promise<void> => watch?.shadowsEnded();
-    return { project, store, source, clock, endpoints, ...rollouts, refusal, close, shadowsEnded };
+    return { project, store, source, clock, endpoints, models, ...rollouts, refusal, close, shadowsEnded };
   } catch (error) {
     await close();
     throw error;

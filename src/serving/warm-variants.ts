@@ -31,13 +31,13 @@ export async function warmVariants(
 ): Promise<WarmedVariants> {
   const warmed: Warmed[] = [];
   const mistakes: Mistake[] = [];
-  for (const { version, widths } of distinct(variants)) {
+  for (const { version, widths, fetch } of distinct(variants)) {
     const { session } = repository.loaded(version);
     const { rowsMax } = version.batching;
     try {
       // One for each thread, so that every thread makes some of the runs.
       const warmUps = Array.from({ length: Math.max(1, session.threads) }, async () =>
-        warmUp(session, { widths, rowsMax, ...(oneRowMsMax === undefined ? {} : { oneRowMsMax }) }),
+        warmUp(session, { widths, rowsMax, fetch, ...(oneRowMsMax === undefined ? {} : { oneRowMsMax }) }),
       );
       const [result] = (await Promise.all(warmUps)) as [WarmUp];
       warmed.push({ version, result });
@@ -53,6 +53,8 @@ export async function warmVariants(
 interface WarmTarget {
   readonly version: ModelVersion;
   readonly widths: readonly number[];
+  /** As in a plan. */
+  readonly fetch: readonly number[];
 }
 
 /** Endpoints that fill the same version equally wide need one warm-up. */
@@ -60,8 +62,9 @@ function distinct(variants: readonly ServedVariant[]): WarmTarget[] {
   const targets = new Map<string, WarmTarget>();
   for (const { loaded, compiled } of variants) {
     const { version } = loaded;
-    const { widths } = compiled.transforms;
-    if (version.warmup) targets.set(batchKey(version, widths), { version, widths });
+    const { fetch, transforms } = compiled;
+    const { widths } = transforms;
+    if (version.warmup) targets.set(batchKey(version, widths), { version, widths, fetch });
   }
   return [...targets.values()];
 }
