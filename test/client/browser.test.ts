@@ -108,7 +108,9 @@ describe('the client in a browser', () => {
     await demo.stop();
   });
 
-  beforeEach(({ skip }) => skip(chromiumPath === undefined, 'no Chromium on this machine'));
+  beforeEach(({ skip }) => {
+    skip(chromiumPath === undefined, 'no Chromium on this machine');
+  });
 
   async function openPage(): Promise<void> {
     await page.goto(`${proxy.url}/page`);

@@ -23,9 +23,17 @@ const scalarTypes: Readonly<Record<DataType['scalar'], string>> = {
 
 /** What it answers; NaN and infinities are null. */
 const answerTypes: Readonly<Record<AnswerFieldShape['type'], string>> = {
+  float16: 'number | null',
   float32: 'number | null',
   float64: 'number | null',
+  int8: 'number',
+  int16: 'number',
+  int32: 'number',
   int64: 'number | bigint',
+  uint8: 'number',
+  uint16: 'number',
+  uint32: 'number',
+  uint64: 'number | bigint',
   bool: 'boolean',
   string: 'string',
 };
