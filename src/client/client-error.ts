@@ -30,7 +30,7 @@ export interface ClientErrorOptions {
 /** An error with a code to act on: one of the server's (docs/errors.md), or one of `ClientCode`. */
 export class MillraceClientError extends Error {
   override readonly name = 'MillraceClientError';
-  readonly code: string;
+  readonly code: ClientCode | (string & Record<never, never>);
   /** Of HTTP; undefined over WebSocket, and where there was no answer. */
   readonly status: number | undefined;
   /** Under which the server's log has the call; undefined where there was no answer. */

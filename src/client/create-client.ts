@@ -46,7 +46,7 @@ interface PlainOneOptions extends CallOptions {
 type PlainAnswer = Readonly<Record<string, unknown>>;
 
 /**
- * @throws TypeError if the url is none, or the platform has no `fetch` or `WebSocket` and none is given
+ * @throws TypeError if the url or the key is none, or the platform has no `fetch` or `WebSocket` and none is given
  */
 export function createClient<P extends ProjectShape = AnyProject>(options: ClientOptions): Client<P> {
   // The types of a project are checked where the calls are written; here they are all alike.
@@ -65,7 +65,8 @@ class PlainClient {
   constructor(options: ClientOptions) {
     this.options = options;
     const url = checkedUrl(options.url);
-    const { key, headers = {}, traceparent } = options;
+    const { headers = {}, traceparent } = options;
+    const key = checkedKey(options.key);
     this.http = createHttpTransport({ url, key, headers, traceparent, fetch: fetchOf(options) });
     this.main =
       options.transport === 'ws'
@@ -201,10 +202,20 @@ function columnsOf(rows: readonly object[]): Record<string, unknown[]> {
 }
 
 function checkedUrl(url: string): string {
-  if (/^https?:\/\//.test(url)) return url.replace(/\/+$/, '');
+  try {
+    if (/^https?:$/.test(new URL(url).protocol)) return url.replace(/\/+$/, '');
+  } catch {
+    // What is no url is told below.
+  }
   throw new TypeError(
     `options.url must be the address of a server, such as http://127.0.0.1:8080, not ${url}`,
   );
+}
+
+/** Of what headers and subprotocols may hold; it is not repeated in the message, which may be logged. */
+function checkedKey(key: string | undefined): string | undefined {
+  if (key === undefined || /^[\w!#$%&'*+.^`|~-]+$/.test(key)) return key;
+  throw new TypeError('options.key must be a key or a token, without spaces and line ends');
 }
 
 function fetchOf({ fetch = (globalThis as { fetch?: Fetch }).fetch }: ClientOptions): Fetch {

@@ -16,6 +16,8 @@ export interface CallTerms {
 }
 
 const WAIT_MS_MAX = 2000;
+/** A timer that is set to more ends at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 const transientStatuses: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** Whether the same call may succeed later, and did no more harm than to be sent. */
@@ -45,7 +47,7 @@ export async function repeatedCall<T>(
   if (given?.aborted === true) giveUp();
   given?.addEventListener('abort', giveUp);
   const endMs = performance.now() + timeoutMs;
-  const timer = setTimeout(timeout, timeoutMs);
+  const timer = setTimeout(timeout, Math.min(timeoutMs, TIMER_MS_MAX));
   try {
     for (let failures = 1; ; failures++) {
       if (signal.aborted) throw signal.reason;

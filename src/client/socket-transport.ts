@@ -34,14 +34,15 @@ export interface SocketOptions {
 interface PendingCall {
   readonly id: number;
   readonly bytes: ArrayBuffer;
-  /** When it was sent on the socket that is open now; undefined = it waits for one. */
-  sentMs: number | undefined;
+  /** On the socket that is open now; else it waits for one. */
+  isSent: boolean;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
 const RECONNECT_MS_MAX = 5000;
 const OPENING_MS_MAX = 5000;
+const SILENT_MS_MAX = 2000;
 
 export function createSocketTransport(options: SocketOptions): Transport {
   const calls = new SocketCalls(options);
@@ -61,7 +62,8 @@ class SocketCalls {
   private socket: SocketLike | undefined;
   private isOpen = false;
   private isClosed = false;
-  private heardMs = 0;
+  /** Since when calls were sent and nothing came; undefined = something did. */
+  private silentSinceMs: number | undefined;
   /** Since a socket last worked. */
   private failures = 0;
   /** Until the next socket is opened, or until one that is being opened is given up. */
@@ -77,7 +79,7 @@ class SocketCalls {
     // The server reads a message fastest in this order: id, endpoint, context, rows.
     const bytes = Uint8Array.from(this.packr.pack({ id, ...message })).buffer;
     return new Promise((resolve, reject) => {
-      const call: PendingCall = { id, bytes, sentMs: undefined, resolve, reject };
+      const call: PendingCall = { id, bytes, isSent: false, resolve, reject };
       signal.addEventListener('abort', () => this.giveUp(call, signal.reason as Error));
       this.pending.set(id, call);
       if (this.isOpen) this.transmit(call);
@@ -95,10 +97,10 @@ class SocketCalls {
   private giveUp(call: PendingCall, reason: Error): void {
     if (!this.pending.delete(call.id)) return;
     call.reject(reason);
-    // A socket that says nothing for all of a call's time may lead nowhere, which a close frame would not tell.
-    const isSilent = call.sentMs !== undefined && this.heardMs < call.sentMs;
+    // A socket that leads nowhere may stay open for minutes; what is given up by its caller says nothing of it.
     const isLate = reason instanceof MillraceClientError && reason.code === 'TIMEOUT';
-    if (isSilent && isLate) this.lost(this.socket, 'the connection is silent');
+    const silentMs = performance.now() - (this.silentSinceMs ?? Infinity);
+    if (isLate && silentMs >= SILENT_MS_MAX) this.lost(this.socket, 'nothing comes over it');
   }
 
   private open(): void {
@@ -148,12 +150,13 @@ class SocketCalls {
   }
 
   private transmit(call: PendingCall): void {
-    call.sentMs = performance.now();
+    this.silentSinceMs ??= performance.now();
+    call.isSent = true;
     this.socket?.send(call.bytes);
   }
 
   private receive(data: unknown): void {
-    this.heardMs = performance.now();
+    this.silentSinceMs = undefined;
     this.failures = 0;
     const answer = this.decode(data);
     const call = typeof answer['id'] === 'number' ? this.pending.get(answer['id']) : this.largest();
@@ -174,7 +177,7 @@ class SocketCalls {
   private largest(): PendingCall | undefined {
     let found: PendingCall | undefined;
     for (const call of this.pending.values())
-      if (call.sentMs !== undefined && call.bytes.byteLength > (found?.bytes.byteLength ?? 0)) found = call;
+      if (call.isSent && call.bytes.byteLength > (found?.bytes.byteLength ?? 0)) found = call;
     return found;
   }
 
@@ -186,7 +189,7 @@ class SocketCalls {
     this.failures++;
     const error = new MillraceClientError('NETWORK', `The WebSocket to ${this.options.url} is lost: ${why}.`);
     for (const call of this.pending.values()) {
-      if (call.sentMs === undefined) continue;
+      if (!call.isSent) continue;
       this.pending.delete(call.id);
       call.reject(error);
     }
@@ -199,6 +202,7 @@ class SocketCalls {
     this.timer = undefined;
     this.socket = undefined;
     this.isOpen = false;
+    this.silentSinceMs = undefined;
     return socket;
   }
 }

@@ -31,10 +31,10 @@ function wireValue(value: unknown, path: string): WireValue {
 
 /** Fields that are undefined are left out. */
 export function wireFields(fields: object, path: string): Record<string, WireValue> {
-  const wire: Record<string, WireValue> = {};
-  for (const [name, value] of Object.entries(fields) as [string, unknown][])
-    if (value !== undefined) wire[name] = wireValue(value, path === '' ? name : `${path}.${name}`);
-  return wire;
+  const given = (Object.entries(fields) as [string, unknown][]).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(
+    given.map(([name, value]) => [name, wireValue(value, path === '' ? name : `${path}.${name}`)]),
+  );
 }
 
 function wireObject(value: object, path: string): WireValue {

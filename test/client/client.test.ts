@@ -87,6 +87,12 @@ describe.each(transports)('a client over %s', (transport) => {
     expect(predictions).toHaveLength(1);
   });
 
+  it('lets a field have any name', async () => {
+    const row = JSON.parse('{ "__proto__": 1 }') as Record<string, number>;
+    const refused = client.predict('flight-delay', { rows: [{ ...goodFlight, ...row }] });
+    await expect(refused).rejects.toMatchObject({ details: [{ path: 'rows[0].__proto__' }] });
+  });
+
   it('sends feedback once, however often it is sent', async () => {
     const { request_id: requestId } = await client.predict('flight-delay', { rows: [goodFlight] });
     const id = `arrival by ${transport}`;
@@ -170,6 +176,12 @@ describe('a client', () => {
 
   it('names what is wrong with its address', () => {
     expect(() => createClient({ url: '127.0.0.1:8080' })).toThrow('options.url must be the address');
+  });
+
+  it('refuses a key that no header holds, without repeating it', () => {
+    const withKey = (): Client => createClient({ url: demo.server.url, key: 'secret\n' });
+    expect(withKey).toThrow('options.key must be a key');
+    expect(withKey).not.toThrow('secret');
   });
 
   it('says where to get a WebSocket from', ({ skip }) => {

@@ -81,6 +81,17 @@ describe.each(['http', 'ws'] as const)('over %s', (transport) => {
   });
 });
 
+it('a WebSocket that leads nowhere is given up', async () => {
+  const proxy = await startSlowProxy(shop.port, 0);
+  onTestFinished(() => proxy.close());
+  const client = connect({ url: proxy.url.replace('redis', 'http'), transport: 'ws', timeoutMs: 2200 });
+  await client.predict('m', request);
+  Object.assign(proxy, { delayMs: 30_000, delayMsMin: 30_000 });
+  await expect(client.predict('m', request)).rejects.toMatchObject({ code: 'TIMEOUT' });
+  Object.assign(proxy, { delayMs: 0, delayMsMin: 0 });
+  expect(await client.predict('m', request)).toMatchObject({ predictions });
+});
+
 describe('over http', () => {
   let proxy: ReverseProxy;
   let client: Client;

@@ -1,5 +1,6 @@
 /** Rows that are asked for one by one, and share requests. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { createClient } from '../../src/client/index.ts';
 import type { Client, MillraceClientError } from '../../src/client/index.ts';
 import { goodFlight, startDemoServer } from '../e2e/demo-server.ts';
@@ -131,5 +132,21 @@ describe('predictOne', () => {
     abort.abort(new Error('not needed'));
     await expect(given).rejects.toThrow('not needed');
     expect((await kept).prediction).toHaveProperty('delayed');
+  });
+
+  it('joins rows over a WebSocket as well', async () => {
+    const socketClient = createClient({ url: demo.server.url, transport: 'ws', WebSocket });
+    const asked = [0, 1, 2].map(async (i) => {
+      const row = i === 1 ? { ...flight(i), distance: 'far' } : flight(i);
+      return socketClient.predictOne(ENDPOINT, row, { context });
+    });
+    const [first, bad, last] = await Promise.allSettled(asked);
+    expect(bad).toMatchObject({ reason: { details: [{ path: 'rows[0].distance' }] } });
+    const { predictions } = await client.predict(ENDPOINT, { context, rows: [flight(0), flight(2)] });
+    expect([first, last]).toMatchObject([
+      { value: { row: 0, prediction: { delayed: expect.closeTo(Number(predictions[0]?.['delayed']), 6) } } },
+      { value: { row: 1, prediction: { delayed: expect.closeTo(Number(predictions[1]?.['delayed']), 6) } } },
+    ]);
+    await socketClient.close();
   });
 });
