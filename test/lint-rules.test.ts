@@ -21,7 +21,7 @@ const ground = ['errors.ts', 'clock.ts', 'stats', 'telemetry'];
 const domains = ['features', 'transforms', 'inference', 'rollouts', 'events'];
 const forDomains = [...ground, 'lmdb', 'redis', 'project', 'records'];
 const forJoins = [...forDomains, ...domains];
-const forServer = [...forJoins, 'access', 'streaming', 'serving'];
+const forServer = [...forJoins, 'streaming', 'access', 'serving'];
 
 /** What each part of src may import from the others. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {

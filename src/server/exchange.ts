@@ -22,7 +22,9 @@ const statusLines = new Map<number, string>(
   Object.entries({
     200: 'OK',
     202: 'Accepted',
+    204: 'No Content',
     400: 'Bad Request',
+    401: 'Unauthorized',
     403: 'Forbidden',
     404: 'Not Found',
     405: 'Method Not Allowed',
@@ -34,13 +36,14 @@ const statusLines = new Map<number, string>(
     426: 'Upgrade Required',
     429: 'Too Many Requests',
     500: 'Internal Server Error',
+    501: 'Not Implemented',
     503: 'Service Unavailable',
     504: 'Gateway Timeout',
   }).map(([status, text]) => [Number(status), `${status} ${text}`]),
 );
 const JSON_TYPE = 'application/json';
-/** Longer answers are handed over piece by piece, as fast as the caller reads. */
-const WHOLE_ANSWER_CHARS_MAX = 65_536;
+/** Longer answers, in characters or bytes, are handed over piece by piece, as fast as the caller reads. */
+const WHOLE_ANSWER_LENGTH_MAX = 65_536;
 const FIRST_BODY_BYTES = 16_384;
 const emptyBody: Buffer = Buffer.alloc(0);
 
@@ -49,6 +52,7 @@ interface ReplyHead {
   readonly contentType: string;
   readonly allow?: string | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export class Exchange implements DeadlineEntry, PredictionSink {
@@ -129,8 +133,14 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.send(200, JSON_TYPE, json);
   }
 
-  send(status: number, contentType: string, body: string): void {
-    if (!this.isDone) this.write({ status, contentType }, body);
+  /** @param headers besides those that every answer has, their names in lower case */
+  send(
+    status: number,
+    contentType: string,
+    body: string | Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+  ): void {
+    if (!this.isDone) this.write({ status, contentType, headers }, body);
   }
 
   /** Answers with the error's status and the error body that every call has. */
@@ -153,13 +163,13 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   }
 
   /** The one place that answers. */
-  private write(head: ReplyHead, body: string): void {
+  private write(head: ReplyHead, body: string | Uint8Array): void {
     const { res } = this;
     const closes = this.closesConnection;
-    const isLong = body.length > WHOLE_ANSWER_CHARS_MAX && !this.isHead;
+    const isLong = body.length > WHOLE_ANSWER_LENGTH_MAX && !this.isHead;
     res.cork(() => {
       this.writeHead(head, body);
-      if (isLong) this.sendPieces(Buffer.from(body));
+      if (isLong) this.sendPieces(typeof body === 'string' ? Buffer.from(body) : body);
       else if (this.isHead) this.endHead(Buffer.byteLength(body), closes);
       else res.end(body, closes);
     });
@@ -167,14 +177,17 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (!isLong) this.close();
   }
 
-  private writeHead({ status, contentType, allow, retryAfterMs }: ReplyHead, body: string): void {
+  private writeHead(head: ReplyHead, body: string | Uint8Array): void {
+    const { status, contentType, allow, retryAfterMs, headers } = head;
     const { res } = this;
     // uWebSockets.js writes 200 by itself.
     if (status !== 200) res.writeStatus(statusLines.get(status) ?? String(status));
-    if (body !== '') res.writeHeader('content-type', contentType);
+    if (body.length > 0) res.writeHeader('content-type', contentType);
     if (retryAfterMs !== undefined) res.writeHeader('retry-after', String(Math.ceil(retryAfterMs / 1000)));
     if (status === 426) res.writeHeader('upgrade', 'websocket');
     if (allow !== undefined) res.writeHeader('allow', allow);
+    if (headers !== undefined)
+      for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
   }
 
   /** With a length that is not sent, uWebSockets.js waits for the rest and takes no further request. */
@@ -184,7 +197,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   }
 
   /** The exchange stays open until the last piece is handed over, so that a stopping server waits for it. */
-  private sendPieces(body: Buffer): void {
+  private sendPieces(body: Uint8Array): void {
     const { res } = this;
     const [, isWhole] = res.tryEnd(body, body.length);
     if (isWhole) return this.close();

@@ -7,13 +7,17 @@ import { MillraceError } from '../errors.ts';
 import type { ErrorDetail } from '../errors.ts';
 import type { JsonObject, JsonValue } from '../project/json-text.ts';
 import type { Counter } from '../telemetry/metrics.ts';
-import { servingOf } from './routes.ts';
-import type { Route, RouteContext } from './routes.ts';
+import { servingOf } from './route-context.ts';
+import type { RouteContext } from './route-context.ts';
 
 /** What is sent, and what the answer calls the list of outcomes. */
 export type IntakeList = 'events' | 'feedback';
 
-export interface IntakeRoute extends Route {
+/** What may be sent: its call over HTTP, and where it goes. */
+export interface Intake {
+  readonly path: string;
+  /** Label in metrics. */
+  readonly name: string;
   readonly list: IntakeList;
   readonly counter: { readonly name: string; readonly help: string };
   readonly intakeOf: (context: RouteContext) => EventIntake | undefined;
@@ -21,9 +25,8 @@ export interface IntakeRoute extends Route {
   readonly absent: string;
 }
 
-export const intakeRoutes: readonly IntakeRoute[] = [
+export const intakes: readonly Intake[] = [
   {
-    method: 'post',
     path: '/v1/events',
     name: 'events',
     list: 'events',
@@ -32,7 +35,6 @@ export const intakeRoutes: readonly IntakeRoute[] = [
     absent: 'The project has no event types: declare them under `events`.',
   },
   {
-    method: 'post',
     path: '/v1/feedback',
     name: 'feedback',
     list: 'feedback',
@@ -56,22 +58,22 @@ export type IntakeCall = (
 
 const DETAILS_MAX = 20;
 
-export function createIntakeCall(context: RouteContext, route: IntakeRoute): IntakeCall {
-  const { name, help } = route.counter;
+export function createIntakeCall(context: RouteContext, kind: Intake): IntakeCall {
+  const { name, help } = kind.counter;
   const count = (outcome: EventOutcome['status']): Counter =>
     context.metrics.counter(name, help, { outcome });
   const counts = { accepted: count('accepted'), duplicate: count('duplicate'), rejected: count('rejected') };
   return async (give) => {
-    const outcomes = await give(requireIntake(context, route));
+    const outcomes = await give(requireIntake(context, kind));
     for (const { status } of outcomes) counts[status].add(1);
     if (outcomes.length > 0 && outcomes.every(({ status }) => status === 'rejected'))
-      throw allRejected(outcomes, route.list);
-    return { [route.list]: outcomes as unknown as JsonValue };
+      throw allRejected(outcomes, kind.list);
+    return { [kind.list]: outcomes as unknown as JsonValue };
   };
 }
 
 /** @throws MillraceError NOT_READY, UNKNOWN_ROUTE */
-function requireIntake(context: RouteContext, { intakeOf, absent }: IntakeRoute): EventIntake {
+function requireIntake(context: RouteContext, { intakeOf, absent }: Intake): EventIntake {
   servingOf(context);
   const intake = intakeOf(context);
   if (intake !== undefined) return intake;

@@ -8,24 +8,11 @@ import { createProblemList, shortName } from '../project/problem-list.ts';
 import { parseStrictJson } from '../project/strict-json.ts';
 import { simpleActions } from '../rollouts/rollout-control.ts';
 import type { ChangeNote, SimpleAction } from '../rollouts/rollout-control.ts';
-import { auditJson, rolloutStatus } from '../serving/rollout-status.ts';
+import { auditJson, rolloutOverview, rolloutStatus } from '../serving/rollout-status.ts';
 import type { Exchange } from './exchange.ts';
-import { endpointNamed, servingOf } from './routes.ts';
-import type { RouteContext } from './routes.ts';
-
-/** What a call knows beside its body. */
-export interface RolloutCall {
-  readonly endpoint: string;
-  /** As in the address, behind the question mark. */
-  readonly query: string;
-}
-
-export interface RolloutRoute {
-  readonly method: 'get' | 'put' | 'post';
-  readonly path: string;
-  readonly name: string;
-  readonly handle: (exchange: Exchange, body: Buffer, call: RolloutCall) => Promise<void>;
-}
+import { endpointNamed, servingOf } from './route-context.ts';
+import type { RouteContext } from './route-context.ts';
+import type { Route } from './route.ts';
 
 const PATH = '/v1/endpoints/:endpoint/rollout';
 const AUDIT_COUNT = 50;
@@ -34,26 +21,34 @@ const reservedNames: readonly string[] = ['judge', 'project file'];
 const NOTE_CHARS_MAX = 1000;
 const SOMEBODY = 'api';
 
-export function rolloutRoutes(context: RouteContext): readonly RolloutRoute[] {
+export function rolloutRoutes(context: RouteContext): readonly Route[] {
   return [
-    { method: 'get', path: PATH, name: 'rollout', handle: readHandler(context) },
-    { method: 'put', path: PATH, name: 'rollout', handle: putHandler(context) },
-    { method: 'get', path: `${PATH}/audit`, name: 'rollout-audit', handle: auditHandler(context) },
-    ...simpleActions.map((action): RolloutRoute => ({
-      method: 'post',
-      path: `${PATH}/${action}`,
-      name: `rollout-${action}`,
-      handle: actionHandler(context, action),
-    })),
+    reading('/v1/rollouts', 'rollouts', (exchange) =>
+      exchange.reply(jsonText(rolloutOverview(servingOf(context)))),
+    ),
+    reading(PATH, 'rollout', readHandler(context)),
+    writing('put', PATH, 'rollout', putHandler(context)),
+    reading(`${PATH}/audit`, 'rollout-audit', auditHandler(context)),
+    ...simpleActions.map((action) =>
+      writing('post', `${PATH}/${action}`, `rollout-${action}`, actionHandler(context, action)),
+    ),
   ];
 }
 
-function readHandler(context: RouteContext): RolloutRoute['handle'] {
-  return async (exchange, _body, { endpoint }) => replyStatus(exchange, context, endpoint);
+function reading(path: string, name: string, handle: Route['handle']): Route {
+  return { method: 'get', path, name, scopes: ['rollouts:write', 'metrics:read'], body: 'none', handle };
 }
 
-function putHandler(context: RouteContext): RolloutRoute['handle'] {
-  return async (exchange, body, { endpoint }) => {
+function writing(method: 'put' | 'post', path: string, name: string, handle: Route['handle']): Route {
+  return { method, path, name, scopes: ['rollouts:write'], body: 'json', handle };
+}
+
+function readHandler(context: RouteContext): Route['handle'] {
+  return async (exchange, _body, { params: [endpoint = ''] }) => replyStatus(exchange, context, endpoint);
+}
+
+function putHandler(context: RouteContext): Route['handle'] {
+  return async (exchange, body, { params: [endpoint = ''] }) => {
     endpointNamed(context, endpoint);
     const fields = requireRecord(parseStrictJson(body));
     const note = decodeNote(fields, ['version', 'by', 'reason', 'rollout']);
@@ -68,8 +63,8 @@ function putHandler(context: RouteContext): RolloutRoute['handle'] {
   };
 }
 
-function actionHandler(context: RouteContext, action: SimpleAction): RolloutRoute['handle'] {
-  return async (exchange, body, { endpoint }) => {
+function actionHandler(context: RouteContext, action: SimpleAction): Route['handle'] {
+  return async (exchange, body, { params: [endpoint = ''] }) => {
     endpointNamed(context, endpoint);
     const note = decodeNote(requireRecord(parseStrictJson(body)), ['version', 'by', 'reason']);
     await servingOf(context).control.act(endpoint, action, note);
@@ -77,8 +72,8 @@ function actionHandler(context: RouteContext, action: SimpleAction): RolloutRout
   };
 }
 
-function auditHandler(context: RouteContext): RolloutRoute['handle'] {
-  return async (exchange, _body, { endpoint, query }) => {
+function auditHandler(context: RouteContext): Route['handle'] {
+  return async (exchange, _body, { params: [endpoint = ''], query }) => {
     endpointNamed(context, endpoint);
     const { control } = servingOf(context);
     const entries = (await control.store?.audit(endpoint, auditCount(query))) ?? [];

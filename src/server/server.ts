@@ -24,7 +24,7 @@ import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createCallerReader } from './caller-headers.ts';
-import type { RouteContext } from './routes.ts';
+import type { RouteContext } from './route-context.ts';
 import { ServerState } from './server-state.ts';
 import { freePort, openTransport } from './transport.ts';
 import type { Address, PortSharing, Transport } from './transport.ts';

@@ -6,16 +6,13 @@ import uWS from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
-import { eventsHandler } from './events-route.ts';
 import { Exchange } from './exchange.ts';
 import type { RouteHandler } from './exchange.ts';
-import { createIntakeCall, intakeRoutes } from './intake-call.ts';
-import type { IntakeRoute } from './intake-call.ts';
 import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { plainRoutes, predictHandler, predictRoute } from './routes.ts';
-import type { Route, RouteContext } from './routes.ts';
-import { rolloutRoutes } from './rollout-routes.ts';
+import type { RouteContext } from './route-context.ts';
+import type { Call, Route } from './route.ts';
 import { bindWebSockets, webSocketRoute } from './web-sockets.ts';
 
 /** The declared types lack this form of `listen`, its flags, and `filter`. */
@@ -67,12 +64,10 @@ export async function openTransport(address: Address, context: RouteContext): Pr
     context.state.connections++;
     acceptedCount++;
   });
-  bindPredict(app, context);
+  for (const name of context.endpointNames) bindPredict(app, context, name);
   const sockets = bindWebSockets(app, context);
   bindPlainCall(app, context);
-  for (const route of plainRoutes(context)) bindRoute(app, context, route, route.handle);
-  for (const route of intakeRoutes) bindIntake(app, context, route);
-  bindRollouts(app, context);
+  bindRoutes(app, context, [predictRoute(context), ...plainRoutes(context)]);
   bindUnknown(app, context);
   const socket = await listen(app, host, port, sharing === 'alone' ? exclusivePort : sharedPort);
   let isListening = true;
@@ -142,25 +137,14 @@ async function quietTurn(acceptedCount: () => number): Promise<void> {
 }
 
 /** Each endpoint has a route of its own: its name need not be read and looked up in every call. */
-function bindPredict(app: TemplatedApp, context: RouteContext): void {
-  const bind = (path: string, metrics: RouteMetrics, handlerOf: (req: HttpRequest) => RouteHandler): void => {
-    app.post(path, (res, req) => {
-      const exchange = new Exchange(res, context.state, metrics, false);
-      receiveJson(req, exchange, handlerOf(req));
-    });
-  };
-  for (const name of context.endpointNames) {
-    const handler = predictHandler(context, name);
-    const metrics = createRouteMetrics(context.metrics, predictRoute.name, name);
-    app.post(predictRoute.path.replace(':endpoint', name), (res, req) => {
-      const exchange = new Exchange(res, context.state, metrics, false);
-      receiveJson(req, exchange, refuseCaller(context, name, req, exchange) ?? handler);
-    });
-  }
-  // Names that are not in the project share one child of the metrics: a caller must not be able to make more.
-  const unknownMetrics = createRouteMetrics(context.metrics, predictRoute.name, '');
-  bind(predictRoute.path, unknownMetrics, (req) => predictHandler(context, req.getParameter(0)));
-  bindOtherMethods(app, context, predictRoute.path, ['POST'], unknownMetrics);
+function bindPredict(app: TemplatedApp, context: RouteContext, name: string): void {
+  const { path, name: label } = predictRoute(context);
+  const handler = predictHandler(context, name);
+  const metrics = createRouteMetrics(context.metrics, label, name);
+  app.post(path.replace(':endpoint', name), (res, req) => {
+    const exchange = new Exchange(res, context.state, metrics, false);
+    receiveJson(req, exchange, refuseCaller(context, name, req, exchange) ?? handler);
+  });
 }
 
 /** Notes what the endpoint wants to know of the caller; if that may not ask for what it asks for, says so. */
@@ -181,26 +165,43 @@ function refuseCaller(
 }
 
 /** Routes that share a path are bound one after the other; what is left of the path is for other methods. */
-function bindRollouts(app: TemplatedApp, context: RouteContext): void {
-  const routes = rolloutRoutes(context);
-  const metricsOf = new Map(
-    routes.map(({ name }) => [name, createRouteMetrics(context.metrics, name, '')] as const),
-  );
-  for (const { method, path, name, handle } of routes) {
-    const metrics = metricsOf.get(name) as RouteMetrics;
-    app[method](path, (res, req) => {
-      const exchange = new Exchange(res, context.state, metrics, false);
-      const call = { endpoint: decodePart(req.getParameter(0)), query: req.getQuery() };
-      const handler: RouteHandler = async (_exchange, body) => handle(exchange, body, call);
-      if (method === 'get') exchange.handle(handler);
-      else receiveJson(req, exchange, handler);
-    });
+function bindRoutes(app: TemplatedApp, context: RouteContext, routes: readonly Route[]): void {
+  const metricsOf = new Map<string, RouteMetrics>();
+  for (const route of routes) {
+    // Names of endpoints that are not in the project share one child of the metrics: callers could else make more.
+    const metrics = metricsOf.get(route.name) ?? createRouteMetrics(context.metrics, route.name, '');
+    metricsOf.set(route.name, metrics);
+    bindRoute(app, context, route, metrics);
   }
   for (const path of new Set(routes.map((route) => route.path))) {
     const own = routes.filter((route) => route.path === path);
     const methods = own.map(({ method }) => method.toUpperCase());
     bindOtherMethods(app, context, path, methods, metricsOf.get(own[0]?.name ?? '') as RouteMetrics);
   }
+}
+
+function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, metrics: RouteMetrics): void {
+  const bind =
+    (isHead: boolean) =>
+    (res: HttpResponse, req: HttpRequest): void => {
+      const exchange = new Exchange(res, context.state, metrics, isHead);
+      const call = readCall(route, req);
+      const handler: RouteHandler = (_exchange, body) => route.handle(exchange, body, call);
+      if (route.body === 'none') exchange.handle(handler);
+      else if (route.body === 'json') receiveJson(req, exchange, handler);
+      else exchange.receive(handler, req.getHeader('content-length'));
+    };
+  app[route.method](route.path, bind(false));
+  if (route.method === 'get') app.head(route.path, bind(true));
+}
+
+function readCall({ path, headers = [] }: Route, req: HttpRequest): Call {
+  const paramCount = path.split('/:').length - 1;
+  return {
+    params: Array.from({ length: paramCount }, (_, i) => decodePart(req.getParameter(i))),
+    query: req.getQuery(),
+    headers: Object.fromEntries(headers.map((name) => [name, req.getHeader(name)])),
+  };
 }
 
 /** A part of a path that is no valid encoding names nothing that exists. */
@@ -210,34 +211,6 @@ function decodePart(part: string | undefined): string {
   } catch {
     return part ?? '';
   }
-}
-
-function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, handler: RouteHandler): void {
-  const metrics = createRouteMetrics(context.metrics, route.name, '');
-  if (route.method === 'post') {
-    app.post(route.path, (res, req) =>
-      receiveJson(req, new Exchange(res, context.state, metrics, false), handler),
-    );
-  } else {
-    app.get(route.path, (res) => new Exchange(res, context.state, metrics, false).handle(handler));
-    app.head(route.path, (res) => new Exchange(res, context.state, metrics, true).handle(handler));
-  }
-  bindOtherMethods(app, context, route.path, [route.method.toUpperCase()], metrics);
-}
-
-/** Its body may be of other types, and compressed. */
-function bindIntake(app: TemplatedApp, context: RouteContext, route: IntakeRoute): void {
-  const metrics = createRouteMetrics(context.metrics, route.name, '');
-  const call = createIntakeCall(context, route);
-  app.post(route.path, (res, req) => {
-    const headers = {
-      contentType: req.getHeader('content-type'),
-      contentEncoding: req.getHeader('content-encoding'),
-    };
-    const handler = eventsHandler(call, headers, context.state.limits.bodyBytesMax);
-    new Exchange(res, context.state, metrics, false).receive(handler, req.getHeader('content-length'));
-  });
-  bindOtherMethods(app, context, route.path, [route.method.toUpperCase()], metrics);
 }
 
 /** A path that exists, called with a method that it does not have. */

@@ -8,14 +8,14 @@ import type { Counter } from '../telemetry/metrics.ts';
 
 import { Exchange } from './exchange.ts';
 import { Outbox } from './outbox.ts';
-import { createIntakeCall, intakeRoutes } from './intake-call.ts';
+import { createIntakeCall, intakes as intakeKinds } from './intake-call.ts';
 import type { IntakeList } from './intake-call.ts';
 import { PackedEnvelopeReader } from './packed-envelope.ts';
 import { TextEnvelopeReader } from './text-envelope.ts';
 import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
-import { servingOf } from './routes.ts';
-import type { RouteContext } from './routes.ts';
+import { servingOf } from './route-context.ts';
+import type { RouteContext } from './route-context.ts';
 import { Socket, closeCodes } from './socket.ts';
 import type { SocketIntake, SocketParts } from './socket.ts';
 
@@ -36,9 +36,9 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
   const { state, metrics } = context;
   const sockets = new Set<Socket>();
   const names = ['', ...context.endpointNames];
-  const intakes = intakeRoutes.map((route): [IntakeList, SocketIntake] => {
-    const routeMetrics = createRouteMetrics(metrics, `${webSocketRoute.name}-${route.name}`, '');
-    return [route.list, { call: createIntakeCall(context, route), metrics: routeMetrics }];
+  const intakes = intakeKinds.map((kind): [IntakeList, SocketIntake] => {
+    const routeMetrics = createRouteMetrics(metrics, `${webSocketRoute.name}-${kind.name}`, '');
+    return [kind.list, { call: createIntakeCall(context, kind), metrics: routeMetrics }];
   });
   const parts = {
     context,

@@ -8,30 +8,55 @@ import { eventsFormatOf } from '../events/decode-events.ts';
 import type { EventsFormat } from '../events/decode-events.ts';
 import { MillraceError } from '../errors.ts';
 import { jsonText } from '../project/json-text.ts';
+import type { JsonObject } from '../project/json-text.ts';
 import { bodyTooLarge } from './error-reply.ts';
-import type { RouteHandler } from './exchange.ts';
-import { ACCEPTED } from './intake-call.ts';
+import { ACCEPTED, createIntakeCall, intakes } from './intake-call.ts';
 import type { IntakeCall } from './intake-call.ts';
+import type { RouteContext } from './route-context.ts';
+import type { Route } from './route.ts';
 
-export interface BodyHeaders {
+interface BodyHeaders {
   readonly contentType: string;
   readonly contentEncoding: string;
 }
 
 const unzip = promisify(gunzip);
 
+export function eventRoutes(context: RouteContext): readonly Route[] {
+  const { bodyBytesMax } = context.state.limits;
+  return intakes.map((intake) => {
+    const call = createIntakeCall(context, intake);
+    return {
+      method: 'post',
+      path: intake.path,
+      name: intake.name,
+      scopes: ['events:write'],
+      body: 'any',
+      headers: ['content-type', 'content-encoding'],
+      handle: async (exchange, body, { headers }) => {
+        const contentType = headers['content-type'] ?? '';
+        const contentEncoding = headers['content-encoding'] ?? '';
+        const answer = await take(call, body, { contentType, contentEncoding }, bodyBytesMax);
+        exchange.send(ACCEPTED, 'application/json', jsonText(answer));
+      },
+    };
+  });
+}
+
 /** @param bodyBytesMax also of what is decompressed */
-export function eventsHandler(call: IntakeCall, headers: BodyHeaders, bodyBytesMax: number): RouteHandler {
-  return async (exchange, body) => {
-    const answer = await call(async (intake) => {
-      const format = formatOf(headers);
-      // The bytes of a body are there in this turn only, in which `take` reads them.
-      const isPlain = headers.contentEncoding === '' || headers.contentEncoding === 'identity';
-      const content = isPlain ? body : await decompressed(Buffer.from(body), headers, bodyBytesMax);
-      return intake.take(content, format);
-    });
-    exchange.send(ACCEPTED, 'application/json', jsonText(answer));
-  };
+async function take(
+  call: IntakeCall,
+  body: Buffer,
+  headers: BodyHeaders,
+  bodyBytesMax: number,
+): Promise<JsonObject> {
+  return call(async (intake) => {
+    const format = formatOf(headers);
+    // The bytes of a body are there in this turn only, in which `take` reads them.
+    const isPlain = headers.contentEncoding === '' || headers.contentEncoding === 'identity';
+    const content = isPlain ? body : await decompressed(Buffer.from(body), headers, bodyBytesMax);
+    return intake.take(content, format);
+  });
 }
 
 function formatOf({ contentType }: BodyHeaders): EventsFormat {
