@@ -29,7 +29,9 @@ function pushing(name: string, context: RouteContext): Route {
 function featuresHandler(context: RouteContext): Route['handle'] {
   return async (exchange, body) => {
     const { project, source, clock } = servingOf(context);
-    const features = await getOnlineFeatures(project, source, parseStrictJson(body), clock.nowMs());
+    const query = parseStrictJson(body);
+    const seesProtected = exchange.allows('features:protected');
+    const features = await getOnlineFeatures(project, source, query, clock.nowMs(), seesProtected);
     exchange.reply(feastText(features));
   };
 }

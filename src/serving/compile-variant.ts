@@ -19,7 +19,7 @@ import type {
 import { suggestName } from '../project/suggestion.ts';
 import { checkExpression } from '../transforms/check.ts';
 import type { Scope } from '../transforms/check.ts';
-import { compileTransforms } from '../transforms/compile.ts';
+import { compileTransforms, namesProtected } from '../transforms/compile.ts';
 import type { CompiledTransforms } from '../transforms/compile.ts';
 import { ExpressionError, UnknownNameError } from '../transforms/expression-error.ts';
 import { parseExpression } from '../transforms/parse.ts';
@@ -33,6 +33,8 @@ export interface CompiledVariant {
   readonly transforms: CompiledTransforms;
   /** The model's inputs in its own order: `width` slots per row. */
   readonly inputs: readonly { readonly name: string; readonly width: number }[];
+  /** Whether any expression names a protected feature. */
+  readonly readsProtected: boolean;
   readonly answer: readonly AnswerField[];
   /** Columns per output that the answer reads at least. */
   readonly outputWidthsMin: readonly number[];
@@ -67,7 +69,13 @@ export function compileVariant(
   }));
   const named = session.inputs.map(({ name }, i) => ({ name, width: transforms.widths[i] as number }));
   return {
-    compiled: { transforms, inputs: named, answer, outputWidthsMin: outputs.widthsMin },
+    compiled: {
+      transforms,
+      inputs: named,
+      readsProtected: namesProtected(inputs),
+      answer,
+      outputWidthsMin: outputs.widthsMin,
+    },
     mistakes: [],
   };
 }

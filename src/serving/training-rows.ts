@@ -68,7 +68,7 @@ export async function compileTrainingInputs(
   const slots = named.flatMap(({ name, width }) => Array.from({ length: width }, (_, s) => `${name}[${s}]`));
   return {
     inputs: {
-      compiled: { transforms, inputs: named, answer: [], outputWidthsMin: [] },
+      compiled: { transforms, inputs: named, readsProtected: false, answer: [], outputWidthsMin: [] },
       elementTypes: specs.map(({ elementType }) => elementType),
       views: [...new Set(transforms.reads.map(({ view }) => view))],
       columns: new Set(texts).size === texts.length ? texts : slots,
