@@ -64,6 +64,19 @@ export const errorCatalogue = {
   },
   UNKNOWN_EVENT: { status: 404, meaning: 'No event type of this name is in the project file.' },
   UNKNOWN_VARIANT: { status: 404, meaning: 'The endpoint has no variant of this name.' },
+  UNKNOWN_MODEL: {
+    status: 404,
+    meaning: 'No model, or no version of it, has this name in the project folder.',
+  },
+  MODEL_IN_USE: {
+    status: 409,
+    meaning: 'The model answers an endpoint, so it cannot be unloaded. The message names the endpoint.',
+  },
+  CHANGE_REFUSED: {
+    status: 422,
+    meaning:
+      'The project or the model, as its files are now, cannot be served. `details` lists what is wrong; what was served is served on.',
+  },
   FORCING_REFUSED: {
     status: 403,
     meaning: 'The header `x-millrace-variant` needs the key of the server in `x-millrace-force-key`.',

@@ -32,6 +32,15 @@ export interface Access {
   close(): void;
 }
 
+/** Of a server without keys. */
+export const openToAll: Access = {
+  isOpen: true,
+  authenticate: () => {
+    throw new MillraceError('UNAUTHENTICATED', 'This server takes neither keys nor tokens.');
+  },
+  close: () => undefined,
+};
+
 /**
  * Returns when the call is allowed, which takes one of the rate.
  * @param principal undefined = the caller showed nothing

@@ -5,7 +5,8 @@ import { buildRollout } from './build-rollout.ts';
 import { buildPredictionLog } from './build-prediction-log.ts';
 import { defaultPredictionLog } from './prediction-log-schema.ts';
 import type { Endpoint, EntityBinding, EventType, ModelVersion, RequestField, Variant } from './project.ts';
-import { parseModelReference } from './model-reference.ts';
+import { LATEST, parseModelReference } from './model-reference.ts';
+import type { ModelReference } from './model-reference.ts';
 import type { EndpointSpec, ProjectSpec } from './project-schema.ts';
 import type { ModelFolder } from './read-models.ts';
 import type { Report } from './report.ts';
@@ -20,7 +21,11 @@ interface Building {
   readonly source: SourceFile;
   readonly report: Report;
   readonly eventTypes: ReadonlyMap<string, EventType>;
+  readonly isEligible: IsEligible;
 }
+
+/** Whether a version may be the newest one that `@latest` stands for. */
+export type IsEligible = (version: ModelVersion) => boolean;
 
 /** The models that the variants name, whether they exist or not. */
 export function namedModels(spec: ProjectSpec): Set<string> {
@@ -32,13 +37,13 @@ export function namedModels(spec: ProjectSpec): Set<string> {
 /** An endpoint keeps the request fields and the variants that are sound; without a sound rollout it is left out. */
 export function buildEndpoints(
   spec: ProjectSpec,
-  { folders, eventTypes }: Pick<Building, 'folders' | 'eventTypes'>,
+  { folders, eventTypes, isEligible }: Pick<Building, 'folders' | 'eventTypes' | 'isEligible'>,
   source: SourceFile,
   report: Report,
 ): Map<string, Endpoint> {
   const endpoints = new Map<string, Endpoint>();
   for (const [name, endpointSpec] of Object.entries(spec.endpoints)) {
-    const endpoint = buildEndpoint({ folders, source, report, eventTypes }, name, endpointSpec);
+    const endpoint = buildEndpoint({ folders, source, report, eventTypes, isEligible }, name, endpointSpec);
     if (endpoint === undefined) report.markIncomplete(formatPath(['endpoints', name]));
     else endpoints.set(name, endpoint);
   }
@@ -66,7 +71,8 @@ function buildEndpoint(building: Building, name: string, spec: EndpointSpec): En
     const variantPath = [...path, 'variants', variantName];
     const version = findVersion(building, [...variantPath, 'model'], model);
     if (version === undefined) continue;
-    variants.push({ name: variantName, model: version, location: locate(source, variantPath) });
+    const isLatest = model.endsWith(`@${LATEST}`);
+    variants.push({ name: variantName, model: version, isLatest, location: locate(source, variantPath) });
   }
   const logSpec = spec.log ?? defaultPredictionLog(building.eventTypes.size > 0);
   const log = buildPredictionLog(logSpec, name, request, source, report);
@@ -123,11 +129,8 @@ function checkUnit(
   return undefined;
 }
 
-function findVersion(
-  { folders, source, report }: Building,
-  path: readonly string[],
-  text: string,
-): ModelVersion | undefined {
+function findVersion(building: Building, path: readonly string[], text: string): ModelVersion | undefined {
+  const { folders, source, report } = building;
   const reference = parseModelReference(text);
   if (typeof reference === 'string') {
     report.add(source, path, reference);
@@ -139,12 +142,26 @@ function findVersion(
     report.add(source, path, `there is no model "${reference.model}" in the project folder`, suggestion);
     return undefined;
   }
-  const version = folder.model?.versions.get(reference.version);
-  if (version !== undefined || folder.versionNames.includes(reference.version)) return version;
+  return versionIn(folder, reference, building, path);
+}
+
+function versionIn(
+  folder: ModelFolder,
+  { model, version: name }: ModelReference,
+  { source, report, isEligible }: Building,
+  path: readonly string[],
+): ModelVersion | undefined {
+  if (name === LATEST) {
+    const newestFirst = [...(folder.model?.versions.values() ?? [])].toReversed();
+    // Where none can be served, the newest is served, and what is wrong with it is told.
+    return newestFirst.find(isEligible) ?? newestFirst[0];
+  }
+  const version = folder.model?.versions.get(name);
+  if (version !== undefined || folder.versionNames.includes(name)) return version;
   // A model without any version has a mistake of its own.
   if (folder.versionNames.length === 0) return undefined;
   const suggestion = `versions are ${folder.versionNames.join(', ')}`;
-  report.add(source, path, `the model ${reference.model} has no version ${reference.version}`, suggestion);
+  report.add(source, path, `the model ${model} has no version ${name}`, suggestion);
   return undefined;
 }
 

@@ -162,9 +162,10 @@ const featureView = z.strictObject({
 
 const variant = z.strictObject({
   model: z.string().meta({
-    description: 'The model version that answers, like flight-delay@1.',
-    pattern: '^[A-Za-z][A-Za-z0-9_.-]*@[0-9]+$',
-    examples: ['flight-delay@1'],
+    description:
+      'The model version that answers, like flight-delay@1; flight-delay@latest is the newest that can be served.',
+    pattern: '^[A-Za-z][A-Za-z0-9_.-]*@([0-9]+|latest)$',
+    examples: ['flight-delay@1', 'flight-delay@latest'],
   }),
 });
 

@@ -202,6 +202,8 @@ export interface Variant {
   readonly name: string;
   /** The model version that answers. */
   readonly model: ModelVersion;
+  /** Whether it follows the newest version. */
+  readonly isLatest: boolean;
   readonly location: Location;
 }
 

@@ -5,6 +5,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildEndpoints, namedModels } from './build-endpoints.ts';
+import type { IsEligible } from './build-endpoints.ts';
 import { buildEventTypes } from './build-event-types.ts';
 import { buildEntities, buildFeatureViews } from './build-features.ts';
 import { buildCache, buildFeast, buildLimits, buildStreaming } from './build-settings.ts';
@@ -29,6 +30,14 @@ export interface ReadProject {
   readonly mistakes: readonly Mistake[];
   /** Parts that were left out or lack something, like `feature_views.weather`; ask with `isIncomplete`. */
   readonly incomplete: ReadonlySet<string>;
+  /** The project file as it was read, to read the models beside it again; undefined = it cannot be read. */
+  readonly file: ProjectFile | undefined;
+}
+
+/** A project file, of sound shape. */
+export interface ProjectFile {
+  readonly spec: ProjectSpec;
+  readonly source: SourceFile;
 }
 
 const emptySpec: ProjectSpec = projectSchema.parse({ project: 'unnamed' });
@@ -36,17 +45,18 @@ const emptySpec: ProjectSpec = projectSchema.parse({ project: 'unnamed' });
 export interface ReadOptions {
   /** Whether a version whose model.onnx is not there is a mistake, and left out; default true. */
   readonly needsModelFiles?: boolean;
+  /** Read the models as they are now, for the project file as it was read before. */
+  readonly file?: ProjectFile | undefined;
+  /** Which versions `@latest` may stand for; default all. */
+  readonly isEligible?: IsEligible;
 }
 
 /** Reads DIR/millrace.yaml (or .yml, .json) and the models beside it. Mistakes are returned, never thrown. */
 export async function readProject(dir: string, options: ReadOptions = {}): Promise<ReadProject> {
   const report = createReport();
-  const description = await readProjectFile(dir, report);
-  const project =
-    description === undefined
-      ? emptyProject(dir)
-      : await readParts(dir, description, report, options.needsModelFiles ?? true);
-  return { project: freezeDeep(project), mistakes: report.mistakes(), incomplete: report.incomplete };
+  const file = options.file ?? (await readProjectFile(dir, report));
+  const project = file === undefined ? emptyProject(dir) : await readParts(dir, file, report, options);
+  return { project: freezeDeep(project), mistakes: report.mistakes(), incomplete: report.incomplete, file };
 }
 
 /**
@@ -57,11 +67,6 @@ export async function loadProject(dir: string, options: ReadOptions = {}): Promi
   const { project, mistakes } = await readProject(dir, options);
   if (mistakes.length > 0) throw invalidProject(mistakes);
   return project;
-}
-
-interface ProjectFile {
-  readonly spec: ProjectSpec;
-  readonly source: SourceFile;
 }
 
 async function readProjectFile(dir: string, report: Report): Promise<ProjectFile | undefined> {
@@ -92,14 +97,14 @@ async function readParts(
   dir: string,
   { spec, source }: ProjectFile,
   report: Report,
-  needsModelFiles: boolean,
+  { needsModelFiles = true, isEligible = () => true }: ReadOptions,
 ): Promise<Project> {
   markMisspelt(source, report);
   const entities = buildEntities(spec, source, report);
   const eventTypes = buildEventTypes(spec, source, report);
   const featureViews = buildFeatureViews(spec, { entities, eventTypes }, source, report);
   const folders = await readModels(dir, namedModels(spec), { entities, report, needsModelFiles });
-  const endpoints = buildEndpoints(spec, { folders, eventTypes }, source, report);
+  const endpoints = buildEndpoints(spec, { folders, eventTypes, isEligible }, source, report);
   return {
     name: spec.project,
     dir,

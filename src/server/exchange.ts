@@ -3,6 +3,8 @@
  * the uWebSockets.js response, which must not be touched after the caller has hung up or been answered.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import type { Principal } from '../access/access.ts';
+import type { Scope } from '../access/scope.ts';
 import { MillraceError } from '../errors.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { Answer } from '../serving/answer.ts';
@@ -11,6 +13,7 @@ import { jsonText } from '../project/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { bodyTooLarge, deadlineExceeded, errorBody, retryAfterMsOf, toKnownError } from './error-reply.ts';
+import type { Generation } from './generation.ts';
 import { ARRIVING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -64,8 +67,12 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   readonly requestId: string;
   caller: Caller | undefined = undefined;
   onUnanswered: (() => void) | undefined = undefined;
+  /** Who calls; undefined = the server is open, or the call is for everybody. */
+  principal: Principal | undefined = undefined;
   /** Answered, or given up by the caller. */
   isDone = false;
+  /** Whether the answer has no deadline, because it changes by what other requests are answered. */
+  isChange = false;
   private readonly res: HttpResponse;
   private readonly state: ServerState;
   private readonly metrics: RouteMetrics;
@@ -76,6 +83,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   private bytes = 0;
   private bodyComplete = false;
   private isOpen = true;
+  /** Undefined while the body arrives, and when it is answered. */
+  private generation: Generation | undefined;
 
   constructor(res: HttpResponse, state: ServerState, metrics: RouteMetrics, isHead: boolean) {
     this.res = res;
@@ -86,6 +95,11 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.startedMs = performance.now();
     state.open++;
     res.onAborted(() => this.abort());
+  }
+
+  /** Whether who calls may do this too. */
+  allows(scope: Scope): boolean {
+    return this.principal?.allows(scope) ?? true;
   }
 
   /** Collects the body, then calls the route. */
@@ -153,13 +167,19 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   }
 
   private run(handler: RouteHandler, body: Buffer): void {
-    this.state.answering.enter(this);
+    if (!this.isChange) this.enter();
     try {
       const pending = handler(this, body);
       if (pending !== undefined) pending.catch((error: unknown) => this.fail(error));
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  private enter(): void {
+    this.generation = this.state.generation;
+    this.generation.enter();
+    this.state.answering.enter(this);
   }
 
   /** The one place that answers. */
@@ -184,6 +204,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (status !== 200) res.writeStatus(statusLines.get(status) ?? String(status));
     if (body.length > 0) res.writeHeader('content-type', contentType);
     if (retryAfterMs !== undefined) res.writeHeader('retry-after', String(Math.ceil(retryAfterMs / 1000)));
+    if (status === 401) res.writeHeader('www-authenticate', 'Bearer');
     if (status === 426) res.writeHeader('upgrade', 'websocket');
     if (allow !== undefined) res.writeHeader('allow', allow);
     if (headers !== undefined)
@@ -253,6 +274,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.isDone = true;
     this.forgetBody();
     this.queue?.leave(this);
+    this.generation?.leave();
+    this.generation = undefined;
     this.metrics.count(status, (performance.now() - this.startedMs) / 1000);
   }
 

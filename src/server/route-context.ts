@@ -1,4 +1,5 @@
 /** What the calls of a server are answered from. */
+import type { Access } from '../access/access.ts';
 import type { EventIntake } from '../events/intake.ts';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
@@ -6,13 +7,16 @@ import { suggestName } from '../project/suggestion.ts';
 import type { ServedEndpoint, Serving } from '../serving/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CallerReader } from './caller-headers.ts';
+import type { Lifecycle } from './lifecycle.ts';
 import type { ServerState } from './server-state.ts';
 
 /** The serving is there once the server is ready. */
 export interface RouteContext {
   readonly state: ServerState;
   readonly metrics: Metrics;
-  readonly endpointNames: readonly string[];
+  readonly change: Lifecycle['change'];
+  readonly unloadedModels: () => ReadonlySet<string>;
+  readonly access: Access;
   readonly readCaller: CallerReader;
   serving: Serving | undefined;
   /** Undefined also where the project has no events. */

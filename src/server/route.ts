@@ -11,6 +11,8 @@ export interface Route {
   readonly scopes: RouteScopes;
   /** `json` refuses other content types; `none` does not read it. */
   readonly body: 'none' | 'json' | 'any';
+  /** It changes by what requests are answered: it has no deadline, and waits for those that came before. */
+  readonly isChange?: boolean;
   /** Names of the request headers that `handle` wants, in lower case. */
   readonly headers?: readonly string[];
   /** Replies through the exchange, now or later. The body's bytes are there until it returns or waits. */

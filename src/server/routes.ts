@@ -4,6 +4,7 @@ import { eventRoutes } from './event-routes.ts';
 import type { RouteHandler } from './exchange.ts';
 import { featureRoutes } from './feature-routes.ts';
 import { healthRoutes } from './health-routes.ts';
+import { lifecycleRoutes } from './lifecycle-routes.ts';
 import { rolloutRoutes } from './rollout-routes.ts';
 import type { RouteContext } from './route-context.ts';
 import { endpointNamed, servingOf } from './route-context.ts';
@@ -28,6 +29,7 @@ export function plainRoutes(context: RouteContext): readonly Route[] {
     ...featureRoutes(context),
     ...eventRoutes(context),
     ...rolloutRoutes(context),
+    ...lifecycleRoutes(context),
     ...healthRoutes(context),
     {
       method: 'get',

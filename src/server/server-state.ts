@@ -6,6 +6,7 @@ import type { Limits } from '../project/project.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createDeadlineQueue } from './deadline-queue.ts';
 import type { DeadlineQueue } from './deadline-queue.ts';
+import { Generation } from './generation.ts';
 
 /** starting: loading and warming models. ready: serving. draining: finishes what is in flight, takes nothing new. */
 export type Phase = 'starting' | 'ready' | 'draining';
@@ -25,12 +26,14 @@ export class ServerState {
   arrivingBytes = 0;
   /** Bytes of answers that were sent to WebSockets and not read yet. */
   sendingBytes = 0;
-  readonly limits: Limits;
+  limits: Limits;
   readonly log: Log;
   /** Requests whose body is still arriving. */
-  readonly arriving: DeadlineQueue;
+  arriving: DeadlineQueue;
   /** Requests that wait for their answer. */
-  readonly answering: DeadlineQueue;
+  answering: DeadlineQueue;
+  /** What the requests that come now are answered by. */
+  generation: Generation = new Generation();
   private readonly idPrefix = randomBytes(6).toString('base64url');
   private idCount = 0;
   private lingers = false;
@@ -40,8 +43,8 @@ export class ServerState {
   constructor(limits: Limits, log: Log) {
     this.limits = limits;
     this.log = log;
-    this.arriving = createDeadlineQueue(limits.bodyTimeoutMs, () => performance.now());
-    this.answering = createDeadlineQueue(limits.timeoutMs, () => performance.now());
+    this.arriving = queueOf(limits.bodyTimeoutMs);
+    this.answering = queueOf(limits.timeoutMs);
   }
 
   /** Whether open WebSockets may still ask. One that always asks would else keep a server from its end. */
@@ -53,6 +56,21 @@ export class ServerState {
   drain(): void {
     this.phase = 'draining';
     this.messagesUntilMs = this.lingers ? performance.now() + this.limits.drainTimeoutMs / 2 : 0;
+  }
+
+  /**
+   * From now on requests belong to another definition of the project, with limits of its own. Those that are open keep
+   * the deadlines that they have.
+   * @returns the generation before
+   */
+  succeed(limits: Limits): Generation {
+    const before = this.generation;
+    this.generation = new Generation();
+    const { bodyTimeoutMs, timeoutMs } = this.limits;
+    this.limits = limits;
+    if (limits.bodyTimeoutMs !== bodyTimeoutMs) this.arriving = queueOf(limits.bodyTimeoutMs);
+    if (limits.timeoutMs !== timeoutMs) this.answering = queueOf(limits.timeoutMs);
+    return before;
   }
 
   /** Unique among processes by the prefix, within one by the count; randomness once a process, not once a call. */
@@ -100,4 +118,8 @@ export class ServerState {
   private tellIdle(): void {
     if (this.isIdle) this.onIdle?.();
   }
+}
+
+function queueOf(limitMs: number): DeadlineQueue {
+  return createDeadlineQueue(limitMs, () => performance.now());
 }

@@ -2,28 +2,25 @@
  * The composition root: store, models, plans and transport become one server. It listens before the models are
  * loaded, so that a port in use is known at once and liveness can be asked; until then it answers NOT_READY.
  */
+import { openToAll } from '../access/access.ts';
+import type { Access } from '../access/access.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
-import type { OnlineStore } from '../features/online-store.ts';
-import { openStore } from '../features/open-store.ts';
 import type { RedisOptions } from '../features/redis/redis-options.ts';
-import { openLmdbEnvironment } from '../lmdb/lmdb-environment.ts';
-import type { LmdbEnvironment } from '../lmdb/lmdb-environment.ts';
 import type { Project } from '../project/project.ts';
-import { openLmdbRolloutStore } from '../rollouts/lmdb-rollout-store.ts';
-import type { RolloutStore } from '../rollouts/rollout-store.ts';
-import { logsPredictions, openPredictionLog } from '../serving/open-prediction-log.ts';
-import type { OpenPredictionLog } from '../serving/open-prediction-log.ts';
-import { openServing } from '../serving/serving.ts';
-import type { Serving } from '../serving/serving.ts';
 import { createLog } from '../telemetry/log.ts';
-import { openEventStreaming } from '../streaming/event-streaming.ts';
-import { openLmdbEvents } from '../streaming/open-lmdb-events.ts';
-import type { EventStores, EventStreaming } from '../streaming/event-streaming.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createCallerReader } from './caller-headers.ts';
+import { createEnvironmentHolder } from './data-parts.ts';
+import type { EnvironmentHolder } from './data-parts.ts';
+import type { Definition } from './definition.ts';
+import type { Generation } from './generation.ts';
+import { createLifecycle } from './lifecycle.ts';
+import type { Change, Lifecycle } from './lifecycle.ts';
+import { createModelWatch } from './model-watch.ts';
+import type { ModelWatch } from './model-watch.ts';
 import type { RouteContext } from './route-context.ts';
 import { ServerState } from './server-state.ts';
 import { freePort, openTransport } from './transport.ts';
@@ -48,6 +45,14 @@ export interface ServerOptions {
   readonly sharing?: PortSharing;
   /** Who sends it in `x-millrace-force-key` may choose a variant with `x-millrace-variant`; default: nobody may. */
   readonly forceKey?: string | undefined;
+  /** Who may do what; default: everybody may do everything. Stays open: it is its owner's. */
+  readonly access?: Access | undefined;
+  /** How often the model folders are looked at for what has changed; default 0 = never. */
+  readonly watchModelsMs?: number;
+  /** Models that are not loaded until a call asks for it. */
+  readonly unloadedModels?: Iterable<string>;
+  /** Called when a call has changed what is served, to change the other processes of the server as well. */
+  readonly onChange?: (change: Change) => Promise<void>;
   /** Default: metrics of this server and process. */
   readonly metrics?: Metrics;
 }
@@ -57,6 +62,11 @@ export interface Server {
   readonly port: number;
   /** `http://127.0.0.1:8080` */
   readonly url: string;
+  /**
+   * Makes a change that another process of the same server was asked for.
+   * @throws MillraceError CHANGE_REFUSED, UNKNOWN_MODEL, MODEL_IN_USE
+   */
+  change(change: Change): Promise<void>;
   /**
    * Takes no new connections, lets the requests in flight finish within `limits.drain_timeout`, then closes
    * everything. Resolves with false if requests were cut off by that limit, or something did not close in time. May
@@ -74,9 +84,6 @@ export interface CloseOptions {
   readonly lingers?: boolean;
 }
 
-const LOCAL_PREDICTIONS =
-  'predictions are logged in the data folder of this machine, not in Redis: feedback must reach this machine, too';
-
 export const defaultHost = '127.0.0.1';
 export const defaultPort = 8080;
 export const PORT_MAX = 65_535;
@@ -90,11 +97,20 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   const log = options.log ?? createLog('info');
   const metrics = options.metrics ?? createMetrics();
   const state = new ServerState(project.limits, log);
+  const environment = createEnvironmentHolder(options.dataDir);
+  const { dataDir, redis, clock = systemClock } = options;
+  const lifecycle = createLifecycle({
+    place: { dataDir, redis, environment, clock, metrics, log },
+    unloaded: options.unloadedModels ?? [],
+    publish: (definition) => publish(opened, definition),
+  });
   const context: RouteContext = {
     state,
     metrics,
-    endpointNames: [...project.endpoints.keys()],
+    access: options.access ?? openToAll,
     readCaller: createCallerReader(options.forceKey),
+    change: createChange(lifecycle, options, log),
+    unloadedModels: () => lifecycle.unloaded,
     serving: undefined,
     intake: undefined,
     feedback: undefined,
@@ -104,17 +120,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   ]);
   const { host = defaultHost, port = defaultPort, sharing = 'alone' } = options;
   const address: Address = { host, port, sharing };
-  const opened: Opened = {
-    state,
-    metrics,
-    transport: undefined,
-    environment: undefined,
-    store: undefined,
-    streaming: undefined,
-    predictions: undefined,
-    rollouts: undefined,
-    serving: undefined,
-  };
+  const opened: Opened = { context, lifecycle, environment, transport: undefined, watch: undefined };
   try {
     if (sharing === 'alone') {
       opened.transport = await openTransport(address, context);
@@ -122,12 +128,11 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     }
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
-    await openParts(opened, { project, options, metrics, log });
-    context.serving = opened.serving;
-    context.intake = opened.streaming?.intake;
-    context.feedback = opened.predictions?.feedback;
+    publish(opened, await lifecycle.start(project));
     state.phase = 'ready';
     opened.transport ??= await openTransport(address, context);
+    opened.transport.bindEndpoints(context.serving?.endpoints.keys() ?? []);
+    opened.watch = watchModels(project, lifecycle, options, log);
     log.info({ endpoints: [...project.endpoints.keys()] }, sharing === 'alone' ? 'ready' : 'worker ready');
     return createHandle(host, opened.transport.port, opened, log);
   } catch (error) {
@@ -150,99 +155,57 @@ const CLOSE_MS_MIN = 1000;
 
 /** What a server holds; undefined = not opened (yet). */
 interface Opened {
-  readonly state: ServerState;
-  readonly metrics: Metrics;
+  readonly context: RouteContext;
+  readonly lifecycle: Lifecycle;
+  readonly environment: EnvironmentHolder;
   transport: Transport | undefined;
-  /** Undefined also where nothing is kept in the data folder. */
-  environment: LmdbEnvironment | undefined;
-  store: OnlineStore | undefined;
-  /** Undefined also where the project has no events. */
-  streaming: EventStreaming | undefined;
-  /** Undefined also where no predictions are logged. */
-  predictions: OpenPredictionLog | undefined;
-  /** Undefined also where no endpoint has a second variant. */
-  rollouts: RolloutStore | undefined;
-  serving: Serving | undefined;
+  watch: ModelWatch | undefined;
 }
 
-interface PartSources {
-  readonly project: Project;
-  readonly options: ServerOptions;
-  readonly metrics: Metrics;
-  readonly log: Log;
+/** From one request to the next, all of them are answered by this definition. */
+function publish({ context, transport }: Opened, { project, data, serving }: Definition): Generation {
+  const published = context;
+  transport?.bindEndpoints(project.endpoints.keys());
+  published.serving = serving;
+  published.intake = data.streaming?.intake;
+  published.feedback = data.predictions?.feedback;
+  return context.state.succeed(project.limits);
 }
 
-interface SharedParts {
-  readonly project: Project;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  readonly logger: Log;
+/** A change is made here, and then by the other processes of the server, if it has several. */
+function createChange(lifecycle: Lifecycle, { onChange }: ServerOptions, log: Log): Lifecycle['change'] {
+  return async (change) => {
+    await lifecycle.change(change);
+    log.info(change, 'changed');
+    await onChange?.(change);
+  };
 }
 
-/** Store, logs, features from events, and models: what is open when one fails is closed by whoever called. */
-async function openParts(held: Opened, { project, options, metrics, log }: PartSources): Promise<void> {
-  const opened = held;
-  const { dataDir, redis, clock = systemClock } = options;
-  const hasEvents = project.eventTypes.size > 0;
-  const hasPredictions = logsPredictions(project);
-  if (redis === undefined || hasPredictions)
-    opened.environment = await openLmdbEnvironment({ path: dataDir });
-  const { environment } = opened;
-  const place = { dataDir, environment: redis === undefined ? environment : undefined, redis };
-  const store = await openStore(project, place, { metrics, log, isWarmed: true });
-  opened.store = store;
-  if (hasPredictions && redis !== undefined) log.warn({}, LOCAL_PREDICTIONS);
-  const shared = { project, metrics, clock, logger: log };
-  if (hasEvents) {
-    const stores =
-      redis === undefined
-        ? await openLmdbEvents(environment as LmdbEnvironment, shared)
-        : await openEventsInRedis(redis.url, shared);
-    opened.streaming = await openEventStreaming(stores, { ...shared, store });
-  }
-  if (hasPredictions && environment !== undefined)
-    opened.predictions = await openPredictionLog(environment, shared);
-  if (splitsTraffic(project)) opened.rollouts = await openRolloutStore(opened, { ...shared, options });
-  const source = opened.streaming?.source ?? store;
-  const { predictions: predictionLog, rollouts } = opened;
-  opened.serving = await openServing({
-    project,
-    store,
-    source,
-    metrics,
-    clock,
-    log,
-    predictionLog,
-    rollouts,
+function watchModels(
+  { dir }: Project,
+  lifecycle: Lifecycle,
+  { watchModelsMs = 0 }: ServerOptions,
+  log: Log,
+): ModelWatch | undefined {
+  if (watchModelsMs === 0) return undefined;
+  return createModelWatch(dir, watchModelsMs, async () => {
+    try {
+      await lifecycle.change({ kind: 'models' });
+      log.info('the model folders have changed; they are served as they are now');
+    } catch (error) {
+      log.error(
+        { because: (error as Error).message },
+        'the model folders have changed, and cannot be served',
+      );
+    }
   });
-}
-
-/** Nothing is kept of endpoints with one variant: there is nothing to change. */
-function splitsTraffic({ endpoints }: Project): boolean {
-  return [...endpoints.values()].some(({ variants }) => variants.length > 1);
-}
-
-async function openRolloutStore(
-  { environment }: Opened,
-  { project, options, metrics, clock, logger: log }: SharedParts & Pick<PartSources, 'options'>,
-): Promise<RolloutStore> {
-  const { redis } = options;
-  if (redis === undefined)
-    return openLmdbRolloutStore({ environment: environment as LmdbEnvironment, clock, metrics, log });
-  const { openRedisRolloutStore } = await import('../rollouts/redis-rollout-store.ts');
-  const endpoints = [...project.endpoints.keys()];
-  return openRedisRolloutStore({ url: redis.url, project, endpoints, clock, metrics, log });
-}
-
-async function openEventsInRedis(url: string, parts: SharedParts): Promise<EventStores> {
-  const { openRedisEvents } = await import('../streaming/open-redis-events.ts');
-  return openRedisEvents(url, parts);
 }
 
 function createHandle(host: string, port: number, opened: Opened, log: Log): Server {
   let closing: Promise<boolean> | undefined;
   const close = async (): Promise<boolean> => {
-    const { state } = opened;
+    const { state } = opened.context;
+    await opened.watch?.close();
     state.drain();
     await opened.transport?.stopListening();
     log.info({ open: state.open }, 'draining');
@@ -258,8 +221,9 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
     host,
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    change: async (change) => opened.lifecycle.change(change),
     close: async ({ lingers = false } = {}) => {
-      opened.state.linger(lingers);
+      opened.context.state.linger(lingers);
       return (closing ??= close());
     },
   };
@@ -278,16 +242,13 @@ async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
   }
 }
 
-async function closeAll(opened: Opened): Promise<void> {
-  opened.transport?.close();
-  await opened.serving?.close();
-  await opened.rollouts?.close();
-  await opened.predictions?.close();
-  await opened.streaming?.close();
-  await opened.store?.close();
-  await opened.environment?.close();
-  opened.state.close();
-  opened.metrics.close();
+async function closeAll({ context, lifecycle, environment, transport, watch }: Opened): Promise<void> {
+  await watch?.close();
+  transport?.close();
+  await lifecycle.close();
+  await environment.close();
+  context.state.close();
+  context.metrics.close();
   // Last, as a model that hangs never ends.
-  await opened.serving?.shadowsEnded();
+  await context.serving?.shadowsEnded();
 }

@@ -8,6 +8,7 @@ import type { MessagePackWriter } from '../serving/message-pack-writer.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { deadlineExceeded, errorBody, toKnownError } from './error-reply.ts';
+import type { Generation } from './generation.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import type { Socket } from './socket.ts';
 
@@ -42,6 +43,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   private readonly id: MessageId;
   private readonly isBinary: boolean;
   private readonly metrics: RouteMetrics;
+  private readonly generation: Generation;
 
   constructor(socket: Socket, id: MessageId, isBinary: boolean, metrics: RouteMetrics, caller?: Caller) {
     this.socket = socket;
@@ -52,6 +54,8 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     const { state } = socket.parts;
     this.requestId = state.nextRequestId();
     state.open++;
+    this.generation = state.generation;
+    this.generation.enter();
     state.answering.enter(this);
     socket.enter(this);
   }
@@ -108,6 +112,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     // The queue notes when an entry enters it; leaving does not change that.
     this.metrics.count(status, (performance.now() - this.enteredMs) / 1000);
     this.queue?.leave(this);
+    this.generation.leave();
   }
 }
 

@@ -3,6 +3,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_socket_cont
 import { MillraceError } from '../errors.ts';
 import type { Caller } from '../serving/caller.ts';
 import { overloaded } from '../serving/overloaded.ts';
+import type { Serving } from '../serving/serving.ts';
 import { shortName } from '../project/problem-list.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 
@@ -22,6 +23,8 @@ import type { SocketIntake, SocketParts } from './socket.ts';
 export const webSocketRoute = { path: '/v1/ws', name: 'ws' } as const;
 
 export interface WebSockets {
+  /** Counts the requests for an endpoint by its name. */
+  bindEndpoint(name: string): void;
   /** Says goodbye to every socket as soon as its requests are answered. */
   drain(): void;
 }
@@ -35,7 +38,8 @@ interface UserData {
 export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSockets {
   const { state, metrics } = context;
   const sockets = new Set<Socket>();
-  const names = ['', ...context.endpointNames];
+  const metricsOf = (endpoint: string): RouteMetrics =>
+    createRouteMetrics(metrics, webSocketRoute.name, endpoint);
   const intakes = intakeKinds.map((kind): [IntakeList, SocketIntake] => {
     const routeMetrics = createRouteMetrics(metrics, `${webSocketRoute.name}-${kind.name}`, '');
     return [kind.list, { call: createIntakeCall(context, kind), metrics: routeMetrics }];
@@ -46,7 +50,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     outbox: new Outbox(),
     readPacked: packedReader(context),
     readText: textReader(context),
-    metrics: new Map(names.map((name) => [name, createRouteMetrics(metrics, webSocketRoute.name, name)])),
+    metrics: new Map([['', metricsOf('')]]),
     intakes: new Map(intakes),
   };
   metrics.gauge('millrace_ws_sockets', 'Open WebSockets.', () => [{ labels: {}, value: sockets.size }]);
@@ -94,6 +98,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     },
   });
   return {
+    bindEndpoint: (name) => void parts.metrics.set(name, metricsOf(name)),
     drain() {
       for (const socket of sockets) socket.closeIfDone();
     },
@@ -102,13 +107,23 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
 
 /** Sockets are only opened once there is something to serve. */
 function packedReader(context: RouteContext): SocketParts['readPacked'] {
-  let reader: PackedEnvelopeReader | undefined;
-  return (body) => (reader ??= new PackedEnvelopeReader(servingOf(context).endpoints)).read(body);
+  const readerOf = ofServing(context, ({ endpoints }) => new PackedEnvelopeReader(endpoints));
+  return (body) => readerOf().read(body);
 }
 
 function textReader(context: RouteContext): SocketParts['readText'] {
-  let reader: TextEnvelopeReader | undefined;
-  return (body) => (reader ??= new TextEnvelopeReader(servingOf(context).endpoints)).read(body);
+  const readerOf = ofServing(context, ({ endpoints }) => new TextEnvelopeReader(endpoints));
+  return (body) => readerOf().read(body);
+}
+
+/** Made anew when the project is served anew. */
+function ofServing<T>(context: RouteContext, create: (serving: Serving) => T): () => T {
+  let made: { readonly serving: Serving; readonly value: T } | undefined;
+  return () => {
+    const serving = servingOf(context);
+    if (made?.serving !== serving) made = { serving, value: create(serving) };
+    return made.value;
+  };
 }
 
 /** Headers come once, with the opening of the socket, and hold for all that is asked on it. */

@@ -1,0 +1,193 @@
+/**
+ * From one definition of the project to the next, while requests come in. The next one is read, checked, loaded and
+ * warmed up beside the one that answers. Then, between two requests, it takes over; the one before is let go when its
+ * last request is answered. What has a mistake never gets that far: what is served is served on.
+ *
+ * Changes are made one after the other.
+ */
+import { sep, join } from 'node:path';
+import { MillraceError } from '../errors.ts';
+import type { Mistake, Project } from '../project/project.ts';
+import { unbearableMistakes } from '../project/unbearable-mistakes.ts';
+import { shortName } from '../project/problem-list.ts';
+import { readProject } from '../project/read-project.ts';
+import type { ProjectFile, ReadProject } from '../project/read-project.ts';
+import { invalidProject } from '../project/report.ts';
+import { suggestName } from '../project/suggestion.ts';
+import type { DataPlace } from './data-parts.ts';
+import { openDefinition } from './definition.ts';
+import type { Definition } from './definition.ts';
+import type { Generation } from './generation.ts';
+
+/** `models` looks at the model folders again. */
+export type Change =
+  | { readonly kind: 'reload' }
+  | { readonly kind: 'models' }
+  | { readonly kind: 'load'; readonly model: string }
+  | { readonly kind: 'unload'; readonly model: string };
+
+export interface Lifecycle {
+  /** Models that were unloaded, and are not loaded until somebody asks for it. */
+  readonly unloaded: ReadonlySet<string>;
+  /** The first definition. @throws as `openDefinition` */
+  start(project: Project): Promise<Definition>;
+  /**
+   * Resolves when the next definition answers, and the one before is gone.
+   * @throws MillraceError CHANGE_REFUSED, UNKNOWN_MODEL, MODEL_IN_USE
+   */
+  change(change: Change): Promise<void>;
+  /** Waits for the change that is under way, and closes all but what hangs. No more requests may come. */
+  close(): Promise<void>;
+}
+
+export interface LifecycleParts {
+  readonly place: DataPlace;
+  /** Models that are not loaded at first. */
+  readonly unloaded: Iterable<string>;
+  /** Lets a definition answer from now on; gives the requests of the one before. */
+  readonly publish: (definition: Definition) => Generation;
+}
+
+export function createLifecycle(parts: LifecycleParts): Lifecycle {
+  return new SwappingLifecycle(parts);
+}
+
+class SwappingLifecycle implements Lifecycle {
+  private hidden: ReadonlySet<string>;
+  private readonly parts: LifecycleParts;
+  private current: Definition | undefined;
+  private file: ProjectFile | undefined;
+  private last: Promise<unknown> = Promise.resolve();
+  private isClosed = false;
+
+  constructor(parts: LifecycleParts) {
+    this.parts = parts;
+    this.hidden = new Set(parts.unloaded);
+  }
+
+  get unloaded(): ReadonlySet<string> {
+    return this.hidden;
+  }
+
+  async start(project: Project): Promise<Definition> {
+    const { file } = await readProject(project.dir);
+    this.file = file;
+    const visible = withoutModels(project, this.hidden);
+    this.current = await this.open(visible, file, this.hidden, undefined);
+    return this.current;
+  }
+
+  async change(change: Change): Promise<void> {
+    const made = this.last.then(async () => this.make(change));
+    this.last = made.catch(() => undefined);
+    return made;
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.last;
+    const { current } = this;
+    this.current = undefined;
+    await current?.serving.close();
+    await current?.data.close();
+  }
+
+  private async make(change: Change): Promise<void> {
+    const { current } = this;
+    if (this.isClosed || current === undefined)
+      throw new MillraceError('NOT_READY', 'The server is stopping.');
+    const { project } = current;
+    const { kind } = change;
+    const file = kind === 'reload' ? undefined : this.file;
+    const hidden = hiddenAfter(change, this.hidden);
+    if (kind === 'unload') refuseUnload(change.model, project, this.hidden);
+    const read = await readProject(project.dir, { file });
+    if (kind === 'load' && !read.project.models.has(change.model)) throw cannotLoad(change.model, read);
+    refuseMistakes(kind === 'reload' ? read.mistakes : unbearableMistakes(read));
+    await this.replace(current, withoutModels(read.project, hidden), read.file, hidden);
+    this.hidden = hidden;
+    this.file = read.file;
+  }
+
+  private async replace(
+    before: Definition,
+    project: Project,
+    file: ProjectFile | undefined,
+    hidden: ReadonlySet<string>,
+  ): Promise<void> {
+    let next: Definition;
+    try {
+      next = await this.open(project, file, hidden, before);
+    } catch (error) {
+      throw error instanceof MillraceError ? refused(error) : error;
+    }
+    this.current = next;
+    const requests = this.parts.publish(next);
+    await requests.whenIdle();
+    await before.serving.close();
+    if (before.data !== next.data) await before.data.close();
+  }
+
+  private async open(
+    project: Project,
+    file: ProjectFile | undefined,
+    hidden: ReadonlySet<string>,
+    before: Definition | undefined,
+  ): Promise<Definition> {
+    return openDefinition(project, {
+      place: this.parts.place,
+      before,
+      resolve: async (isEligible) =>
+        withoutModels((await readProject(project.dir, { file, isEligible })).project, hidden),
+    });
+  }
+}
+
+function hiddenAfter(change: Change, hidden: ReadonlySet<string>): ReadonlySet<string> {
+  if (change.kind === 'load') return new Set([...hidden].filter((name) => name !== change.model));
+  return change.kind === 'unload' ? new Set([...hidden, change.model]) : hidden;
+}
+
+/** Endpoints need their models, whatever was unloaded before they did. */
+function withoutModels(project: Project, hidden: ReadonlySet<string>): Project {
+  if (hidden.size === 0) return project;
+  const used = usedModels(project);
+  const models = new Map([...project.models].filter(([name]) => used.has(name) || !hidden.has(name)));
+  return Object.freeze({ ...project, models });
+}
+
+function usedModels({ endpoints }: Project): ReadonlySet<string> {
+  return new Set([...endpoints.values()].flatMap(({ variants }) => variants.map(({ model }) => model.model)));
+}
+
+function refuseUnload(model: string, project: Project, hidden: ReadonlySet<string>): void {
+  if (!project.models.has(model)) {
+    if (hidden.has(model)) return;
+    throw unknownModel(model, project);
+  }
+  const users = [...project.endpoints.values()]
+    .filter(({ variants }) => variants.some((variant) => variant.model.model === model))
+    .map(({ name }) => name);
+  if (users.length === 0) return;
+  const sentence = `The model "${model}" answers the endpoint ${users.join(', ')}: take it out of the project file first.`;
+  throw new MillraceError('MODEL_IN_USE', sentence);
+}
+
+function unknownModel(model: string, { models }: Project): MillraceError {
+  const hint = suggestName(model, models.keys(), 'models');
+  return new MillraceError('UNKNOWN_MODEL', `There is no model "${shortName(model)}"; ${hint}`);
+}
+
+function cannotLoad(model: string, { project, mistakes }: ReadProject): MillraceError {
+  const own = mistakes.filter((mistake) => mistake.file.startsWith(join(project.dir, model) + sep));
+  return own.length === 0 ? unknownModel(model, project) : refused(invalidProject(own));
+}
+
+function refuseMistakes(mistakes: readonly Mistake[]): void {
+  if (mistakes.length > 0) throw refused(invalidProject(mistakes));
+}
+
+function refused(cause: MillraceError): MillraceError {
+  const sentence = `Nothing was changed, and what was served is served on. ${cause.message}`;
+  return new MillraceError('CHANGE_REFUSED', sentence, { cause, details: cause.details });
+}

@@ -1,0 +1,59 @@
+/**
+ * Looks at the model folders of a project again and again, and tells when something in them has changed and stays as it
+ * is: a file that is still being copied is not a model yet. Looking works on every file system, also on those that tell
+ * nobody of changes.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface ModelWatch {
+  /** Waits for what it has begun. */
+  close(): Promise<void>;
+}
+
+/** Of a project folder: model folders, their versions, and what lies in those. */
+const DEPTH_MAX = 3;
+
+export function createModelWatch(dir: string, intervalMs: number, onChange: () => Promise<void>): ModelWatch {
+  let applied: string | undefined;
+  let seen: string | undefined;
+  let looking: Promise<void> | undefined;
+  const look = async (): Promise<void> => {
+    const now = await fingerprint(dir, DEPTH_MAX);
+    applied ??= now;
+    const isStill = now === seen;
+    seen = now;
+    if (!isStill || now === applied) return;
+    applied = now;
+    await onChange();
+  };
+  const tick = (): void => {
+    looking ??= look().finally(() => (looking = undefined));
+  };
+  tick();
+  const timer = setInterval(tick, intervalMs);
+  return {
+    async close() {
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}
+
+/** What is different when a file was added, changed, replaced or removed. */
+async function fingerprint(dir: string, depth: number): Promise<string> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+  const lines = await Promise.all(
+    entries.map(async (entry) => {
+      const path = join(dir, entry.name);
+      if (entry.name.startsWith('.')) return '';
+      const found = await stat(path).catch(() => undefined);
+      if (found === undefined) return '';
+      if (found.isDirectory()) return depth === 1 ? '' : fingerprint(path, depth - 1);
+      // The project file is reloaded when somebody asks for it.
+      if (depth === DEPTH_MAX && !entry.name.endsWith('.onnx')) return '';
+      return `${path} ${found.ino} ${found.size} ${found.mtimeMs}\n`;
+    }),
+  );
+  return lines.sort().join('');
+}
