@@ -1,8 +1,9 @@
 import type { LogLevel } from '../telemetry/log.ts';
+import type { AccessOptions } from './access-options.ts';
 import type { StoreOptions } from './store-options.ts';
 
 /** Options of `millrace serve` that each of its processes needs. */
-export interface ServeOptions extends StoreOptions {
+export interface ServeOptions extends StoreOptions, AccessOptions {
   readonly host: string;
   readonly port: number;
   readonly logLevel: LogLevel;

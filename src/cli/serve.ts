@@ -1,12 +1,15 @@
 /** `millrace serve`: the server as a process of its own. */
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Access } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
 import { formatDuration } from '../project/duration.ts';
 import { loadProject } from '../project/read-project.ts';
 import { PORT_MAX, createServer, defaultHost, defaultPort } from '../server/server.ts';
 import type { Server } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
+import type { Log } from '../telemetry/log.ts';
+import { addAccessOptions, openServerAccess } from './access-options.ts';
 import { durationArgument } from './duration-argument.ts';
 import type { ServeGroupOptions, ServeOptions } from './serve-options.ts';
 import { addStoreOptions, forceKey, storePlace } from './store-options.ts';
@@ -22,7 +25,7 @@ export function serveCommand(): Command {
   const command = new Command('serve').description(
     'Serve predictions for a project over HTTP until SIGTERM or Ctrl-C.',
   );
-  return addStoreOptions(command)
+  return addAccessOptions(addStoreOptions(command))
     .option('--host <address>', 'the address to listen on', defaultHost)
     .option('--port <number>', 'the port to listen on; 0 takes any free one', parsePort, defaultPort)
     .option(
@@ -54,22 +57,23 @@ async function serve(options: ServeGroupOptions): Promise<void> {
   }
   // One process has nothing that could take over from it: SIGHUP stops it as well.
   const stop = untilStopped(['SIGTERM', 'SIGINT', 'SIGHUP']);
-  const server = await unlessStopped(startServer(options), stop);
-  await stop;
-  // What did not close in time may never end by itself.
-  if (!(await server.close())) process.exit(1);
+  const log = createLog(options.logLevel);
+  const access = await openServerAccess(options, log, 1);
+  try {
+    const server = await unlessStopped(startServer(options, access, log), stop);
+    await stop;
+    // What did not close in time may never end by itself.
+    if (!(await server.close())) process.exit(1);
+  } finally {
+    access.close();
+  }
 }
 
-async function startServer(options: ServeOptions): Promise<Server> {
+async function startServer(options: ServeOptions, access: Access, log: Log): Promise<Server> {
   const project = await loadProject(options.project);
-  const { host, port, logLevel } = options;
-  return createServer(project, {
-    ...storePlace(options),
-    host,
-    port,
-    forceKey: forceKey(),
-    log: createLog(logLevel),
-  });
+  const { host, port, insecure = false, auditLog: auditFile } = options;
+  const place = { ...storePlace(options), auditFile };
+  return createServer(project, { ...place, host, port, access, insecure, forceKey: forceKey(), log });
 }
 
 export function parsePort(text: string): number {

@@ -40,6 +40,7 @@ function pushHandler(context: RouteContext): Route['handle'] {
   return async (exchange, body) => {
     const { project, store, clock } = servingOf(context);
     const rows = decodePush(project, parseStrictJson(body), clock.nowMs());
+    exchange.audited?.note({ target: rows[0]?.view.name ?? '', details: { rows: rows.length } });
     const outcomes = await store.write(rows);
     outcomes.forEach((outcome, i) => {
       const view = rows[i]?.view.name ?? '';

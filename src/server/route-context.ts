@@ -1,5 +1,6 @@
 /** What the calls of a server are answered from. */
 import type { Access } from '../access/access.ts';
+import type { AuditLog } from '../access/audit-log.ts';
 import type { EventIntake } from '../events/intake.ts';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
@@ -17,6 +18,7 @@ export interface RouteContext {
   readonly change: Lifecycle['change'];
   readonly unloadedModels: () => ReadonlySet<string>;
   readonly access: Access;
+  readonly audit: AuditLog;
   readonly readCaller: CallerReader;
   serving: Serving | undefined;
   /** Undefined also where the project has no events. */

@@ -2,8 +2,11 @@
  * The composition root: store, models, plans and transport become one server. It listens before the models are
  * loaded, so that a port in use is known at once and liveness can be asked; until then it answers NOT_READY.
  */
+import { join } from 'node:path';
 import { openToAll } from '../access/access.ts';
 import type { Access } from '../access/access.ts';
+import { createAuditLog } from '../access/audit-log.ts';
+import type { AuditLog, AuditLogOptions } from '../access/audit-log.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import type { RedisOptions } from '../features/redis/redis-options.ts';
@@ -12,6 +15,7 @@ import { createLog } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { checkOpen } from './check-open.ts';
 import { createCallerReader } from './caller-headers.ts';
 import { createEnvironmentHolder } from './data-parts.ts';
 import type { EnvironmentHolder } from './data-parts.ts';
@@ -47,6 +51,10 @@ export interface ServerOptions {
   readonly forceKey?: string | undefined;
   /** Who may do what; default: everybody may do everything. Stays open: it is its owner's. */
   readonly access?: Access | undefined;
+  /** Lets a server without keys listen on an address that other machines reach: they may do everything. */
+  readonly insecure?: boolean;
+  /** Where calls that change something are written down; default: `audit.ndjson` in the data folder. */
+  readonly auditFile?: string | undefined;
   /** How often the model folders are looked at for what has changed; default 0 = never. */
   readonly watchModelsMs?: number;
   /** Models that are not loaded until a call asks for it. */
@@ -95,6 +103,8 @@ export const PORT_MAX = 65_535;
 export async function createServer(project: Project, options: ServerOptions): Promise<Server> {
   checkOptions(options);
   const log = options.log ?? createLog('info');
+  const { host = defaultHost, port = defaultPort, sharing = 'alone', access = openToAll } = options;
+  checkOpen(access, host, options.insecure ?? false, sharing === 'join' ? undefined : log);
   const metrics = options.metrics ?? createMetrics();
   const state = new ServerState(project.limits, log);
   const environment = createEnvironmentHolder(options.dataDir);
@@ -107,7 +117,8 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   const context: RouteContext = {
     state,
     metrics,
-    access: options.access ?? openToAll,
+    access,
+    audit: openAudit(options, { clock, log, metrics }),
     readCaller: createCallerReader(options.forceKey),
     change: createChange(lifecycle, options, log),
     unloadedModels: () => lifecycle.unloaded,
@@ -118,7 +129,6 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   metrics.gauge('millrace_in_flight_requests', 'Requests that are not answered yet.', () => [
     { labels: {}, value: state.open },
   ]);
-  const { host = defaultHost, port = defaultPort, sharing = 'alone' } = options;
   const address: Address = { host, port, sharing };
   const opened: Opened = { context, lifecycle, environment, transport: undefined, watch: undefined };
   try {
@@ -139,6 +149,13 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     await closeAll(opened);
     throw error;
   }
+}
+
+function openAudit(
+  { dataDir, auditFile = join(dataDir, 'audit.ndjson') }: ServerOptions,
+  parts: Omit<AuditLogOptions, 'file'>,
+): AuditLog {
+  return createAuditLog({ ...parts, file: auditFile });
 }
 
 /** A program's mistakes, which LMDB and the operating system would report in words of their own. */
@@ -247,6 +264,7 @@ async function closeAll({ context, lifecycle, environment, transport, watch }: O
   transport?.close();
   await lifecycle.close();
   await environment.close();
+  await context.audit.close();
   context.state.close();
   context.metrics.close();
   // Last, as a model that hangs never ends.

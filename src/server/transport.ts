@@ -6,6 +6,7 @@ import uWS from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
+import { createAuditedCall } from './audited-call.ts';
 import { Exchange } from './exchange.ts';
 import { admit } from './gate.ts';
 import type { RouteHandler } from './exchange.ts';
@@ -13,6 +14,7 @@ import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { plainRoutes, predictHandler, predictRoute } from './routes.ts';
 import type { RouteContext } from './route-context.ts';
+import { isWrite } from './route.ts';
 import type { Call, Route } from './route.ts';
 import { bindWebSockets, webSocketRoute } from './web-sockets.ts';
 
@@ -195,14 +197,17 @@ function bindRoutes(app: TemplatedApp, context: RouteContext, routes: readonly R
 }
 
 function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, metrics: RouteMetrics): void {
+  const isAudited = isWrite(route);
   const bind =
     (isHead: boolean) =>
     (res: HttpResponse, req: HttpRequest): void => {
       const exchange = new Exchange(res, context.state, metrics, isHead);
       exchange.isChange = route.isChange ?? false;
+      if (isAudited) exchange.audited = createAuditedCall(context.audit, route.name);
       const admitted = admit(context.access, req, exchange, route.scopes);
       if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
       const call = readCall(route, req);
+      if (call.params[0] !== undefined) exchange.audited?.note({ target: call.params[0] });
       const wanted: RouteHandler = (_exchange, body) => route.handle(exchange, body, call);
       const handler = admitted === undefined ? wanted : afterwards(admitted, wanted);
       if (route.body === 'none') exchange.handle(handler);

@@ -9,10 +9,12 @@ import { createLog } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { ServeOptions } from '../serve-options.ts';
+import { openServerAccess } from '../access-options.ts';
 import { REDIS_VARIABLE, forceKey, storePlace } from '../store-options.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 interface WorkerOptions extends ServeOptions {
+  readonly workers: number;
   readonly number: number;
   readonly sharing: PortSharing;
 }
@@ -29,6 +31,13 @@ export function workerCommand(): Command {
     .addOption(new Option('--sharing <how>', 'who else may listen on the port').choices(['first', 'join']))
     .addOption(new Option('--redis <url>', 'as for serve').env(REDIS_VARIABLE))
     .option('--redis-layout <layout>', 'as for serve')
+    .option('--keys <file>', 'as for serve')
+    .option('--jwt-jwks <source>', 'as for serve')
+    .option('--jwt-issuer <name>', 'as for serve')
+    .option('--jwt-audience <name>', 'as for serve')
+    .option('--insecure', 'as for serve')
+    .option('--audit-log <file>', 'as for serve')
+    .requiredOption('--workers <count>', 'how many there are', Number)
     .requiredOption('--log-level <level>', 'as for serve')
     .action(work);
 }
@@ -37,11 +46,20 @@ export function workerCommand(): Command {
 export function workerArgs(options: WorkerOptions): string[] {
   const { number, project, data, host, port, sharing, logLevel, redisLayout } = options;
   const layout = { 'redis-layout': redisLayout };
-  const pairs = { number, project, data, host, port, sharing, ...layout, 'log-level': logLevel };
+  const access = {
+    workers: options.workers,
+    keys: options.keys,
+    'jwt-jwks': options.jwtJwks,
+    'jwt-issuer': options.jwtIssuer,
+    'jwt-audience': options.jwtAudience,
+    'audit-log': options.auditLog,
+  };
+  const pairs = { number, project, data, host, port, sharing, ...layout, ...access, 'log-level': logLevel };
   // One word each, so that a value may begin with a dash.
-  return Object.entries(pairs).flatMap(([name, value]) =>
+  const args = Object.entries(pairs).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}=${value}`],
   );
+  return options.insecure === true ? [...args, '--insecure'] : args;
 }
 
 async function work(options: WorkerOptions): Promise<void> {
@@ -64,14 +82,18 @@ async function work(options: WorkerOptions): Promise<void> {
   const render = answerSupervisor(metrics, drain);
   try {
     const project = await loadProject(options.project);
-    const { host, port, sharing } = options;
+    const { host, port, sharing, insecure = false } = options;
     const log = createLog(options.logLevel).child({ worker: options.number });
+    const access = await openServerAccess(options, log, options.workers);
     const shared: Metrics = { ...metrics, render, close: () => undefined };
     server = await createServer(project, {
       ...storePlace(options),
       host,
       port,
       sharing,
+      access,
+      insecure,
+      auditFile: options.auditLog,
       forceKey: forceKey(),
       log,
       metrics: shared,
