@@ -7,6 +7,8 @@ export interface ServeOptions extends StoreOptions, AccessOptions {
   readonly host: string;
   readonly port: number;
   readonly logLevel: LogLevel;
+  /** Milliseconds; 0 = never. */
+  readonly watch: number;
 }
 
 export interface ServeGroupOptions extends ServeOptions {

@@ -19,6 +19,7 @@ import { serveWithWorkers } from './workers/serve-workers.ts';
 const WORKERS_MAX = 256;
 /** Models that take longer to load are rare; a start that hangs would hold up every reload. */
 const START_TIMEOUT_MS = 300_000;
+const WATCH_MS = 1000;
 const spreadsConnections = process.platform === 'linux';
 
 export function serveCommand(): Command {
@@ -33,6 +34,14 @@ export function serveCommand(): Command {
       'processes that share the port and the store, or auto for one a core; with several, SIGHUP restarts them one by one',
       parseWorkers,
       1,
+    )
+    .addOption(
+      new Option(
+        '--watch <duration>',
+        'how often the model folders are looked at; what has changed is loaded, checked and served. 0s = never',
+      )
+        .argParser(durationArgument)
+        .default(WATCH_MS, formatDuration(WATCH_MS)),
     )
     .addOption(
       new Option('--start-timeout <duration>', 'time for a worker to be ready; then it is killed')
@@ -55,12 +64,13 @@ async function serve(options: ServeGroupOptions): Promise<void> {
     }
     return serveWithWorkers(options);
   }
-  // One process has nothing that could take over from it: SIGHUP stops it as well.
-  const stop = untilStopped(['SIGTERM', 'SIGINT', 'SIGHUP']);
+  const stop = untilStopped();
   const log = createLog(options.logLevel);
   const access = await openServerAccess(options, log, 1);
   try {
-    const server = await unlessStopped(startServer(options, access, log), stop);
+    let server: Server | undefined = undefined;
+    process.on('SIGHUP', () => void server?.reload());
+    server = await unlessStopped(startServer(options, access, log), stop);
     await stop;
     // What did not close in time may never end by itself.
     if (!(await server.close())) process.exit(1);
@@ -72,8 +82,17 @@ async function serve(options: ServeGroupOptions): Promise<void> {
 async function startServer(options: ServeOptions, access: Access, log: Log): Promise<Server> {
   const project = await loadProject(options.project);
   const { host, port, insecure = false, auditLog: auditFile } = options;
-  const place = { ...storePlace(options), auditFile };
-  return createServer(project, { ...place, host, port, access, insecure, forceKey: forceKey(), log });
+  return createServer(project, {
+    ...storePlace(options),
+    host,
+    port,
+    access,
+    insecure,
+    auditFile,
+    forceKey: forceKey(),
+    watchModelsMs: options.watch,
+    log,
+  });
 }
 
 export function parsePort(text: string): number {

@@ -10,14 +10,27 @@ import { bufferPart } from './tensor-buffer.ts';
 export interface OutputData {
   readonly data: TensorData;
   readonly width: number;
+  /** The dimensions after the batch. */
+  readonly tail: readonly number[];
+}
+
+/** By position among the model's outputs; undefined = no caller of the batch reads it, or it has a fault. */
+export type RunOutputs = readonly (OutputData | undefined)[];
+
+/** An output that cannot be given to those who read it. */
+export interface OutputFault {
+  readonly output: number;
+  readonly error: MillraceError;
 }
 
 /** One submission. It gets each of its rows in one `answer` or `fail`; rows may be spread over several batches. */
 export interface BatchCaller {
+  /** Positions of the outputs that it reads; undefined = all. */
+  readonly fetch?: readonly number[] | undefined;
   /** Writes all slots of its row `row` into row `at` of every tensor; called during `submit`. */
   fill(tensors: readonly TensorData[], at: number, row: number): void;
   /** Its rows `row` to `row + count - 1` are the rows from `at` of the outputs, which it may keep. */
-  answer(outputs: readonly OutputData[], at: number, row: number, count: number): void;
+  answer(outputs: RunOutputs, at: number, row: number, count: number): void;
   /** Whether nobody waits for the answer any more; its rows are then left out of runs. */
   isGone(): boolean;
   /**
@@ -116,10 +129,34 @@ export class Batch {
     }));
   }
 
-  /** Gives the slices [from, to) the outputs of their run. */
-  answer(from: number, to: number, outputs: readonly OutputData[]): void {
+  /** Positions of the outputs that the callers of the slices [from, to) read; undefined = all. */
+  fetch(from: number, to: number): readonly number[] | undefined {
+    let known: readonly number[] | undefined;
+    let union: Set<number> | undefined;
+    for (let i = from; i < to; i++) {
+      const { caller } = this.slices[i] as Slice;
+      if (caller === undefined) continue;
+      const { fetch } = caller;
+      if (fetch === undefined) return undefined;
+      known ??= fetch;
+      // Callers of one plan share their list.
+      if (fetch === known) continue;
+      union ??= new Set(known);
+      for (const output of fetch) union.add(output);
+    }
+    return union === undefined ? known : [...union];
+  }
+
+  /** Gives the slices [from, to) the outputs of their run; whoever reads one with a fault fails. */
+  answer(from: number, to: number, outputs: RunOutputs, faults: readonly OutputFault[]): void {
     const runAt = (this.slices[from] as Slice).at;
-    for (let i = from; i < to; i++) answerSlice(this.slices[i] as Slice, outputs, runAt);
+    for (let i = from; i < to; i++) {
+      const slice = this.slices[i] as Slice;
+      const { caller } = slice;
+      const fault = faults.find(({ output }) => caller?.fetch?.includes(output) ?? true);
+      if (fault === undefined) answerSlice(slice, outputs, runAt);
+      else failSlice(slice, fault.error);
+    }
   }
 
   fail(from: number, to: number, error: MillraceError): void {
@@ -162,7 +199,7 @@ function isWanted({ caller }: Slice): boolean {
   return caller !== undefined && !caller.isGone();
 }
 
-function answerSlice(slice: Slice, outputs: readonly OutputData[], runAt: number): void {
+function answerSlice(slice: Slice, outputs: RunOutputs, runAt: number): void {
   try {
     slice.caller?.answer(outputs, slice.at - runAt, slice.row, slice.count);
   } catch (cause) {

@@ -18,14 +18,16 @@
  */
 import { MillraceError } from '../errors.ts';
 import { Batch } from './batch.ts';
-import type { BatchCaller, InputShape, OutputData } from './batch.ts';
+import type { BatchCaller, InputShape } from './batch.ts';
 import { batchRowsMax, expectedInput } from './expected-input.ts';
+import { outputsPerRow } from './outputs-per-row.ts';
+import type { OutputsPerRow } from './outputs-per-row.ts';
 import { createRunEstimate } from './run-estimate.ts';
 import type { RunEstimate } from './run-estimate.ts';
-import type { ModelSession, TensorValue } from './session.ts';
+import type { ModelSession } from './session.ts';
 import { createBuffer } from './tensor-buffer.ts';
 
-export type { BatchCaller, OutputData } from './batch.ts';
+export type { BatchCaller, OutputData, RunOutputs } from './batch.ts';
 export type { TensorData } from './session.ts';
 
 export interface Batcher {
@@ -93,35 +95,6 @@ const FREE_BYTES_MAX = 4 * 1024 * 1024;
 /** @throws Error if a width does not fit the session's inputs: the project's checks come first */
 export function createBatcher(session: ModelSession, options: BatcherOptions): Batcher {
   return new TurnBatcher(session, options);
-}
-
-/**
- * Gives outputs their width, and holds the model to its side: the first dimension of each output is the batch.
- * @throws MillraceError INVALID_MODEL
- */
-export function outputsPerRow(
-  session: ModelSession,
-  results: readonly TensorValue[],
-  rows: number,
-  widthsMin: readonly number[] = [],
-): OutputData[] {
-  return results.map(({ data, dims }, i) => {
-    const name = session.outputs[i]?.name;
-    if (dims[0] !== rows) {
-      const message =
-        `${session.path}: the output "${name}" has the shape [${dims.join(', ')}] for a batch of ${rows}, so it does ` +
-        'not tell the rows apart. Name only other outputs under `outputs` in model.yaml, or export the model with ' +
-        'the batch as first dimension.';
-      throw new MillraceError('INVALID_MODEL', message);
-    }
-    const width = data.length / rows;
-    const widthMin = widthsMin[i] ?? 0;
-    if (width < widthMin) {
-      const message = `${session.path}: the output "${name}" has ${width} columns, and model.yaml takes [${widthMin - 1}] of it.`;
-      throw new MillraceError('INVALID_MODEL', message);
-    }
-    return { data, width };
-  });
 }
 
 class TurnBatcher implements Batcher {
@@ -305,10 +278,11 @@ class TurnBatcher implements Batcher {
     let startedMs = performance.now();
     // The run comes next behind this, when the event loop has done what stands before both.
     if (isOnLoop) setImmediate(() => (startedMs = performance.now()));
-    let outputs: OutputData[];
+    let found: OutputsPerRow;
     try {
-      const results = await this.session.run(batch.inputs(from, to));
-      outputs = outputsPerRow(this.session, results, rows, this.options.outputWidthsMin);
+      const fetch = batch.fetch(from, to);
+      const results = await this.session.run(batch.inputs(from, to), fetch);
+      found = outputsPerRow(this.session, results, { rows, fetch, widthsMin: this.options.outputWidthsMin });
     } catch (error) {
       const failure = asFailure(error, this.session.path);
       if (failure.code === 'MODEL_FAILED' && to - from > 1) {
@@ -320,7 +294,7 @@ class TurnBatcher implements Batcher {
     }
     const durationMs = performance.now() - startedMs;
     this.options.onRun?.(rows, durationMs);
-    batch.answer(from, to, outputs);
+    batch.answer(from, to, found.outputs, found.faults);
     this.estimate.learn(isOnLoop ? performance.now() - startedMs : durationMs);
   }
 

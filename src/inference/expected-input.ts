@@ -4,6 +4,21 @@
  */
 import type { ElementType, TensorSpec } from './session.ts';
 
+/** What expressions can fill. */
+const fillableTypes = [
+  'float32',
+  'float64',
+  'int64',
+  'bool',
+  'string',
+] as const satisfies readonly ElementType[];
+
+export type FillableType = (typeof fillableTypes)[number];
+
+export function isFillable(elementType: ElementType): elementType is FillableType {
+  return fillableTypes.some((fillable) => fillable === elementType);
+}
+
 export interface ExpectedInput {
   readonly elementType: ElementType;
   /** Slots per row; undefined = the input takes any number of them, see `refuseWidth`. */
@@ -36,6 +51,12 @@ export function expectedInput(spec: TensorSpec): ExpectedInput {
 export function refuseInput(spec: TensorSpec): string | undefined {
   const subject = `The input "${spec.name}" ${shapeText(spec)}`;
   const [batch, ...inner] = spec.shape;
+  if (!isFillable(spec.elementType)) {
+    return (
+      `The input "${spec.name}" holds ${spec.elementType}; expressions fill ${fillableTypes.join(', ')}. ` +
+      'Export the model with one of these, or add a Cast after it.'
+    );
+  }
   if (spec.shape.length === 0) {
     return `${subject} has no dimension for the batch. Export the model with inputs of the shape [batch, …].`;
   }

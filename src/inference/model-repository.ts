@@ -6,31 +6,33 @@
 import type { ErrorDetail } from '../errors.ts';
 import { MillraceError } from '../errors.ts';
 import type { Location, Mistake, ModelVersion } from '../project/project.ts';
+import { suggestName } from '../project/suggestion.ts';
 import { refuseInput } from './expected-input.ts';
-import { createExitGuard } from './exit-guard.ts';
-import { openSession } from './session.ts';
 import type { ModelSession } from './session.ts';
-import { openWorkerSession } from './worker-session.ts';
-import type { WorkerSessionOptions } from './worker-session.ts';
+import { createSessionPool } from './session-pool.ts';
+import type { SessionLease, SessionPool, ThreadPlan } from './session-pool.ts';
 
-export { expectedInput } from './expected-input.ts';
+export { expectedInput, isFillable, refuseInput } from './expected-input.ts';
+export type { FillableType } from './expected-input.ts';
 export { resolveOutputs } from './resolve-outputs.ts';
 
 export interface LoadedModel {
   readonly version: ModelVersion;
-  /** Opened with the outputs that the version selects. */
   readonly session: ModelSession;
 }
 
 export interface ModelRepository {
-  /** What is wrong with the versions that could not be loaded; empty if all are. */
-  readonly mistakes: readonly Mistake[];
-  /** undefined if it was not asked for, or has mistakes. */
-  get(model: string, version: string): LoadedModel | undefined;
+  /**
+   * What is wrong with a version: its file, or that its rows cannot be filled or read as its model.yaml says; empty if
+   * nothing is.
+   */
+  mistakesOf(version: ModelVersion): readonly Mistake[];
+  /** undefined if its file cannot be loaded. */
+  get(version: ModelVersion): LoadedModel | undefined;
   /** A version that is known to be loaded. */
   loaded(version: ModelVersion): LoadedModel;
   /**
-   * Gives a loaded version a session in worker threads, and releases the old one.
+   * Gives a loaded version a session in worker threads, unless others share it already.
    * @throws MillraceError INVALID_MODEL, WORKER_LOST, STARTUP_FAILED
    */
   moveToThreads(version: ModelVersion, plan: ThreadPlan): Promise<void>;
@@ -39,74 +41,83 @@ export interface ModelRepository {
    * @throws MillraceError INVALID_MODEL, WORKER_LOST
    */
   openBackground(version: ModelVersion, onRestart: RestartListener): Promise<ModelSession>;
-  /** Waits for the runs in flight, then frees every model. */
+  /** What is found out by runs of a loaded version, once for all who share its session. */
+  once<T>(version: ModelVersion, name: string, find: () => Promise<T>): Promise<T>;
+  /** Frees every model that nobody else serves; waits for its runs in flight. */
   release(): Promise<void>;
 }
 
-/** Of how many threads, and who hears of their ends. */
-export type ThreadPlan = Pick<WorkerSessionOptions, 'threads' | 'onRestart'>;
-
 export type RestartListener = NonNullable<ThreadPlan['onRestart']>;
 
+interface OpenedVersion {
+  readonly lease: SessionLease | undefined;
+  readonly mistakes: readonly Mistake[];
+}
+
 /** Loads the versions one by one: loading blocks the event loop, about 4 ms for each megabyte. */
-export async function openModelRepository(versions: readonly ModelVersion[]): Promise<ModelRepository> {
-  const models = new Map<string, LoadedModel>();
-  const mistakes: Mistake[] = [];
-  const exitGuard = createExitGuard();
-  for (const version of versions) {
-    const opened = await openVersion(version);
-    if (Array.isArray(opened)) mistakes.push(...opened);
-    else models.set(modelKey(version.model, version.version), opened);
-  }
-  const loaded = (version: ModelVersion): LoadedModel => {
-    const model = models.get(modelKey(version.model, version.version));
-    if (model === undefined) throw new Error(`${version.model}@${version.version} is not loaded`);
-    return model;
+export async function openModelRepository(
+  versions: readonly ModelVersion[],
+  pool: SessionPool = createSessionPool(),
+): Promise<ModelRepository> {
+  const models = new Map<string, OpenedVersion>();
+  for (const version of versions) models.set(keyOf(version), await openVersion(version, pool));
+  const get = (version: ModelVersion): LoadedModel | undefined => {
+    const lease = models.get(keyOf(version))?.lease;
+    return lease && { version, session: lease.session };
+  };
+  const leaseOf = (version: ModelVersion): SessionLease => {
+    const lease = models.get(keyOf(version))?.lease;
+    if (lease === undefined) throw new Error(`${keyOf(version)} is not loaded`);
+    return lease;
   };
   return {
-    mistakes,
-    loaded,
-    get: (model, version) => models.get(modelKey(model, version)),
-    moveToThreads: async (version, plan) => {
-      const { session: inline } = loaded(version);
-      const outputs = inline.outputs.map(({ name }) => name);
-      const session = await openWorkerSession(inline.path, { ...plan, outputs, exitGuard });
-      models.set(modelKey(version.model, version.version), { version, session });
-      await inline.release();
-    },
-    openBackground: async (version, onRestart) => {
-      const { session } = loaded(version);
-      const outputs = session.outputs.map(({ name }) => name);
-      const options = { threads: 1, outputs, exitGuard, onRestart, isBackground: true };
-      return openWorkerSession(session.path, options);
-    },
+    get,
+    loaded: (version) => ({ version, session: leaseOf(version).session }),
+    mistakesOf: (version) => models.get(keyOf(version))?.mistakes ?? [],
+    moveToThreads: async (version, plan) => leaseOf(version).moveToThreads(plan),
+    openBackground: async (version, onRestart) =>
+      pool.openBackground(leaseOf(version).session.path, onRestart),
+    once: async (version, name, find) => leaseOf(version).once(name, find),
     release: async () => {
-      await Promise.all([...models.values()].map(async ({ session }) => session.release()));
+      await Promise.all([...models.values()].map(async ({ lease }) => lease?.release()));
     },
   };
 }
 
-function modelKey(model: string, version: string): string {
+function keyOf({ model, version }: ModelVersion): string {
   return `${model}@${version}`;
 }
 
-async function openVersion(version: ModelVersion): Promise<LoadedModel | Mistake[]> {
-  let session: ModelSession;
+async function openVersion(version: ModelVersion, pool: SessionPool): Promise<OpenedVersion> {
   try {
-    const outputs = version.outputs && [...new Set(version.outputs.map(({ tensor }) => tensor))];
-    session = await openSession(version.onnxPath, { outputs });
+    const lease = await pool.take(version);
+    return { lease, mistakes: version.isDescribed ? rowMistakes(version, lease.session) : [] };
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
-    if (error.details === undefined) return [{ ...version.location, message: error.message }];
-    return error.details.map((detail) => detailMistake(version, detail));
+    const mistakes = error.details?.map((detail) => detailMistake(version, detail));
+    return { lease: undefined, mistakes: mistakes ?? [{ ...version.location, message: error.message }] };
   }
-  const refusals = session.inputs.flatMap((spec) => {
-    const message = refuseInput(spec);
-    return message === undefined ? [] : [detailMistake(version, { path: `inputs.${spec.name}`, message })];
-  });
-  if (refusals.length === 0) return { version, session };
-  await session.release();
-  return refusals;
+}
+
+/** Inputs that rows cannot fill, and outputs that are selected and cannot be read. */
+function rowMistakes(version: ModelVersion, session: ModelSession): Mistake[] {
+  const mistake = (path: string, message: string | undefined): Mistake[] =>
+    message === undefined ? [] : [detailMistake(version, { path, message })];
+  const inputs = session.inputs.flatMap((spec) => mistake(`inputs.${spec.name}`, refuseInput(spec)));
+  const selected =
+    version.outputs?.map(({ tensor }) => tensor) ?? session.refusedOutputs.map(({ name }) => name);
+  const outputs = [...new Set(selected)].flatMap((name) =>
+    mistake(`outputs.${name}`, refuseOutput(name, session)),
+  );
+  return [...inputs, ...outputs];
+}
+
+function refuseOutput(name: string, { outputs, refusedOutputs }: ModelSession): string | undefined {
+  if (outputs.some((output) => output.name === name)) return undefined;
+  const refused = refusedOutputs.find((output) => output.name === name);
+  if (refused !== undefined) return refused.message;
+  const names = [...outputs, ...refusedOutputs].map((output) => output.name);
+  return `The model has no output "${name}"; ${suggestName(name, names, 'its outputs')}`;
 }
 
 function detailMistake(version: ModelVersion, { path, message }: ErrorDetail): Mistake {

@@ -14,14 +14,12 @@ import { Worker } from 'node:worker_threads';
 import { MillraceError } from '../errors.ts';
 import { markBusy } from './exit-guard.ts';
 import type { ExitGuard } from './exit-guard.ts';
-import type { TensorData, TensorSpec, TensorValue } from './session.ts';
+import type { ModelSession, TensorData, TensorValue } from './session.ts';
 import { fromPlainError, transferables } from './worker-message.ts';
 import type { WorkerReply, WorkerRequest, WorkerSettings } from './worker-message.ts';
 
 export interface ThreadSettings {
   readonly path: string;
-  /** Names of the outputs to fetch; undefined = all. */
-  readonly outputs?: readonly string[] | undefined;
   readonly exitGuard: ExitGuard;
   /** For runs that nobody waits for: the thread gets what others leave of the processors (on Linux). Default false. */
   readonly isBackground?: boolean;
@@ -33,10 +31,7 @@ export interface ThreadSettings {
   readonly heapMbMax?: number | undefined;
 }
 
-export interface ThreadSpecs {
-  readonly inputs: readonly TensorSpec[];
-  readonly outputs: readonly TensorSpec[];
-}
+export type ThreadSpecs = Pick<ModelSession, 'inputs' | 'outputs' | 'refusedOutputs'>;
 
 interface Waiting<T> {
   resolve(value: T): void;
@@ -58,11 +53,11 @@ export class ModelThread {
   private isClosing = false;
   private fault: string | undefined;
 
-  constructor({ path, outputs, exitGuard, isBackground = false, heapMbMax }: ThreadSettings) {
+  constructor({ path, exitGuard, isBackground = false, heapMbMax }: ThreadSettings) {
     this.path = path;
     markBusy(this.busy);
     exitGuard.watch(this.busy);
-    const settings: WorkerSettings = { path, outputs, isBackground, busy: this.busy.buffer };
+    const settings: WorkerSettings = { path, isBackground, busy: this.busy.buffer };
     this.worker = new Worker(workerFile(), {
       workerData: settings,
       // Options of the process, such as loaders, are not for the thread.
@@ -88,12 +83,12 @@ export class ModelThread {
    * One run; the next may start when it has settled.
    * @throws MillraceError MODEL_FAILED, WORKER_LOST
    */
-  async run(inputs: readonly TensorValue[]): Promise<readonly TensorValue[]> {
+  async run(inputs: readonly TensorValue[], fetch?: readonly number[]): Promise<readonly TensorValue[]> {
     if (this.running !== undefined) throw new Error('a thread makes one run at a time');
     const sent = inputs.map(({ data, dims }, i) => ({ data: copyInto(this.spent[i], data), dims }));
     return new Promise((resolve, reject) => {
       this.running = { resolve, reject };
-      this.send({ kind: 'run', inputs: sent }, transferables(sent.map(({ data }) => data)));
+      this.send({ kind: 'run', inputs: sent, fetch }, transferables(sent.map(({ data }) => data)));
     });
   }
 

@@ -13,13 +13,15 @@ export interface ResolvedOutput {
 
 export interface ResolvedOutputs {
   readonly fields: readonly ResolvedOutput[];
+  /** Positions of the outputs that the fields need, each once. */
+  readonly fetch: readonly number[];
   /** Per output of the session, the columns that the fields need at least; for the batcher to hold runs to. */
   readonly widthsMin: readonly number[];
   readonly mistakes: readonly Mistake[];
 }
 
 /**
- * @param session opened with the version's outputs
+ * @param session that has all outputs which the version selects
  * @param widths columns per output, where a warm-up has found them; else what the model declares
  */
 export function resolveOutputs(
@@ -31,11 +33,11 @@ export function resolveOutputs(
   const mistakes: Mistake[] = [];
   if (version.outputs === undefined) {
     const fields = session.outputs.map(({ name }, output) => ({ field: name, output, column: undefined }));
-    return { fields, widthsMin, mistakes };
+    return { fields, fetch: session.outputs.map((_, output) => output), widthsMin, mistakes };
   }
   const fields = version.outputs.map(({ field, tensor, column, location }) => {
     const output = session.outputs.findIndex((spec) => spec.name === tensor);
-    if (output === -1) throw new Error(`the session was opened without the output ${tensor}`);
+    if (output === -1) throw new Error(`the model has no output ${tensor} to read`);
     const width = widths[output];
     if (column !== undefined) {
       widthsMin[output] = Math.max(widthsMin[output] ?? 0, column + 1);
@@ -45,7 +47,8 @@ export function resolveOutputs(
     }
     return { field, output, column };
   });
-  return { fields, widthsMin, mistakes };
+  const fetch = [...new Set(fields.map(({ output }) => output))];
+  return { fields, fetch, widthsMin, mistakes };
 }
 
 /** Columns of an output as the model declares it; undefined if it leaves them open. */

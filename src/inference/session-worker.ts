@@ -9,7 +9,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { markIdle } from './exit-guard.ts';
 import { openSession } from './session.ts';
-import type { ModelSession, TensorValue } from './session.ts';
+import type { ModelSession } from './session.ts';
 import { toPlainError, transferables } from './worker-message.ts';
 import type { WorkerReply, WorkerRequest, WorkerSettings } from './worker-message.ts';
 
@@ -23,7 +23,7 @@ async function serve(port: MessagePort, settings: WorkerSettings): Promise<void>
   if (settings.isBackground) giveWay();
   let session: ModelSession;
   try {
-    session = await openSession(settings.path, { outputs: settings.outputs });
+    session = await openSession(settings.path);
   } catch (error) {
     return reply({ kind: 'refused', error: toPlainError(error) });
   }
@@ -33,9 +33,10 @@ async function serve(port: MessagePort, settings: WorkerSettings): Promise<void>
     port.close();
   };
   port.on('message', (request: WorkerRequest) => {
-    void (request.kind === 'run' ? answer(session, request.inputs, reply) : close());
+    void (request.kind === 'run' ? answer(session, request, reply) : close());
   });
-  reply({ kind: 'opened', inputs: session.inputs, outputs: session.outputs });
+  const { inputs, outputs, refusedOutputs } = session;
+  reply({ kind: 'opened', inputs, outputs, refusedOutputs });
 }
 
 /** On Linux a thread has a priority of its own, under its own number; ONNX Runtime runs the model on this thread. */
@@ -49,12 +50,12 @@ function giveWay(): void {
 
 async function answer(
   session: ModelSession,
-  inputs: readonly TensorValue[],
+  { inputs, fetch }: Extract<WorkerRequest, { kind: 'run' }>,
   reply: (message: WorkerReply, handedOver: readonly ArrayBuffer[]) => void,
 ): Promise<void> {
   const spent = inputs.map(({ data }) => data);
   try {
-    const results = await session.run(inputs);
+    const results = await session.run(inputs, fetch);
     // Tensors of the runtime are objects with methods, which cannot be sent.
     const outputs = results.map(({ data, dims }) => ({ data, dims }));
     reply(

@@ -10,15 +10,41 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { MillraceError } from '../errors.ts';
 import type { ErrorDetail } from '../errors.ts';
-import { suggestName } from '../project/suggestion.ts';
 import { fileProblem, loadProblem } from './load-problem.ts';
 
-export const elementTypes = ['float32', 'float64', 'int64', 'bool', 'string'] as const;
+export const elementTypes = [
+  'float32',
+  'float64',
+  'float16',
+  'int8',
+  'int16',
+  'int32',
+  'int64',
+  'uint8',
+  'uint16',
+  'uint32',
+  'uint64',
+  'bool',
+  'string',
+] as const;
 
 export type ElementType = (typeof elementTypes)[number];
 
-/** The elements of a tensor, row by row; a bool is a byte, 0 or 1. */
-export type TensorData = Float32Array | Float64Array | BigInt64Array | Uint8Array | string[];
+/** The elements of a tensor, row by row; a bool is a byte, 0 or 1, a float16 its 16 bits (float16.ts). */
+export type TensorData = NumericData | string[];
+
+/** What lies in memory as the runtime reads it. */
+export type NumericData =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array;
 
 /** One input or output as the model declares it. */
 export interface TensorSpec {
@@ -36,27 +62,31 @@ export interface TensorValue {
 export interface ModelSession {
   readonly path: string;
   readonly inputs: readonly TensorSpec[];
-  /** Only those that are fetched, in the order asked. */
+  /** Those that can be served, in the order of the model. */
   readonly outputs: readonly TensorSpec[];
+  /** The others, each with the reason. */
+  readonly refusedOutputs: readonly RefusedOutput[];
   /** Worker threads, each of which makes one run at a time; 0 = runs block the event loop. */
   readonly threads: number;
 
   /**
    * Runs the model on one tensor per input, in the order of `inputs`; gives one per output, in the order of
-   * `outputs`. The tensors must not change until it settles. Without threads, runs that overlap are answered in the
+   * `outputs`, or of `fetch`: the positions in `outputs` of those that are wanted. The tensors must not change until
+   * it settles. Without threads, runs that overlap are answered in the
    * order of the calls.
    * @throws MillraceError MODEL_FAILED if the model rejects the tensors, NOT_READY after `release`, WORKER_LOST if the
    *   thread of the run ended
    */
-  run(inputs: readonly TensorValue[]): Promise<readonly TensorValue[]>;
+  run(inputs: readonly TensorValue[], fetch?: readonly number[]): Promise<readonly TensorValue[]>;
 
   /** Waits for the runs in flight, then frees the model. */
   release(): Promise<void>;
 }
 
-export interface SessionOptions {
-  /** Names of the outputs to fetch; undefined = all. What is not fetched may be of any type. */
-  readonly outputs?: readonly string[] | undefined;
+export interface RefusedOutput {
+  readonly name: string;
+  /** A sentence with the reason and the fix. */
+  readonly message: string;
 }
 
 // One thread: a run blocks the loop, so a second thread helps only large batches and spins between runs.
@@ -70,27 +100,22 @@ const nativeOptions: InferenceSession.SessionOptions = {
 
 /**
  * Loads a model file.
- * @throws MillraceError INVALID_MODEL; `details` has one entry for each input and output that cannot be served, with
- *   the path `inputs.<name>` or `outputs.<name>`, and is undefined if the file itself is at fault
+ * @throws MillraceError INVALID_MODEL; `details` has one entry for each input that cannot be served, with the path
+ *   `inputs.<name>`, or for each output if none can, and is undefined if the file itself is at fault
  */
-export async function openSession(path: string, options: SessionOptions = {}): Promise<ModelSession> {
+export async function openSession(path: string): Promise<ModelSession> {
   const problem = await fileProblem(path);
   if (problem !== undefined) throw new MillraceError('INVALID_MODEL', problem);
   const native = await loadNative(path);
-  const details: ErrorDetail[] = [];
-  const keep = (at: string, spec: TensorSpec | string): TensorSpec[] => {
-    if (typeof spec !== 'string') return [spec];
-    details.push({ path: at, message: spec });
-    return [];
-  };
-  const inputs = native.inputMetadata.flatMap((found) =>
-    keep(`inputs.${found.name}`, readSpec(found, 'input')),
-  );
-  const outputs = (options.outputs ?? native.outputNames).flatMap((name) =>
-    keep(`outputs.${name}`, readOutput(name, native.outputMetadata)),
-  );
-  if (details.length === 0) return new OnnxSession(path, native, inputs, outputs);
+  const inputs = readSpecs(native.inputMetadata, 'input');
+  const outputs = readSpecs(native.outputMetadata, 'output');
+  const atFault = outputs.specs.length === 0 ? [...inputs.refused, ...outputs.refused] : inputs.refused;
+  if (atFault.length === 0) return new OnnxSession(path, native, inputs.specs, outputs);
   await native.release();
+  const details = atFault.map(({ kind, name, message }): ErrorDetail => ({
+    path: `${kind}s.${name}`,
+    message,
+  }));
   const sentences = details.map((detail) => detail.message).join(' ');
   throw new MillraceError('INVALID_MODEL', `${path}: ${sentences}`, { details });
 }
@@ -103,15 +128,25 @@ async function loadNative(path: string): Promise<InferenceSession> {
   }
 }
 
-function readOutput(name: string, available: readonly InferenceSession.ValueMetadata[]): TensorSpec | string {
-  const found = available.find((candidate) => candidate.name === name);
-  if (found !== undefined) return readSpec(found, 'output');
-  const names = available.map((candidate) => candidate.name);
-  return `The model has no output "${name}"; ${suggestName(name, names, 'its outputs')}`;
+type Kind = 'input' | 'output';
+
+interface Specs {
+  readonly specs: readonly TensorSpec[];
+  readonly refused: readonly (RefusedOutput & { readonly kind: Kind })[];
+}
+
+function readSpecs(found: readonly InferenceSession.ValueMetadata[], kind: Kind): Specs {
+  const read = found.map((each) => ({ kind, name: each.name, spec: readSpec(each, kind) }));
+  return {
+    specs: read.flatMap(({ spec }) => (typeof spec === 'string' ? [] : [spec])),
+    refused: read.flatMap(({ spec, ...each }) =>
+      typeof spec === 'string' ? [{ ...each, message: spec }] : [],
+    ),
+  };
 }
 
 /** A spec of the runtime's metadata, or a sentence that says why it cannot be served. */
-function readSpec(found: InferenceSession.ValueMetadata, kind: 'input' | 'output'): TensorSpec | string {
+function readSpec(found: InferenceSession.ValueMetadata, kind: Kind): TensorSpec | string {
   const { name } = found;
   if (!found.isTensor)
     return `The ${kind} "${name}" is a sequence or a map, not a tensor. ${notTensorFix[kind]}`;
@@ -143,39 +178,55 @@ function refuseNul(name: string, strings: readonly string[]): void {
   }
 }
 
+/**
+ * Where JavaScript has a Float16Array, the runtime's tensor would put the bits into one, whose memory its native part
+ * cannot read. That part asks a tensor for these fields only.
+ */
+function float16Tensor(data: TensorData, dims: readonly number[]): Tensor {
+  return { type: 'float16', data, dims, location: 'cpu' } as unknown as Tensor;
+}
+
+/** Where JavaScript has a Float16Array, the runtime gives float16 in one; here it is its bits everywhere. */
+function asValue(tensor: Tensor): TensorValue {
+  if (tensor.type !== 'float16' || tensor.data instanceof Uint16Array) return tensor;
+  const { buffer, byteOffset, length } = tensor.data as unknown as Uint16Array;
+  return { data: new Uint16Array(buffer, byteOffset, length), dims: tensor.dims };
+}
+
 class OnnxSession implements ModelSession {
   readonly path: string;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  readonly refusedOutputs: readonly RefusedOutput[];
   readonly threads = 0;
   private readonly native: InferenceSession;
-  private readonly fetches: readonly string[];
+  private readonly all: readonly number[];
   private runsInFlight = 0;
   private onIdle: (() => void) | undefined;
   private released: Promise<void> | undefined;
 
-  constructor(
-    path: string,
-    native: InferenceSession,
-    inputs: readonly TensorSpec[],
-    outputs: readonly TensorSpec[],
-  ) {
+  constructor(path: string, native: InferenceSession, inputs: readonly TensorSpec[], outputs: Specs) {
     this.path = path;
     this.native = native;
     this.inputs = inputs;
-    this.outputs = outputs;
-    this.fetches = outputs.map((output) => output.name);
+    this.outputs = outputs.specs;
+    this.refusedOutputs = outputs.refused.map(({ name, message }) => ({ name, message }));
+    this.all = this.outputs.map((_, position) => position);
   }
 
-  async run(inputs: readonly TensorValue[]): Promise<readonly TensorValue[]> {
+  async run(
+    inputs: readonly TensorValue[],
+    fetch: readonly number[] = this.all,
+  ): Promise<readonly TensorValue[]> {
     if (this.released !== undefined) {
       throw new MillraceError('NOT_READY', `The model ${this.path} is being unloaded.`);
     }
     this.runsInFlight++;
     try {
       const feeds = this.feeds(inputs);
-      const results = await this.native.run(feeds, this.fetches);
-      return this.fetches.map((name) => results[name] as TensorValue);
+      const names = fetch.map((position) => (this.outputs[position] as TensorSpec).name);
+      const results = await this.native.run(feeds, names);
+      return names.map((name) => asValue(results[name] as Tensor));
     } catch (cause) {
       if (cause instanceof MillraceError) throw cause;
       throw new MillraceError('MODEL_FAILED', 'The model rejected the values of this request.', { cause });
@@ -197,7 +248,8 @@ class OnnxSession implements ModelSession {
       const { name, elementType } = this.inputs[i] as TensorSpec;
       const { data, dims } = inputs[i] as TensorValue;
       if (Array.isArray(data)) refuseNul(name, data);
-      feeds[name] = new Tensor(elementType, data, dims);
+      feeds[name] =
+        elementType === 'float16' ? float16Tensor(data, dims) : new Tensor(elementType, data, dims);
     }
     return feeds;
   }

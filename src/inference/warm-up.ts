@@ -5,9 +5,9 @@
  * it is a warning and not an error.
  */
 import { MillraceError } from '../errors.ts';
-import { outputsPerRow } from './batcher.ts';
-import type { OutputData } from './batcher.ts';
+import type { RunOutputs } from './batch.ts';
 import { batchRowsMax, expectedInput } from './expected-input.ts';
+import { outputsPerRow } from './outputs-per-row.ts';
 import { declaredWidth } from './resolve-outputs.ts';
 import type { ModelSession, TensorValue } from './session.ts';
 import { createBuffer } from './tensor-buffer.ts';
@@ -25,6 +25,8 @@ export interface WarmUpOptions {
   /** Slots per row of each input, which fit it. */
   readonly widths: readonly number[];
   readonly rowsMax: number;
+  /** Positions of the outputs that are read; undefined = all. */
+  readonly fetch?: readonly number[] | undefined;
   /** If a run of one row takes longer, no full batch is run. */
   readonly oneRowMsMax?: number;
 }
@@ -39,13 +41,14 @@ const TIMED_RUNS = 3;
  * @throws MillraceError INVALID_MODEL if an output's first dimension is not the batch
  */
 export async function warmUp(session: ModelSession, options: WarmUpOptions): Promise<WarmUp> {
-  const { widths, oneRowMsMax = Infinity } = options;
+  const { oneRowMsMax = Infinity } = options;
   try {
-    const one = await timedRuns(session, widths, 1);
+    const one = await timedRuns(session, options, 1);
     const rowsMax = batchRowsMax(session.inputs, options.rowsMax);
-    const full = one.durationMs > oneRowMsMax ? undefined : await timedRuns(session, widths, rowsMax);
+    const full = one.durationMs > oneRowMsMax ? undefined : await timedRuns(session, options, rowsMax);
+    const { outputs } = full ?? one;
     return {
-      outputWidths: (full ?? one).outputs.map((output) => output.width),
+      outputWidths: session.outputs.map((spec, i) => outputs[i]?.width ?? declaredWidth(spec)),
       runMs: { oneRow: one.durationMs, fullBatch: full?.durationMs },
       warning: undefined,
     };
@@ -64,22 +67,25 @@ export async function warmUp(session: ModelSession, options: WarmUpOptions): Pro
 
 async function timedRuns(
   session: ModelSession,
-  widths: readonly number[],
+  { widths, fetch }: WarmUpOptions,
   rows: number,
-): Promise<{ outputs: OutputData[]; durationMs: number }> {
+): Promise<{ outputs: RunOutputs; durationMs: number }> {
   const inputs = neutralRows(session, widths, rows);
-  const outputs = outputsPerRow(session, await session.run(inputs), rows);
+  const { outputs, faults } = outputsPerRow(session, await session.run(inputs, fetch), { rows, fetch });
+  const [fault] = faults;
+  if (fault !== undefined) throw fault.error;
   let durationMs = Infinity;
   for (let run = 0; run < TIMED_RUNS; run++) {
     const startedMs = performance.now();
-    await session.run(inputs);
+    await session.run(inputs, fetch);
     durationMs = Math.min(durationMs, performance.now() - startedMs);
     if (durationMs > LONG_RUN_MS) break;
   }
   return { outputs, durationMs };
 }
 
-function neutralRows(session: ModelSession, widths: readonly number[], rows: number): TensorValue[] {
+/** Zeros, false and empty strings for each input, as a batch. */
+export function neutralRows(session: ModelSession, widths: readonly number[], rows: number): TensorValue[] {
   return session.inputs.map((spec, i) => {
     const width = widths[i] ?? 0;
     return {

@@ -1,12 +1,11 @@
 /** What a worker thread and the event loop tell each other: plain data, tensors handed over without a copy. */
 import { MillraceError } from '../errors.ts';
 import type { ErrorCode, ErrorDetail } from '../errors.ts';
-import type { TensorData, TensorSpec, TensorValue } from './session.ts';
+import type { RefusedOutput, TensorData, TensorSpec, TensorValue } from './session.ts';
 
 /** The worker's `workerData`. */
 export interface WorkerSettings {
   readonly path: string;
-  readonly outputs: readonly string[] | undefined;
   /** Whether the thread gives way to all others. */
   readonly isBackground: boolean;
   /** One int32, see exit-guard.ts. */
@@ -14,13 +13,20 @@ export interface WorkerSettings {
 }
 
 export type WorkerRequest =
-  { readonly kind: 'run'; readonly inputs: readonly TensorValue[] } | { readonly kind: 'close' };
+  | {
+      readonly kind: 'run';
+      readonly inputs: readonly TensorValue[];
+      /** Positions of the outputs that are wanted; undefined = all. */
+      readonly fetch: readonly number[] | undefined;
+    }
+  | { readonly kind: 'close' };
 
 export type WorkerReply =
   | {
       readonly kind: 'opened';
       readonly inputs: readonly TensorSpec[];
       readonly outputs: readonly TensorSpec[];
+      readonly refusedOutputs: readonly RefusedOutput[];
     }
   | { readonly kind: 'refused'; readonly error: PlainError }
   /** `spent` are the inputs of the run, whose memory goes back. */

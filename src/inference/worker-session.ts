@@ -45,6 +45,7 @@ class WorkerSession implements ModelSession {
   readonly path: string;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  readonly refusedOutputs: ModelSession['refusedOutputs'];
   readonly threads: number;
   private readonly options: WorkerSessionOptions;
   private readonly alive = new Set<ModelThread>();
@@ -68,17 +69,18 @@ class WorkerSession implements ModelSession {
     this.options = options;
     this.inputs = specs.inputs;
     this.outputs = specs.outputs;
+    this.refusedOutputs = specs.refusedOutputs;
     this.threads = threads.length;
     for (const thread of threads) this.add(thread);
   }
 
-  async run(inputs: readonly TensorValue[]): Promise<readonly TensorValue[]> {
+  async run(inputs: readonly TensorValue[], fetch?: readonly number[]): Promise<readonly TensorValue[]> {
     if (this.released !== undefined) throw this.unloading();
     this.runsInFlight++;
     try {
       const thread = this.idle.shift() ?? (await this.nextThread());
       try {
-        const outputs = await thread.run(inputs);
+        const outputs = await thread.run(inputs, fetch);
         this.failures = 0;
         return outputs;
       } finally {

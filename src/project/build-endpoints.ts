@@ -27,11 +27,18 @@ interface Building {
 /** Whether a version may be the newest one that `@latest` stands for. */
 export type IsEligible = (version: ModelVersion) => boolean;
 
-/** The models that the variants name, whether they exist or not. */
-export function namedModels(spec: ProjectSpec): Set<string> {
-  const variants = Object.values(spec.endpoints).flatMap((endpoint) => Object.values(endpoint.variants));
-  const references = variants.map(({ model }) => parseModelReference(model));
-  return new Set(references.flatMap((reference) => (typeof reference === 'string' ? [] : [reference.model])));
+/** The versions of each model that the variants name, whether they exist or not. */
+export function namedVersions(spec: ProjectSpec): Map<string, Set<string>> {
+  const named = new Map<string, Set<string>>();
+  for (const endpoint of Object.values(spec.endpoints)) {
+    for (const variant of Object.values(endpoint.variants)) {
+      const reference = parseModelReference(variant.model);
+      if (typeof reference === 'string') continue;
+      const versions = named.get(reference.model) ?? new Set<string>();
+      named.set(reference.model, versions.add(reference.version));
+    }
+  }
+  return named;
 }
 
 /** An endpoint keeps the request fields and the variants that are sound; without a sound rollout it is left out. */
@@ -152,7 +159,8 @@ function versionIn(
   path: readonly string[],
 ): ModelVersion | undefined {
   if (name === LATEST) {
-    const newestFirst = [...(folder.model?.versions.values() ?? [])].toReversed();
+    const all = [...(folder.model?.versions.values() ?? [])];
+    const newestFirst = all.filter(({ isDescribed }) => isDescribed).toReversed();
     // Where none can be served, the newest is served, and what is wrong with it is told.
     return newestFirst.find(isEligible) ?? newestFirst[0];
   }

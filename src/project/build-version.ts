@@ -3,6 +3,7 @@ import { formatPath } from './path.ts';
 import type {
   Entity,
   EntityBinding,
+  Location,
   ModelInput,
   ModelOutput,
   ModelVersion,
@@ -15,7 +16,31 @@ import { isIncomplete, locate } from './report.ts';
 import type { SourceFile } from './source-file.ts';
 import { suggestName } from './suggestion.ts';
 
+const ROWS_MAX = 256;
 const QUEUE_ROWS_MAX = 65_536;
+
+/** A version without a description, as it serves tensors. */
+export function undescribedVersion(
+  { model, version, onnxPath }: Omit<VersionFiles, 'descriptions'>,
+  location: Location,
+): ModelVersion {
+  return {
+    model,
+    version,
+    onnxPath,
+    isDescribed: false,
+    bindings: [],
+    inputs: [],
+    outputs: undefined,
+    batching: { rowsMax: ROWS_MAX, delayMsMax: 0 },
+    execution: 'auto',
+    workers: undefined,
+    queueRowsMax: QUEUE_ROWS_MAX,
+    timeoutMs: undefined,
+    warmup: true,
+    location,
+  };
+}
 
 export interface VersionFiles {
   readonly model: string;
@@ -44,10 +69,11 @@ export function buildVersion(
     model,
     version,
     onnxPath,
+    isDescribed: true,
     bindings,
     inputs,
     outputs: buildOutputs(fromKey('outputs')),
-    batching: { rowsMax: batching?.rows_max ?? 256, delayMsMax: batching?.delay_ms_max ?? 0 },
+    batching: { rowsMax: batching?.rows_max ?? ROWS_MAX, delayMsMax: batching?.delay_ms_max ?? 0 },
     execution: fromKey('execution')?.spec.execution ?? 'auto',
     workers: fromKey('workers')?.spec.workers,
     queueRowsMax: fromKey('queue_rows_max')?.spec.queue_rows_max ?? QUEUE_ROWS_MAX,

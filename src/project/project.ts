@@ -167,6 +167,8 @@ export interface ModelVersion {
   readonly version: string;
   /** Path of model.onnx. */
   readonly onnxPath: string;
+  /** Whether a model.yaml says how rows fill its inputs; else it has no inputs here, and no endpoint may use it. */
+  readonly isDescribed: boolean;
   readonly bindings: readonly EntityBinding[];
   readonly inputs: readonly ModelInput[];
   /** undefined = every output of the model, whole, under its own name. */

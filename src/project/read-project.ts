@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildEndpoints, namedModels } from './build-endpoints.ts';
+import { buildEndpoints, namedVersions } from './build-endpoints.ts';
 import type { IsEligible } from './build-endpoints.ts';
 import { buildEventTypes } from './build-event-types.ts';
 import { buildEntities, buildFeatureViews } from './build-features.ts';
@@ -103,7 +103,7 @@ async function readParts(
   const entities = buildEntities(spec, source, report);
   const eventTypes = buildEventTypes(spec, source, report);
   const featureViews = buildFeatureViews(spec, { entities, eventTypes }, source, report);
-  const folders = await readModels(dir, namedModels(spec), { entities, report, needsModelFiles });
+  const folders = await readModels(dir, namedVersions(spec), { entities, report, needsModelFiles });
   const endpoints = buildEndpoints(spec, { folders, eventTypes, isEligible }, source, report);
   return {
     name: spec.project,

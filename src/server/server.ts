@@ -75,6 +75,8 @@ export interface Server {
    * @throws MillraceError CHANGE_REFUSED, UNKNOWN_MODEL, MODEL_IN_USE
    */
   change(change: Change): Promise<void>;
+  /** Serves the project as its files are now, or as before if they have a mistake; the log says which. */
+  reload(): Promise<void>;
   /**
    * Takes no new connections, lets the requests in flight finish within `limits.drain_timeout`, then closes
    * everything. Resolves with false if requests were cut off by that limit, or something did not close in time. May
@@ -239,6 +241,13 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     change: async (change) => opened.lifecycle.change(change),
+    reload: async () => {
+      try {
+        await opened.context.change({ kind: 'reload' });
+      } catch (error) {
+        log.error({ because: (error as Error).message }, 'the reload failed');
+      }
+    },
     close: async ({ lingers = false } = {}) => {
       opened.context.state.linger(lingers);
       return (closing ??= close());

@@ -43,10 +43,6 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
   const sockets = new Set<Socket>();
   const metricsOf = (endpoint: string): RouteMetrics =>
     createRouteMetrics(metrics, webSocketRoute.name, endpoint);
-  const intakes = intakeKinds.map((kind): [IntakeList, SocketIntake] => {
-    const routeMetrics = createRouteMetrics(metrics, `${webSocketRoute.name}-${kind.name}`, '');
-    return [kind.list, { call: createIntakeCall(context, kind), metrics: routeMetrics }];
-  });
   const parts = {
     context,
     state,
@@ -54,7 +50,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     readPacked: packedReader(context),
     readText: textReader(context),
     metrics: new Map([['', metricsOf('')]]),
-    intakes: new Map(intakes),
+    intakes: openIntakes(context),
   };
   metrics.gauge('millrace_ws_sockets', 'Open WebSockets.', () => [{ labels: {}, value: sockets.size }]);
   const [jsonMessages, packedMessages] = ['json', 'messagepack'].map((encoding) =>
@@ -73,9 +69,11 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
       const callers = refusalOf(req, context, sockets.size) ?? callersOf(req, context);
       const fail = (error: unknown): void => refuseSocket(res, parts, error);
       if (callers instanceof MillraceError) return fail(callers);
-      const userData = (principal: Principal | undefined): UserData => {
-        return { socket: undefined, callers, principal };
-      };
+      const userData = (principal: Principal | undefined): UserData => ({
+        callers,
+        principal,
+        socket: undefined,
+      });
       openSocket(res, req, socketContext, { access: context.access, userData, fail });
     },
     open(ws) {
@@ -108,6 +106,14 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
       for (const socket of sockets) socket.closeIfDone();
     },
   };
+}
+
+function openIntakes(context: RouteContext): SocketParts['intakes'] {
+  const intakes = intakeKinds.map((kind): [IntakeList, SocketIntake] => {
+    const metrics = createRouteMetrics(context.metrics, `${webSocketRoute.name}-${kind.name}`, '');
+    return [kind.list, { call: createIntakeCall(context, kind), metrics }];
+  });
+  return new Map(intakes);
 }
 
 function refuseSocket(res: HttpResponse, { state, metrics }: SocketParts, error: unknown): void {

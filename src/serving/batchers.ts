@@ -1,6 +1,6 @@
 /** The batchers of a project, one for each model version and way of filling it, and what they count. */
 import { createBatcher } from '../inference/batcher.ts';
-import type { Batcher, RefusalReason } from '../inference/batcher.ts';
+import type { Batcher, BatcherOptions, RefusalReason } from '../inference/batcher.ts';
 import type { ModelRepository } from '../inference/model-repository.ts';
 import type { ModelVersion, Project } from '../project/project.ts';
 import { latencyBoundsSeconds, rowBounds } from '../telemetry/metrics.ts';
@@ -14,6 +14,14 @@ export interface Batchers {
    * @param runMs time of a run of a full batch, if it is known
    */
   for(served: ServedVariant, runMs: number | undefined): Batcher;
+  /** Who fills a version so wide, if somebody does. */
+  find(version: ModelVersion, widths: readonly number[]): Batcher | undefined;
+  /** One for a version that no endpoint fills. */
+  forTensors(version: ModelVersion, options: TensorBatching): Batcher;
+  /** Of a version: whoever makes runs of it tells them of each. */
+  observers(version: ModelVersion): RunObservers;
+  /** Of a version, all its runs together. */
+  runs(version: ModelVersion): RunCounts;
   /** Those whose runs block the event loop. */
   onLoop(): readonly Batcher[];
   /**
@@ -23,6 +31,27 @@ export interface Batchers {
   isBusy(): boolean;
   /** Settles all that was submitted. */
   close(): Promise<void>;
+}
+
+export interface TensorBatching {
+  readonly widths: readonly number[];
+  readonly rowsMax: number;
+  readonly runMs: number | undefined;
+}
+
+export interface RunCounts {
+  runs: number;
+  rows: number;
+  ms: number;
+}
+
+export interface RunObservers {
+  readonly onRun: (rows: number, durationMs: number) => void;
+  readonly onRefuse: (reason: RefusalReason) => void;
+}
+
+interface Observed extends RunObservers {
+  readonly counts: RunCounts;
 }
 
 interface Kept {
@@ -43,30 +72,44 @@ export function createBatchers(
   repository: ModelRepository,
 ): Batchers {
   const kept = new Map<string, Kept>();
+  const observed = new Map<ModelVersion, Observed>();
+  const observersOf = (version: ModelVersion): Observed => {
+    const known = observed.get(version) ?? createObservers(metrics, version);
+    observed.set(version, known);
+    return known;
+  };
   const busyMs = project.limits.timeoutMs / BUSY_DIVISOR;
   metrics.gauge('millrace_queue_rows', 'Rows that wait for a run of the model.', () =>
     queueRows([...kept.values()]),
   );
+  const create = (version: ModelVersion, options: BatcherOptions): Batcher => {
+    const { session } = repository.loaded(version);
+    const batcher = createBatcher(session, {
+      ...options,
+      ...limitsOf(version, project.limits.timeoutMs),
+      ...observersOf(version),
+    });
+    const labels = { model: version.model, version: version.version };
+    const { queueRowsMax } = version;
+    kept.set(batchKey(version, options.widths), {
+      batcher,
+      labels,
+      isOnLoop: session.threads === 0,
+      queueRowsMax,
+    });
+    return batcher;
+  };
   return {
     for({ loaded: { version }, compiled }, runMs) {
-      const { widths } = compiled.transforms;
-      const key = batchKey(version, widths);
-      const known = kept.get(key);
-      if (known !== undefined) return known.batcher;
-      const { session } = repository.loaded(version);
-      const labels = { model: version.model, version: version.version };
-      const batcher = createBatcher(session, {
-        ...version.batching,
-        ...limitsOf(version, project.limits.timeoutMs),
-        ...observers(metrics, labels),
-        runMs,
-        widths,
-        outputWidthsMin: compiled.outputWidthsMin,
-      });
-      const { queueRowsMax } = version;
-      kept.set(key, { batcher, labels, isOnLoop: session.threads === 0, queueRowsMax });
-      return batcher;
+      const { outputWidthsMin, transforms } = compiled;
+      const { widths } = transforms;
+      const known = kept.get(batchKey(version, widths));
+      return known?.batcher ?? create(version, { ...version.batching, widths, runMs, outputWidthsMin });
     },
+    find: (version, widths) => kept.get(batchKey(version, widths))?.batcher,
+    forTensors: (version, options) => create(version, { ...version.batching, ...options }),
+    observers: observersOf,
+    runs: (version) => observersOf(version).counts,
     onLoop: () => [...kept.values()].filter(({ isOnLoop }) => isOnLoop).map(({ batcher }) => batcher),
     isBusy() {
       for (const { batcher, queueRowsMax } of kept.values()) {
@@ -107,10 +150,8 @@ function limitsOf(
   };
 }
 
-function observers(
-  metrics: Metrics,
-  labels: Labels,
-): { onRun(rows: number, durationMs: number): void; onRefuse(reason: RefusalReason): void } {
+function createObservers(metrics: Metrics, { model, version }: ModelVersion): Observed {
+  const labels = { model, version };
   const rows = metrics.histogram('millrace_batch_rows', 'Rows of a run of a model.', rowBounds, labels);
   const durations = metrics.histogram(
     'millrace_run_duration_seconds',
@@ -124,8 +165,13 @@ function observers(
       reason,
     });
   const refusals = { queue_full: refused('queue_full'), too_late: refused('too_late') };
+  const counts = { runs: 0, rows: 0, ms: 0 };
   return {
+    counts,
     onRun(count, durationMs) {
+      counts.runs++;
+      counts.rows += count;
+      counts.ms += durationMs;
       rows.observe(count);
       durations.observe(durationMs / 1000);
     },

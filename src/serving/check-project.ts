@@ -27,7 +27,7 @@ export interface ProjectCheck {
 export async function checkProject(dir: string): Promise<ProjectCheck> {
   const { project, mistakes } = await readProject(dir);
   const versions = [...project.models.values()].flatMap((model) => [...model.versions.values()]);
-  const compiled = await compileProject(project, versions, leftOutBy(mistakes));
+  const compiled = await compileProject(project, versions, { leftOut: leftOutBy(mistakes) });
   const inputs = compiled.variants.flatMap(({ endpoint, loaded, compiled: { inputs: filled } }) =>
     loaded.session.inputs.map((spec, i): CheckedInput => {
       const { model, version, inputs: written } = loaded.version;

@@ -1,5 +1,6 @@
 /** Which rows of a request are compared, and what is compared of them. */
 import type { OutputData } from '../inference/batcher.ts';
+import { float16ToNumber } from '../inference/float16.ts';
 import type { AnswerField, AnswerPart } from './answer.ts';
 
 /** All of few; of more, so many of them, evenly spread, as neighbours are often alike. */
@@ -15,7 +16,7 @@ export function comparedRows(rowCount: number, rowsMax: number): number[] {
  */
 export function numbersOf(
   parts: readonly AnswerPart[],
-  { output, column = 0 }: AnswerField,
+  { output, column = 0, coding }: AnswerField,
   rows: readonly number[],
 ): number[] {
   const numbers: number[] = [];
@@ -26,7 +27,8 @@ export function numbersOf(
     if (part === undefined) break;
     const { data, width } = part.outputs[output] as OutputData;
     const value = data[(part.at + row - part.row) * width + column];
-    numbers.push(typeof value === 'string' ? Number.NaN : Number(value));
+    if (typeof value === 'string') numbers.push(Number.NaN);
+    else numbers.push(coding === 'float16' ? float16ToNumber(Number(value)) : Number(value));
   }
   return numbers;
 }

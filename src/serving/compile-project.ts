@@ -1,6 +1,7 @@
 /** Opens the models of a project and compiles every variant, with all mistakes of all of them at once. */
 import { openModelRepository } from '../inference/model-repository.ts';
 import type { LoadedModel, ModelRepository } from '../inference/model-repository.ts';
+import type { SessionPool } from '../inference/session-pool.ts';
 import type { Endpoint, Mistake, ModelVersion, Project, Variant } from '../project/project.ts';
 import { compileVariant } from './compile-variant.ts';
 import type { CompiledVariant } from './compile-variant.ts';
@@ -21,32 +22,38 @@ export interface CompiledProject {
   readonly mistakes: readonly Mistake[];
 }
 
-/**
- * @param versions the model versions to open; those that no endpoint uses are checked by themselves
- * @param leftOut what reading the project left out
- */
+export interface CompileOptions {
+  /** What reading the project left out. */
+  readonly leftOut?: LeftOut;
+  /** Versions to open besides, of which no mistake is told. */
+  readonly others?: readonly ModelVersion[];
+  /** Where their sessions are; default: one of their own. */
+  readonly pool?: SessionPool | undefined;
+}
+
+/** @param versions the model versions to open; those that no endpoint uses are checked by themselves */
 export async function compileProject(
   project: Project,
   versions: readonly ModelVersion[],
-  leftOut: LeftOut = nothingLeftOut,
+  { leftOut = nothingLeftOut, others = [], pool }: CompileOptions = {},
 ): Promise<CompiledProject> {
-  const repository = await openModelRepository(versions);
-  const mistakes: Mistake[] = [...repository.mistakes];
+  const repository = await openModelRepository([...versions, ...others], pool);
+  const mistakes: Mistake[] = versions.flatMap((version) => repository.mistakesOf(version));
   const variants: ServedVariant[] = [];
   for (const endpoint of project.endpoints.values()) {
     mistakes.push(...whenMistakes(endpoint, endpoint.rollout));
     for (const variant of endpoint.variants) {
-      const loaded = repository.get(variant.model.model, variant.model.version);
-      if (loaded === undefined) continue;
+      if (repository.mistakesOf(variant.model).length > 0) continue;
+      const loaded = repository.loaded(variant.model);
       const { compiled, mistakes: found } = compileVariant(project, endpoint, loaded, leftOut);
       mistakes.push(...found.filter((mistake) => !mistakes.some((known) => isSame(known, mistake))));
       if (compiled !== undefined) variants.push({ endpoint, variant, loaded, compiled });
     }
   }
   for (const version of versions) {
-    const loaded = repository.get(version.model, version.version);
-    if (loaded === undefined || servedVersions(project).includes(version)) continue;
-    mistakes.push(...compileVariant(project, undefined, loaded, leftOut).mistakes);
+    if (!version.isDescribed || repository.mistakesOf(version).length > 0) continue;
+    if (servedVersions(project).includes(version)) continue;
+    mistakes.push(...compileVariant(project, undefined, repository.loaded(version), leftOut).mistakes);
   }
   return { repository, variants, mistakes };
 }

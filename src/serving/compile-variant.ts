@@ -3,8 +3,8 @@
  * and the entities' views, checked slot by slot against the ONNX inputs, and turned into one function. Every mistake
  * is collected with its place in the project file; nothing of this is left for the first request.
  */
-import { expectedInput, resolveOutputs } from '../inference/model-repository.ts';
-import type { LoadedModel } from '../inference/model-repository.ts';
+import { expectedInput, isFillable, refuseInput, resolveOutputs } from '../inference/model-repository.ts';
+import type { FillableType, LoadedModel } from '../inference/model-repository.ts';
 import type { TensorSpec } from '../inference/session.ts';
 import type {
   Endpoint,
@@ -27,6 +27,7 @@ import { requireSlot, slotCount } from '../transforms/slots.ts';
 import type { TransformInput } from '../transforms/slots.ts';
 import type { TypedExpression } from '../transforms/typed-expression.ts';
 import type { LeftOut } from './left-out.ts';
+import { codingOf } from './answer.ts';
 import type { AnswerField } from './answer.ts';
 
 export interface CompiledVariant {
@@ -36,6 +37,8 @@ export interface CompiledVariant {
   /** Whether any expression names a protected feature. */
   readonly readsProtected: boolean;
   readonly answer: readonly AnswerField[];
+  /** Positions of the outputs that the answer reads, each once. */
+  readonly fetch: readonly number[];
   /** Columns per output that the answer reads at least. */
   readonly outputWidthsMin: readonly number[];
 }
@@ -65,7 +68,7 @@ export function compileVariant(
     name: field,
     output,
     column,
-    isBool: session.outputs[output]?.elementType === 'bool',
+    coding: codingOf(session.outputs[output]?.elementType),
   }));
   const named = session.inputs.map(({ name }, i) => ({ name, width: transforms.widths[i] as number }));
   return {
@@ -74,6 +77,7 @@ export function compileVariant(
       inputs: named,
       readsProtected: namesProtected(inputs),
       answer,
+      fetch: outputs.fetch,
       outputWidthsMin: outputs.widthsMin,
     },
     mistakes: [],
@@ -120,7 +124,7 @@ export function compileInputs(
   }
   const inputs = specs.flatMap((spec): TransformInput[] => {
     const input = version.inputs.find(({ name }) => name === spec.name);
-    if (input !== undefined) return [compileInput(input, spec, compile)];
+    if (input !== undefined) return compileInput(input, spec, compile);
     const shape = spec.shape.map((dimension) => dimension ?? '?').join(', ');
     mistakes.push({
       ...version.location,
@@ -151,10 +155,15 @@ interface CompileContext {
   isExcused: boolean;
 }
 
-function compileInput(input: ModelInput, spec: TensorSpec, context: CompileContext): TransformInput {
+function compileInput(input: ModelInput, spec: TensorSpec, context: CompileContext): TransformInput[] {
+  const { elementType } = spec;
+  if (!isFillable(elementType)) {
+    context.mistakes.push({ ...input.location, message: refuseInput(spec) ?? '' });
+    return [];
+  }
   const expressions: TypedExpression[] = [];
   for (const source of input.expressions) {
-    const typed = compileExpression(source, spec, context);
+    const typed = compileExpression(source, elementType, context);
     if (typed !== undefined) expressions.push(typed);
   }
   if (expressions.length === input.expressions.length) {
@@ -162,18 +171,18 @@ function compileInput(input: ModelInput, spec: TensorSpec, context: CompileConte
     const refusal = expectedInput(spec).refuseWidth(width);
     if (refusal !== undefined) context.mistakes.push({ ...input.location, message: refusal });
   }
-  return { elementType: spec.elementType, expressions };
+  return [{ elementType, expressions }];
 }
 
 function compileExpression(
   source: SourceExpression,
-  spec: TensorSpec,
+  elementType: FillableType,
   context: CompileContext,
 ): TypedExpression | undefined {
   const { scope, leftOut, hasRequest, mistakes } = context;
   try {
     const typed = checkExpression(parseExpression(source.text), scope);
-    requireSlot(spec.elementType, typed.type, source.text);
+    requireSlot(elementType, typed.type, source.text);
     return typed;
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;

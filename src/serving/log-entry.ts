@@ -3,9 +3,10 @@ import { ageMs } from '../features/feature-status.ts';
 import type { Row } from '../features/online-store.ts';
 import type { BlockShape, LoggedAssignment, LoggedValue } from '../events/prediction-events.ts';
 import type { OutputData } from '../inference/batcher.ts';
+import { float16ToNumber } from '../inference/float16.ts';
 import type { Endpoint, Feature, Variant } from '../project/project.ts';
 import type { Value } from '../project/value.ts';
-import type { AnswerField, AnswerPart } from './answer.ts';
+import type { AnswerField, AnswerPart, Coding } from './answer.ts';
 import { createFieldProtection, loggedFeature, loggedValue } from './field-protection.ts';
 import type { PlanRead } from './plan.ts';
 
@@ -106,17 +107,18 @@ function outputTexts(parts: readonly AnswerPart[], fields: readonly AnswerField[
   return texts.join(',');
 }
 
-function outputText({ column, isBool }: AnswerField, { data, width }: OutputData, at: number): string {
-  if (column !== undefined) return valueText(data[at * width + column], isBool);
-  if (width === 1) return valueText(data[at], isBool);
+function outputText({ column, coding }: AnswerField, { data, width }: OutputData, at: number): string {
+  if (column !== undefined) return valueText(data[at * width + column], coding);
+  if (width === 1) return valueText(data[at], coding);
   const texts: string[] = [];
-  for (let i = at * width; i < (at + 1) * width; i++) texts.push(valueText(data[i], isBool));
+  for (let i = at * width; i < (at + 1) * width; i++) texts.push(valueText(data[i], coding));
   return `[${texts.join(',')}]`;
 }
 
 /** The answer has just made the same text of the same number, which V8 remembers for a while. */
-function valueText(value: number | bigint | string | undefined, isBool: boolean): string {
+function valueText(value: number | bigint | string | undefined, coding: Coding): string {
   if (typeof value !== 'number') return JSON.stringify(loggedValue(value ?? null));
-  if (isBool) return value === 0 ? 'false' : 'true';
-  return Number.isFinite(value) ? String(value) : 'null';
+  if (coding === 'bool') return value === 0 ? 'false' : 'true';
+  const number = coding === 'float16' ? float16ToNumber(value) : value;
+  return Number.isFinite(number) ? String(number) : 'null';
 }

@@ -2,8 +2,9 @@
  * Answers as MessagePack, with the fields and values of the JSON ones, written straight from the model's outputs. What
  * is the same in every answer of a plan is encoded when the plan is made.
  */
-import type { OutputData, TensorData } from '../inference/batcher.ts';
-import type { Answer, AnswerField, AnswerNames } from './answer.ts';
+import type { OutputData, RunOutputs, TensorData } from '../inference/batcher.ts';
+import { float16ToNumber } from '../inference/float16.ts';
+import type { Answer, AnswerField, AnswerNames, Coding } from './answer.ts';
 import { MessagePackWriter } from './message-pack-writer.ts';
 
 /** @param id stands before all other fields */
@@ -66,29 +67,30 @@ function encoded(write: (writer: MessagePackWriter) => void): Uint8Array {
 function writeRow(
   writer: MessagePackWriter,
   fields: readonly PackedField[],
-  outputs: readonly OutputData[],
+  outputs: RunOutputs,
   at: number,
 ): void {
   for (const field of fields) {
     const { data, width } = outputs[field.output] as OutputData;
     writer.raw(field.prefix);
     if (field.column !== undefined) {
-      writeValue(writer, data, at * width + field.column, field.isBool);
+      writeValue(writer, data, at * width + field.column, field.coding);
     } else if (width === 1) {
-      writeValue(writer, data, at, field.isBool);
+      writeValue(writer, data, at, field.coding);
     } else {
       writer.arrayHead(width);
-      for (let i = 0; i < width; i++) writeValue(writer, data, at * width + i, field.isBool);
+      for (let i = 0; i < width; i++) writeValue(writer, data, at * width + i, field.coding);
     }
   }
 }
 
-function writeValue(writer: MessagePackWriter, data: TensorData, index: number, isBool: boolean): void {
+function writeValue(writer: MessagePackWriter, data: TensorData, index: number, coding: Coding): void {
   const value = data[index] as number | bigint | string;
   if (typeof value === 'string') writer.string(value);
   else if (typeof value === 'bigint') writer.bigint(value);
   else if (data instanceof Float32Array) writer.single(value);
-  else if (isBool) writer.boolean(value !== 0);
+  else if (coding === 'bool') writer.boolean(value !== 0);
+  else if (coding === 'float16') writer.single(float16ToNumber(value));
   else if (data instanceof Float64Array) writer.double(value);
   else writer.number(value);
 }

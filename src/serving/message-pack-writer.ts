@@ -10,6 +10,7 @@ import type { JsonObject, JsonValue } from '../project/json-text.ts';
 
 const INT32_MIN = -0x8000_0000;
 const UINT32_MAX = 0xffff_ffff;
+const INT64_MAX = 2n ** 63n - 1n;
 const FIRST_BYTES = 65_536;
 /** A larger buffer is given back once it is empty. */
 const KEPT_BYTES_MAX = 1_048_576;
@@ -86,14 +87,18 @@ export class MessagePackWriter {
     this.length += 5;
   }
 
-  /** @param value within the range of int64 */
+  /** @param value within the range of int64 or uint64 */
   bigint(value: bigint): void {
     const number = Number(value);
     if (Number.isSafeInteger(number)) return this.integer(number);
     this.reserve(HEAD_BYTES);
-    this.bytes[this.length] = 0xd3;
-    this.bytes.writeBigInt64BE(value, this.length + 1);
-    this.length += 9;
+    if (value > INT64_MAX) {
+      this.bytes[this.length] = 0xcf;
+      this.length = this.bytes.writeBigUInt64BE(value, this.length + 1);
+    } else {
+      this.bytes[this.length] = 0xd3;
+      this.length = this.bytes.writeBigInt64BE(value, this.length + 1);
+    }
   }
 
   string(text: string): void {

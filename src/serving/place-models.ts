@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { ModelRepository } from '../inference/model-repository.ts';
+import type { WarmUp } from '../inference/warm-up.ts';
 import type { ModelVersion } from '../project/project.ts';
 import { invalidProject } from '../project/report.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -13,9 +14,9 @@ import { warmVariants } from './warm-variants.ts';
 import type { Warmed } from './warm-variants.ts';
 
 /** Of a full batch on the event loop; about what a few requests take to read and answer. */
-const INLINE_RUN_MS_MAX = 0.3;
+export const INLINE_RUN_MS_MAX = 0.3;
 
-interface PlacingParts {
+export interface PlacingParts {
   readonly repository: ModelRepository;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -42,19 +43,19 @@ export async function placeModels(
   const runsMs = new Map<ModelVersion, number>();
   for (const version of versions) {
     const warmed = [...second.warmed, ...first.warmed].find((each) => each.version === version);
-    logModel(version, repository.loaded(version).session.threads, warmed, log);
+    logModel(version, repository.loaded(version).session.threads, warmed?.result, log);
     const runMs = warmed?.result.runMs?.fullBatch;
     if (runMs !== undefined) runsMs.set(version, runMs);
   }
   return runsMs;
 }
 
-function isHeavy({ version, result: { runMs } }: Warmed): boolean {
+export function isHeavy({ version, result: { runMs } }: Warmed): boolean {
   if (version.execution !== 'auto' || runMs === undefined) return false;
   return (runMs.fullBatch ?? runMs.oneRow) > INLINE_RUN_MS_MAX;
 }
 
-async function moveToThreads(
+export async function moveToThreads(
   version: ModelVersion,
   { repository, metrics, log }: PlacingParts,
 ): Promise<void> {
@@ -76,8 +77,13 @@ async function moveToThreads(
   });
 }
 
-function logModel(version: ModelVersion, threads: number, warmed: Warmed | undefined, log: Log): void {
-  const { runMs, warning } = warmed?.result ?? { runMs: undefined, warning: undefined };
+export function logModel(
+  version: ModelVersion,
+  threads: number,
+  result: Pick<WarmUp, 'runMs' | 'warning'> | undefined,
+  log: Log,
+): void {
+  const { runMs, warning } = result ?? { runMs: undefined, warning: undefined };
   const labels = { model: version.model, version: version.version };
   if (warning !== undefined) log.warn(labels, warning);
   log.info(

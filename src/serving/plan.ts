@@ -44,6 +44,8 @@ export interface Plan {
   /** The model's inputs, for the trace: `width` values per row. */
   readonly inputs: readonly { readonly name: string; readonly width: number }[];
   readonly transforms: CompiledTransforms;
+  /** Positions of the model's outputs that its answer reads. */
+  readonly fetch: readonly number[];
   /** The fields of its answer. */
   readonly answer: CompiledVariant['answer'];
   /** Writes its answers, in each encoding. */
@@ -80,6 +82,7 @@ export function createPlan(
     readsProtected: compiled.readsProtected,
     inputs: compiled.inputs,
     transforms: compiled.transforms,
+    fetch: compiled.fetch,
     answer: compiled.answer,
     jsonAnswer: createJsonAnswer(named, compiled.answer),
     messagePackAnswer: createMessagePackAnswer(named, compiled.answer),

@@ -4,7 +4,7 @@
  */
 import type { RowStatus } from '../features/feature-status.ts';
 import type { EntityKey, Row } from '../features/online-store.ts';
-import type { BatchCaller, OutputData, TensorData } from '../inference/batcher.ts';
+import type { BatchCaller, RunOutputs, TensorData } from '../inference/batcher.ts';
 import { MillraceError } from '../errors.ts';
 import type { Value } from '../project/value.ts';
 import type { Counter } from '../telemetry/metrics.ts';
@@ -41,6 +41,7 @@ interface Miss {
 }
 
 export class Prediction implements BatchCaller {
+  readonly fetch: readonly number[];
   private readonly route: Route;
   private readonly plan: Plan;
   private readonly sink: PredictionSink;
@@ -65,6 +66,7 @@ export class Prediction implements BatchCaller {
     const { plan, observer } = route;
     this.route = route;
     this.plan = plan;
+    this.fetch = plan.fetch;
     this.sink = sink;
     this.rowCount = request.rows.length;
     this.asOfMs = request.asOfMs ?? nowMs;
@@ -106,7 +108,7 @@ export class Prediction implements BatchCaller {
     this.trace?.keepInputs(row, tensors, at);
   }
 
-  answer(outputs: readonly OutputData[], at: number, row: number, count: number): void {
+  answer(outputs: RunOutputs, at: number, row: number, count: number): void {
     this.parts.push({ row, at, count, outputs });
     this.unanswered -= count;
     if (this.unanswered === 0 && !this.failed) this.reply();

@@ -14,6 +14,7 @@ import type { CallerNeeds } from './caller.ts';
 import { compileProject, servedVersions } from './compile-project.ts';
 import type { ServedVariant } from './compile-project.ts';
 import type { Batcher } from '../inference/batcher.ts';
+import type { SessionPool } from '../inference/session-pool.ts';
 import { createPlan } from './plan.ts';
 import type { Plan, PlanParts } from './plan.ts';
 import { createPackedRequestReader } from './packed-request-reader.ts';
@@ -28,6 +29,8 @@ import { createRequestReader } from './request-reader.ts';
 import type { RequestReader } from './request-reader.ts';
 import type { Route } from './route.ts';
 import { openRollouts } from './open-rollouts.ts';
+import { newestVersions, openRawModels } from './raw-models.ts';
+import type { RawModels } from './raw-models.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
 import type { Router } from './router.ts';
 
@@ -58,6 +61,8 @@ export interface Serving {
   readonly source: RowSource;
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
+  /** What serves tensors: the models of the endpoints, and the newest version of every other. */
+  readonly models: RawModels;
   readonly control: RolloutControl;
   /** Undefined = no endpoint has a second variant. */
   readonly watch: RolloutWatch | undefined;
@@ -85,6 +90,8 @@ export interface ServingParts {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
+  /** Shares the sessions of models with who serves them as well. */
+  readonly pool?: SessionPool;
   /** Stays open: it is its owner's. Undefined = no endpoint has a second variant. */
   readonly rollouts?: RolloutStore | undefined;
   /** Stays open: it is its owner's. */
@@ -94,7 +101,12 @@ export interface ServingParts {
 /** @throws MillraceError INVALID_PROJECT with every mistake, INVALID_MODEL, WORKER_LOST, STARTUP_FAILED */
 export async function openServing(parts: ServingParts): Promise<Serving> {
   const { project, store, source = store, clock } = parts;
-  const { repository, variants, mistakes } = await compileProject(project, servedVersions(project));
+  const answering = servedVersions(project);
+  const others = newestVersions(project, answering);
+  const { repository, variants, mistakes } = await compileProject(project, answering, {
+    others,
+    pool: parts.pool,
+  });
   const batchers = createBatchers(parts, repository);
   let watch: RolloutWatch | undefined;
   const close = async (): Promise<void> => {
@@ -122,9 +134,10 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
       const router = rollouts.routerOf(endpoint);
       endpoints.set(endpoint.name, createEndpoint(endpoint, router, project, clock));
     }
+    const models = await openRawModels({ ...parts, repository, batchers, variants });
     const refusal = createAdmission(batchers.onLoop(), project.limits.timeoutMs);
     const shadowsEnded = async (): Promise<void> => watch?.shadowsEnded();
-    return { project, store, source, clock, endpoints, ...rollouts, refusal, close, shadowsEnded };
+    return { project, store, source, clock, endpoints, models, ...rollouts, refusal, close, shadowsEnded };
   } catch (error) {
     await close();
     throw error;

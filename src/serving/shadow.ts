@@ -13,7 +13,7 @@
 import { MillraceError } from '../errors.ts';
 import type { Row, RowSource } from '../features/online-store.ts';
 import { createBatcher } from '../inference/batcher.ts';
-import type { BatchCaller, Batcher, OutputData, TensorData } from '../inference/batcher.ts';
+import type { BatchCaller, Batcher, RunOutputs, TensorData } from '../inference/batcher.ts';
 import type { ModelSession } from '../inference/session.ts';
 import type { ModelVersion } from '../project/project.ts';
 import type { Value } from '../project/value.ts';
@@ -143,15 +143,16 @@ class TurnRunner implements ShadowRunner {
 
 /** Counts its runs, also those that fail: a batch that is rejected is run in halves, down to each request. */
 function onAccount(session: ModelSession, turns: ShadowTurns): ModelSession {
-  const { path, inputs, outputs, threads } = session;
+  const { path, inputs, outputs, refusedOutputs, threads } = session;
   return {
     path,
     inputs,
     outputs,
+    refusedOutputs,
     threads,
-    async run(tensors) {
+    async run(tensors, fetch) {
       turns.spend(RUN_MS);
-      return session.run(tensors);
+      return session.run(tensors, fetch);
     },
     release: async () => session.release(),
   };
@@ -159,6 +160,7 @@ function onAccount(session: ModelSession, turns: ShadowTurns): ModelSession {
 
 class ShadowPrediction implements BatchCaller {
   readonly rowCount: number;
+  readonly fetch: readonly number[];
   private readonly runner: TurnRunner;
   private readonly listener: ShadowListener;
   private readonly primaryPlan: Plan;
@@ -180,6 +182,7 @@ class ShadowPrediction implements BatchCaller {
     const { served, entityRows, primary, primaryField, shadowField } = task;
     const picked = comparedRows(served.rows.length, SHADOW_ROWS_MAX);
     this.runner = runner;
+    this.fetch = runner.parts.plan.fetch;
     this.listener = listener;
     this.primaryPlan = primary;
     this.field = shadowField;
@@ -220,7 +223,7 @@ class ShadowPrediction implements BatchCaller {
     this.runner.parts.plan.transforms.fill(tensors, at, values, this.entityRows[row] as Row[], this.asOfMs);
   }
 
-  answer(outputs: readonly OutputData[], at: number, row: number, count: number): void {
+  answer(outputs: RunOutputs, at: number, row: number, count: number): void {
     this.answers.push({ row, at, count, outputs });
     this.unanswered -= count;
     if (this.unanswered > 0 || this.isOver) return;

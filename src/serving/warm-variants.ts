@@ -31,15 +31,24 @@ export async function warmVariants(
 ): Promise<WarmedVariants> {
   const warmed: Warmed[] = [];
   const mistakes: Mistake[] = [];
-  for (const { version, widths } of distinct(variants)) {
+  for (const { version, widths, fetch } of distinct(variants)) {
     const { session } = repository.loaded(version);
     const { rowsMax } = version.batching;
     try {
       // One for each thread, so that every thread makes some of the runs.
-      const warmUps = Array.from({ length: Math.max(1, session.threads) }, async () =>
-        warmUp(session, { widths, rowsMax, ...(oneRowMsMax === undefined ? {} : { oneRowMsMax }) }),
-      );
-      const [result] = (await Promise.all(warmUps)) as [WarmUp];
+      const warmUps = async (): Promise<WarmUp[]> =>
+        Promise.all(
+          Array.from({ length: Math.max(1, session.threads) }, async () =>
+            warmUp(session, {
+              widths,
+              rowsMax,
+              fetch,
+              ...(oneRowMsMax === undefined ? {} : { oneRowMsMax }),
+            }),
+          ),
+        );
+      const name = JSON.stringify(['warm-up', widths, rowsMax, fetch]);
+      const [result] = (await repository.once(version, name, warmUps)) as [WarmUp];
       warmed.push({ version, result });
       mistakes.push(...resolveOutputs(version, session, result.outputWidths).mistakes);
     } catch (error) {
@@ -53,6 +62,8 @@ export async function warmVariants(
 interface WarmTarget {
   readonly version: ModelVersion;
   readonly widths: readonly number[];
+  /** As in a plan. */
+  readonly fetch: readonly number[];
 }
 
 /** Endpoints that fill the same version equally wide need one warm-up. */
@@ -60,8 +71,9 @@ function distinct(variants: readonly ServedVariant[]): WarmTarget[] {
   const targets = new Map<string, WarmTarget>();
   for (const { loaded, compiled } of variants) {
     const { version } = loaded;
-    const { widths } = compiled.transforms;
-    if (version.warmup) targets.set(batchKey(version, widths), { version, widths });
+    const { fetch, transforms } = compiled;
+    const { widths } = transforms;
+    if (version.warmup) targets.set(batchKey(version, widths), { version, widths, fetch });
   }
   return [...targets.values()];
 }

@@ -5,8 +5,19 @@ import type { ExpressionType, TypedExpression } from './typed-expression.ts';
 
 export type ElementType = 'float32' | 'float64' | 'int64' | 'bool' | 'string';
 
-/** The elements of a tensor, row by row; a bool is a byte, 0 or 1. */
-export type TensorData = Float32Array | Float64Array | BigInt64Array | Uint8Array | string[];
+/** The elements of a tensor, row by row; a bool is a byte, 0 or 1. Those that are filled have an `ElementType`. */
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | string[];
 
 /** One input of the model: its type, and the expressions that fill its slots in order. */
 export interface TransformInput {

@@ -17,6 +17,7 @@ export function modelVersion(
     model: file,
     version: '1',
     onnxPath: modelPath(`${file}.onnx`),
+    isDescribed: true,
     bindings: [],
     inputs: inputs.map((name, i) => ({ name, expressions: [], location: yaml(10 + i, `inputs.${name}`) })),
     outputs:

@@ -8,7 +8,7 @@ import { modelVersion, yaml } from './model-version.ts';
 let zipmap: ModelSession;
 let symbolic: ModelSession;
 beforeAll(async () => {
-  zipmap = await openSession(modelPath('zipmap.onnx'), { outputs: ['probabilities', 'label'] });
+  zipmap = await openSession(modelPath('zipmap.onnx'));
   symbolic = await openSession(modelPath('symbolic_width.onnx'));
 });
 afterAll(() => Promise.all([zipmap.release(), symbolic.release()]));
@@ -21,11 +21,12 @@ it('finds the tensor and the column of each field', () => {
   });
   expect(resolveOutputs(version, zipmap)).toEqual({
     fields: [
-      { field: 'label', output: 1, column: undefined },
-      { field: 'yes', output: 0, column: 1 },
-      { field: 'both', output: 0, column: undefined },
+      { field: 'label', output: 0, column: undefined },
+      { field: 'yes', output: 1, column: 1 },
+      { field: 'both', output: 1, column: undefined },
     ],
-    widthsMin: [2, 0],
+    fetch: [0, 1],
+    widthsMin: [0, 2],
     mistakes: [],
   });
 });
@@ -54,7 +55,7 @@ it('names every column that does not exist, with its place', () => {
 
 it('leaves a column of an open width to the widths that the warm-up finds', () => {
   const version = modelVersion('symbolic_width', ['x'], { fifth: ['double', 4] });
-  expect(resolveOutputs(version, symbolic)).toMatchObject({ mistakes: [], widthsMin: [0, 5] });
+  expect(resolveOutputs(version, symbolic)).toMatchObject({ mistakes: [], fetch: [1], widthsMin: [0, 5] });
   expect(resolveOutputs(version, symbolic, [1, 4]).mistakes).toEqual([
     {
       ...yaml(20, 'outputs.fifth'),

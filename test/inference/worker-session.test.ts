@@ -131,11 +131,11 @@ describe('a thread for runs that nobody waits for', () => {
 describe('a model that cannot be served', () => {
   it('is refused as on the event loop, and no thread stays', async () => {
     const before = threadsOfProcess();
-    const error = await failureOf(
-      openWorkerSession(modelPath('input_float16.onnx'), { threads: 2, exitGuard, outputs: ['z'] }),
-    );
+    const error = await failureOf(openWorkerSession(modelPath('corrupt.onnx'), { threads: 2, exitGuard }));
     expect(error.code).toBe('INVALID_MODEL');
-    expect(error.details?.map(({ path }) => path)).toEqual(['inputs.x', 'outputs.z']);
+    expect(error.message).toBe(
+      `${modelPath('corrupt.onnx')} is not a whole ONNX model: copy or export it again.`,
+    );
     // A thread of the test before may have been ending still.
     expect(threadsOfProcess()).toBeLessThanOrEqual(before);
   });

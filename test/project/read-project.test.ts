@@ -41,6 +41,7 @@ describe('a sound project', () => {
     expect(version).toEqual({
       model: 'churn',
       version: '1',
+      isDescribed: true,
       onnxPath: join(dir, 'churn/1/model.onnx'),
       bindings: [
         {
@@ -200,97 +201,6 @@ function withoutPlaces(project: Project): unknown {
   });
   return JSON.parse(text);
 }
-
-describe('a model', () => {
-  const own = `inputs: { features: request.user }
-batching: { rows_max: 8 }
-execution: worker
-workers: 3
-queue_rows_max: 100
-timeout_ms: 250
-warmup: false
-`;
-
-  test('takes from the description of a version the keys that it has, and the rest from its own', async () => {
-    const dir = await projectFolder({ ...soundFiles, 'churn/2/model.onnx': '', 'churn/2/model.yml': own });
-    const versions = (await loadProject(dir)).models.get('churn')?.versions;
-    const [first, second] = [versions?.get('1'), versions?.get('2')];
-    expect(first?.batching).toEqual({ rowsMax: 256, delayMsMax: 0 });
-    expect(second?.batching).toEqual({ rowsMax: 8, delayMsMax: 0 });
-    expect(second).toMatchObject({ execution: 'worker', workers: 3, queueRowsMax: 100, timeoutMs: 250 });
-    expect(second?.warmup).toBe(false);
-    expect(second?.bindings).toEqual(first?.bindings);
-    expect(second?.outputs).toEqual(first?.outputs);
-    const file = join(dir, 'churn/2/model.yml');
-    expect(second?.inputs).toEqual([
-      {
-        name: 'features',
-        expressions: [{ text: 'request.user', location: { file, line: 1, path: 'inputs.features' } }],
-        location: { file, line: 1, path: 'inputs.features' },
-      },
-    ]);
-    expect(second?.location).toEqual({ file, line: 1, path: '' });
-  });
-
-  test('needs no description of its own when an endpoint names it and its version has one', async () => {
-    const { 'churn/model.yaml': description = '', ...rest } = soundFiles;
-    expect(await mistakesIn({ ...rest, 'churn/1/model.yaml': description })).toEqual([]);
-    expect(await mistakesIn(rest)).toEqual([
-      'churn/model.yaml:1  the file is missing: it says what the inputs of the model churn are',
-    ]);
-  });
-
-  test('has its versions in numeric order', async () => {
-    const { project } = await readFiles({
-      ...soundFiles,
-      'churn/10/model.onnx': '',
-      'churn/2/model.onnx': '',
-    });
-    expect([...(project.models.get('churn')?.versions.keys() ?? [])]).toEqual(['1', '2', '10']);
-  });
-
-  test('is any folder with a description, whether an endpoint names it or not; other folders are not', async () => {
-    const { project, mistakes } = await readFiles({
-      ...soundFiles,
-      'spare/model.yaml': 'inputs: { x: "1" }\n',
-      'spare/3/model.onnx': '',
-      'data/1/users.csv': '',
-      '.hidden/model.yaml': '',
-      'README.md': '',
-    });
-    expect(mistakes).toEqual([]);
-    expect([...project.models.keys()]).toEqual(['churn', 'spare']);
-  });
-
-  test('answers with every output when it names none', async () => {
-    const { project } = await readFiles({
-      'millrace.yaml': 'project: p\n',
-      'm/model.yaml': 'inputs: { x: "1" }\n',
-      'm/1/model.onnx': '',
-    });
-    expect(project.models.get('m')?.versions.get('1')?.outputs).toBeUndefined();
-  });
-
-  test('with versions that lack something has one mistake for each', async () => {
-    const files = {
-      'millrace.yaml': 'project: p\n',
-      'a/model.yaml': 'inputs: { x: "1" }\n',
-      'b/model.yaml': 'inputs: { x: "1" }\n',
-      'b/1/notes.txt': '',
-      'c/model.yaml': 'warmup: true\n',
-      'c/1/model.onnx': '',
-      'c/2/model.onnx': '',
-      'my model/model.yaml': '',
-    };
-    const found = await mistakesIn(files);
-    expect(found).toEqual([
-      expect.stringMatching(/^a:1 {2}the model has no versions \(put its file at a\/1\/model\.onnx\)$/),
-      'b/1/model.onnx:1  the file is missing: it is version 1 of the model b',
-      'c/model.yaml:1  inputs  is missing: it says which expressions fill the inputs of the model',
-      expect.stringMatching(/^my model:1 {2}the folder is not named like a model/),
-    ]);
-  });
-});
 
 describe('a project folder without a project file', () => {
   test('has one mistake that says which file is expected where', async () => {

@@ -161,7 +161,6 @@ async function openRunner(
 ): Promise<ShadowRunner> {
   const session = await openWorkerSession(inline.path, {
     threads: 1,
-    outputs: inline.outputs.map(({ name }) => name),
     exitGuard: createExitGuard(),
     isBackground: true,
     heapMbMax,

@@ -26,7 +26,9 @@ export function findVersion({ models }: Project, endpoint: Endpoint, reference?:
   const parsed = parseModelReference(reference);
   if (typeof parsed === 'string') throw failure(`--model: ${parsed}`);
   const version = models.get(parsed.model)?.versions.get(parsed.version);
-  if (version !== undefined) return version;
+  if (version?.isDescribed === true) return version;
+  if (version !== undefined)
+    throw failure(`--model: ${reference} has no model.yaml, which says how rows fill its inputs`);
   const known = [...models.values()].flatMap(({ name, versions }) =>
     [...versions.keys()].map((each) => `${name}@${each}`),
   );

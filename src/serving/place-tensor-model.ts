@@ -1,0 +1,119 @@
+/**
+ * Decides where a model runs that no endpoint uses, and how many of its rows share a run. Its rows are as wide as it
+ * declares; one that leaves that open is not measured, and so runs in a thread.
+ */
+import { MillraceError } from '../errors.ts';
+import type { LoadedModel } from '../inference/model-repository.ts';
+import { declaredWidth } from '../inference/resolve-outputs.ts';
+import { rowOutputs } from '../inference/row-outputs.ts';
+import type { ModelSession, TensorSpec } from '../inference/session.ts';
+import { createBuffer, elementBytes } from '../inference/tensor-buffer.ts';
+import { warmUp } from '../inference/warm-up.ts';
+import type { WarmUp } from '../inference/warm-up.ts';
+import type { ModelVersion } from '../project/project.ts';
+import type { Batchers } from './batchers.ts';
+import { INLINE_RUN_MS_MAX, isHeavy, logModel, moveToThreads } from './place-models.ts';
+import type { PlacingParts } from './place-models.ts';
+
+/** Of the inputs of one batch: rows of a megabyte go one by one. */
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** A string in memory, about. */
+const STRING_BYTES = 64;
+
+/**
+ * @returns for each output, whether callers may share it
+ * @throws MillraceError MODEL_FAILED, WORKER_LOST, STARTUP_FAILED
+ */
+export async function placeTensorModel(
+  { version, session: inline }: LoadedModel,
+  parts: PlacingParts & { readonly batchers: Batchers },
+): Promise<readonly boolean[]> {
+  const { repository, batchers, log } = parts;
+  const isMeasured =
+    version.warmup && inline.inputs.every(({ shape }) => !shape.slice(1).includes(undefined));
+  const batch = isMeasured
+    ? await repository.once(version, 'shared batch', async () => sharedBatch(version, inline))
+    : undefined;
+  let result: WarmUp | undefined;
+  const measured = async (oneRowMsMax?: number): Promise<WarmUp> =>
+    repository.once(version, 'measured', async () =>
+      measure(repository.loaded(version).session, batch, oneRowMsMax),
+    );
+  if (version.execution !== 'worker' && isMeasured) result = await measured(INLINE_RUN_MS_MAX);
+  if (version.execution === 'worker' || (version.execution === 'auto' && isSlow(version, result))) {
+    await moveToThreads(version, parts);
+    if (isMeasured) result = await measured();
+  }
+  logModel(version, repository.loaded(version).session.threads, result, log);
+  if (batch === undefined) return inline.outputs.map(() => false);
+  batchers.forTensors(version, { ...batch, runMs: result?.runMs?.fullBatch });
+  return batch.isPerRow;
+}
+
+/** How callers share runs. */
+interface SharedBatch {
+  readonly widths: readonly number[];
+  readonly rowsMax: number;
+  /** For each output; for one at least. */
+  readonly isPerRow: readonly boolean[];
+}
+
+/** Undefined = every caller runs alone. */
+async function sharedBatch(version: ModelVersion, session: ModelSession): Promise<SharedBatch | undefined> {
+  const { inputs } = session;
+  if (inputs.length === 0 || inputs.some((spec) => spec.shape[0] !== undefined || spec.shape.length === 0))
+    return undefined;
+  const widths = inputs.map(slotsOf);
+  if (widths.includes(0)) return undefined;
+  const isPerRow = await rowOutputs(session, widths);
+  if (!isPerRow.includes(true)) return undefined;
+  const rowBytes = inputs.reduce((sum, spec, i) => sum + (widths[i] as number) * slotBytes(spec), 0);
+  const rowsMax = Math.max(1, Math.floor(BATCH_BYTES_MAX / rowBytes));
+  return { widths, isPerRow, rowsMax: Math.min(version.batching.rowsMax, rowsMax) };
+}
+
+/** What is not measured may be slow. */
+function isSlow(version: ModelVersion, result: WarmUp | undefined): boolean {
+  return result?.runMs === undefined || isHeavy({ version, result });
+}
+
+async function measure(
+  session: ModelSession,
+  batch: SharedBatch | undefined,
+  oneRowMsMax = Infinity,
+): Promise<WarmUp> {
+  if (batch === undefined) return measureAlone(session);
+  const fetch = batch.isPerRow.flatMap((isPerRow, output) => (isPerRow ? [output] : []));
+  return warmUp(session, { ...batch, fetch, oneRowMsMax });
+}
+
+/** The second run is timed; the first allocates. */
+async function measureAlone(session: ModelSession): Promise<WarmUp> {
+  const inputs = session.inputs.map((spec) => {
+    const dims = spec.shape.map((dim) => dim ?? 1);
+    return { data: createBuffer(spec.elementType, product(dims)), dims };
+  });
+  const unknown = { outputWidths: session.outputs.map(declaredWidth), runMs: undefined };
+  try {
+    await session.run(inputs);
+    const startedMs = performance.now();
+    await session.run(inputs);
+    const oneRow = performance.now() - startedMs;
+    return { ...unknown, runMs: { oneRow, fullBatch: undefined }, warning: undefined };
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code !== 'MODEL_FAILED') throw error;
+    return { ...unknown, warning: `${session.path} was not measured: it rejects zeros.` };
+  }
+}
+
+function slotsOf({ shape }: TensorSpec): number {
+  return product(shape.slice(1).map((dim) => dim ?? 0));
+}
+
+function slotBytes({ elementType }: TensorSpec): number {
+  return elementType === 'string' ? STRING_BYTES : elementBytes(elementType);
+}
+
+function product(dims: readonly number[]): number {
+  return dims.reduce((all, dim) => all * dim, 1);
+}
