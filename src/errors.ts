@@ -33,6 +33,20 @@ export const errorCatalogue = {
     meaning: 'The call has more events than `streaming.events_max`. Split it.',
   },
   KEY_TOO_LONG: { status: 400, meaning: 'The join keys of one entity are longer than a store key may be.' },
+  UNAUTHENTICATED: {
+    status: 401,
+    meaning:
+      'The call needs a key or a token and came without, or with one that is wrong, expired or revoked. Send it as `Authorization: Bearer <key>`.',
+  },
+  FORBIDDEN: {
+    status: 403,
+    meaning: 'The key or token is valid, but lacks the scope that the message names.',
+  },
+  RATE_LIMITED: {
+    status: 429,
+    meaning:
+      'The key has made more calls than its rate allows. Retry after `retry_after_ms`, or the `Retry-After` seconds of HTTP.',
+  },
   ORIGIN_REFUSED: {
     status: 403,
     meaning:
@@ -99,6 +113,11 @@ export const errorCatalogue = {
     status: 503,
     meaning: 'The online store could not be read or written (disk full, no permission, Redis away).',
   },
+  TOKEN_KEYS_AWAY: {
+    status: 503,
+    meaning:
+      'Tokens cannot be checked, because the public keys of their issuer could not be fetched. The log has the cause.',
+  },
   WORKER_LOST: {
     status: 503,
     meaning: 'The worker thread that ran the model ended without an answer. Another one is started; retry.',
@@ -116,6 +135,11 @@ export const errorCatalogue = {
   STARTUP_FAILED: {
     status: 500,
     meaning: 'The server could not start (port in use, data folder not writable, Redis not there).',
+  },
+  KEYS_FAILED: {
+    status: 500,
+    meaning:
+      'A file of keys has mistakes, or could not be read or written. Each message names the file and the path in it.',
   },
   LOAD_FAILED: { status: 500, meaning: 'A file could not be loaded into a feature view.' },
   REPLAY_FAILED: {

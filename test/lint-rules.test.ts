@@ -21,7 +21,7 @@ const ground = ['errors.ts', 'clock.ts', 'stats', 'telemetry'];
 const domains = ['features', 'transforms', 'inference', 'rollouts', 'events'];
 const forDomains = [...ground, 'lmdb', 'redis', 'project', 'records'];
 const forJoins = [...forDomains, ...domains];
-const forServer = [...forJoins, 'streaming', 'access', 'serving'];
+const forServer = [...forJoins, 'access', 'streaming', 'serving'];
 
 /** What each part of src may import from the others. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -32,8 +32,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   lmdb: ['errors.ts', 'clock.ts'],
   redis: ground,
   project: ground,
+  access: [...ground, 'project'],
   records: [...ground, 'lmdb', 'redis', 'project'],
-  access: forDomains,
   ...Object.fromEntries(domains.map((domain) => [domain, forDomains])),
   serving: [...forJoins, 'streaming'],
   streaming: [...forDomains, 'features', 'transforms', 'events'],
@@ -46,6 +46,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** The only places that may import each package. */
 const driverHomes: Readonly<Record<string, readonly string[]>> = {
   '@datadog/sketches-js': ['stats/a.ts'],
+  '@grpc/grpc-js': ['server/grpc/a.ts'],
+  '@grpc/proto-loader': ['server/grpc/a.ts'],
+  '@opentelemetry/api': ['telemetry/a.ts'],
   '@stdlib/math-base-special-betaln': ['stats/a.ts'],
   '@stdlib/math-base-special-gammainc': ['stats/a.ts'],
   '@stdlib/stats-base-dists-beta-cdf': ['stats/a.ts'],
@@ -65,9 +68,11 @@ const driverHomes: Readonly<Record<string, readonly string[]>> = {
   'hyparquet-compressors': ['features/load/a.ts'],
   ioredis: ['redis/a.ts'],
   isbot: ['rollouts/a.ts'],
+  jose: ['access/a.ts'],
   jsep: ['transforms/a.ts'],
   lmdb: ['lmdb/a.ts'],
   'lru-cache': [
+    'access/a.ts',
     'features/cached-store.ts',
     'features/row-memory.ts',
     'rollouts/a.ts',

@@ -16,6 +16,7 @@ import { serveWithWorkers } from './workers/serve-workers.ts';
 const WORKERS_MAX = 256;
 /** Models that take longer to load are rare; a start that hangs would hold up every reload. */
 const START_TIMEOUT_MS = 300_000;
+const WATCH_MS = 1000;
 const spreadsConnections = process.platform === 'linux';
 
 export function serveCommand(): Command {
@@ -30,6 +31,14 @@ export function serveCommand(): Command {
       'processes that share the port and the store, or auto for one a core; with several, SIGHUP restarts them one by one',
       parseWorkers,
       1,
+    )
+    .addOption(
+      new Option(
+        '--watch <duration>',
+        'how often the model folders are looked at; what has changed is loaded, checked and served. 0s = never',
+      )
+        .argParser(durationArgument)
+        .default(WATCH_MS, formatDuration(WATCH_MS)),
     )
     .addOption(
       new Option('--start-timeout <duration>', 'time for a worker to be ready; then it is killed')
@@ -52,9 +61,10 @@ async function serve(options: ServeGroupOptions): Promise<void> {
     }
     return serveWithWorkers(options);
   }
-  // One process has nothing that could take over from it: SIGHUP stops it as well.
-  const stop = untilStopped(['SIGTERM', 'SIGINT', 'SIGHUP']);
-  const server = await unlessStopped(startServer(options), stop);
+  const stop = untilStopped();
+  let server: Server | undefined;
+  process.on('SIGHUP', () => void server?.reload());
+  server = await unlessStopped(startServer(options), stop);
   await stop;
   // What did not close in time may never end by itself.
   if (!(await server.close())) process.exit(1);
@@ -68,6 +78,7 @@ async function startServer(options: ServeOptions): Promise<Server> {
     host,
     port,
     forceKey: forceKey(),
+    watchModelsMs: options.watch,
     log: createLog(logLevel),
   });
 }

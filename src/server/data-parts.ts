@@ -65,7 +65,7 @@ export async function openDataParts(project: Project, place: DataPlace): Promise
   const { dataDir, redis, clock, metrics, log } = place;
   const closers: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
-    for (const closePart of closers.splice(0).reverse()) await closePart();
+    for (const closePart of closers.splice(0).toReversed()) await closePart();
   };
   try {
     const embedded = redis === undefined ? await place.environment.open() : undefined;
@@ -154,7 +154,13 @@ export function keepingData(next: Project, before: Project): Project | undefined
 function dataOf(project: Project): unknown {
   const { name, entities, eventTypes, featureViews, streaming, cache, feast, limits, endpoints } = project;
   return {
-    ...{ name, entities, eventTypes, featureViews, streaming, cache, feast },
+    name,
+    entities,
+    eventTypes,
+    featureViews,
+    streaming,
+    cache,
+    feast,
     memoryBytesMax: limits.memoryBytesMax,
     logsPredictions: logsPredictions(project),
     splitsTraffic: splitsTraffic(project),

@@ -3,6 +3,8 @@
  * the uWebSockets.js response, which must not be touched after the caller has hung up or been answered.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import type { Principal } from '../access/access.ts';
+import type { Scope } from '../access/scope.ts';
 import { MillraceError } from '../errors.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { Answer } from '../serving/answer.ts';
@@ -65,6 +67,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   readonly requestId: string;
   caller: Caller | undefined = undefined;
   onUnanswered: (() => void) | undefined = undefined;
+  /** Who calls; undefined = the server is open, or the call is for everybody. */
+  principal: Principal | undefined = undefined;
   /** Answered, or given up by the caller. */
   isDone = false;
   /** Whether the answer has no deadline, because it changes by what other requests are answered. */
@@ -91,6 +95,11 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.startedMs = performance.now();
     state.open++;
     res.onAborted(() => this.abort());
+  }
+
+  /** Whether who calls may do this too. */
+  allows(scope: Scope): boolean {
+    return this.principal?.allows(scope) ?? true;
   }
 
   /** Collects the body, then calls the route. */
@@ -195,6 +204,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (status !== 200) res.writeStatus(statusLines.get(status) ?? String(status));
     if (body.length > 0) res.writeHeader('content-type', contentType);
     if (retryAfterMs !== undefined) res.writeHeader('retry-after', String(Math.ceil(retryAfterMs / 1000)));
+    if (status === 401) res.writeHeader('www-authenticate', 'Bearer');
     if (status === 426) res.writeHeader('upgrade', 'websocket');
     if (allow !== undefined) res.writeHeader('allow', allow);
     if (headers !== undefined)

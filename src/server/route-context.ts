@@ -1,4 +1,5 @@
 /** What the calls of a server are answered from. */
+import type { Access } from '../access/access.ts';
 import type { EventIntake } from '../events/intake.ts';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
@@ -15,6 +16,7 @@ export interface RouteContext {
   readonly metrics: Metrics;
   readonly change: Lifecycle['change'];
   readonly unloadedModels: () => ReadonlySet<string>;
+  readonly access: Access;
   readonly readCaller: CallerReader;
   serving: Serving | undefined;
   /** Undefined also where the project has no events. */

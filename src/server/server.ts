@@ -2,6 +2,8 @@
  * The composition root: store, models, plans and transport become one server. It listens before the models are
  * loaded, so that a port in use is known at once and liveness can be asked; until then it answers NOT_READY.
  */
+import { openToAll } from '../access/access.ts';
+import type { Access } from '../access/access.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import type { RedisOptions } from '../features/redis/redis-options.ts';
@@ -43,6 +45,8 @@ export interface ServerOptions {
   readonly sharing?: PortSharing;
   /** Who sends it in `x-millrace-force-key` may choose a variant with `x-millrace-variant`; default: nobody may. */
   readonly forceKey?: string | undefined;
+  /** Who may do what; default: everybody may do everything. Stays open: it is its owner's. */
+  readonly access?: Access | undefined;
   /** How often the model folders are looked at for what has changed; default 0 = never. */
   readonly watchModelsMs?: number;
   /** Models that are not loaded until a call asks for it. */
@@ -63,6 +67,8 @@ export interface Server {
    * @throws MillraceError CHANGE_REFUSED, UNKNOWN_MODEL, MODEL_IN_USE
    */
   change(change: Change): Promise<void>;
+  /** Serves the project as its files are now, or as before if they have a mistake; the log says which. */
+  reload(): Promise<void>;
   /**
    * Takes no new connections, lets the requests in flight finish within `limits.drain_timeout`, then closes
    * everything. Resolves with false if requests were cut off by that limit, or something did not close in time. May
@@ -103,6 +109,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   const context: RouteContext = {
     state,
     metrics,
+    access: options.access ?? openToAll,
     readCaller: createCallerReader(options.forceKey),
     change: createChange(lifecycle, options, log),
     unloadedModels: () => lifecycle.unloaded,
@@ -217,6 +224,13 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     change: async (change) => opened.lifecycle.change(change),
+    reload: async () => {
+      try {
+        await opened.context.change({ kind: 'reload' });
+      } catch (error) {
+        log.error({ because: (error as Error).message }, 'the reload failed');
+      }
+    },
     close: async ({ lingers = false } = {}) => {
       opened.context.state.linger(lingers);
       return (closing ??= close());

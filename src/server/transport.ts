@@ -7,6 +7,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from '
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
 import { Exchange } from './exchange.ts';
+import { admit } from './gate.ts';
 import type { RouteHandler } from './exchange.ts';
 import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -148,12 +149,15 @@ async function quietTurn(acceptedCount: () => number): Promise<void> {
 
 /** Each endpoint has a route of its own: its name need not be read and looked up in every call. */
 function bindPredict(app: TemplatedApp, context: RouteContext, name: string): void {
-  const { path, name: label } = predictRoute(context);
+  const { path, name: label, scopes } = predictRoute(context);
   const handler = predictHandler(context, name);
   const metrics = createRouteMetrics(context.metrics, label, name);
   app.post(path.replace(':endpoint', name), (res, req) => {
     const exchange = new Exchange(res, context.state, metrics, false);
-    receiveJson(req, exchange, refuseCaller(context, name, req, exchange) ?? handler);
+    const admitted = admit(context.access, req, exchange, scopes);
+    if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
+    const wanted = refuseCaller(context, name, req, exchange) ?? handler;
+    receiveJson(req, exchange, admitted === undefined ? wanted : afterwards(admitted, wanted));
   });
 }
 
@@ -196,14 +200,26 @@ function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, metri
     (res: HttpResponse, req: HttpRequest): void => {
       const exchange = new Exchange(res, context.state, metrics, isHead);
       exchange.isChange = route.isChange ?? false;
+      const admitted = admit(context.access, req, exchange, route.scopes);
+      if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
       const call = readCall(route, req);
-      const handler: RouteHandler = (_exchange, body) => route.handle(exchange, body, call);
+      const wanted: RouteHandler = (_exchange, body) => route.handle(exchange, body, call);
+      const handler = admitted === undefined ? wanted : afterwards(admitted, wanted);
       if (route.body === 'none') exchange.handle(handler);
       else if (route.body === 'json') receiveJson(req, exchange, handler);
       else exchange.receive(handler, req.getHeader('content-length'));
     };
   app[route.method](route.path, bind(false));
   if (route.method === 'get') app.head(route.path, bind(true));
+}
+
+/** The bytes of a body are there in its turn only. */
+function afterwards(admitted: Promise<void>, handler: RouteHandler): RouteHandler {
+  return async (exchange, body) => {
+    const kept = Buffer.from(body);
+    await admitted;
+    return handler(exchange, kept);
+  };
 }
 
 function readCall({ path, headers = [] }: Route, req: HttpRequest): Call {
@@ -258,7 +274,6 @@ function bindUnknown(app: TemplatedApp, context: RouteContext): void {
   });
 }
 
-/** Answers without reading the body; where there is one, the connection is closed. */
 function refuse(
   res: HttpResponse,
   req: HttpRequest,
@@ -267,8 +282,12 @@ function refuse(
   error: MillraceError,
   allow?: string,
 ): void {
+  refuseUnread(req, new Exchange(res, context.state, metrics, req.getMethod() === 'head'), error, allow);
+}
+
+/** Answers without reading the body; where there is one, the connection is closed. */
+function refuseUnread(req: HttpRequest, exchange: Exchange, error: MillraceError, allow?: string): void {
   const hasBody = req.getHeader('content-length') !== '' || req.getHeader('transfer-encoding') !== '';
-  const exchange = new Exchange(res, context.state, metrics, req.getMethod() === 'head');
   if (hasBody) exchange.fail(error, allow);
   else exchange.handle(() => exchange.fail(error, allow));
 }

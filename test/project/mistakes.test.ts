@@ -110,7 +110,7 @@ test('a project file with many mistakes has each of them, in order', async () =>
     'millrace.yaml:37  endpoints.e2.variants.b.model  there is no model "chrn" in the project folder (did you mean "churn"?)',
     'millrace.yaml:40  endpoints.e3.unit  names "bad", which is not a request field (request fields are shp)',
     'millrace.yaml:41  endpoints.e3.variants.b  must be a mapping, not 5',
-    'millrace.yaml:41  endpoints.e3.variants.a.model  "churn" does not name a model version; write it like flight-delay@1',
+    'millrace.yaml:41  endpoints.e3.variants.a.model  "churn" does not name a model version; write it like flight-delay@1 or flight-delay@latest',
     'millrace.yaml:42  endpoints.e4.request  must be a mapping, not a list',
     'millrace.yaml:42  endpoints.e4.variants  needs at least one variant',
     'millrace.yaml:44  limits.rows_max  must be at least 1',

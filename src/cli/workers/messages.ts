@@ -1,5 +1,6 @@
 /** What the supervisor and its workers tell each other, over the channel that Node gives a forked process. */
 import type { ErrorCode } from '../../errors.ts';
+import type { Change } from '../../server/lifecycle.ts';
 import type { MetricFamily } from '../../telemetry/merge-families.ts';
 
 /** `all`, or only what may be asked for at any time without changing it. */
@@ -10,7 +11,11 @@ export type ToWorker =
   | { readonly type: 'drain'; readonly lingers: boolean }
   | { readonly type: 'report'; readonly id: number; readonly part: ReportPart }
   /** The answer to `collect`. */
-  | { readonly type: 'collected'; readonly text: string };
+  | { readonly type: 'collected'; readonly text: string }
+  /** Make a change that another worker was asked for. */
+  | { readonly type: 'change'; readonly id: number; readonly change: Change }
+  /** The answer to `announce`: what went wrong in the others; empty = nothing. */
+  | { readonly type: 'announced'; readonly id: number; readonly problem: string };
 
 export type FromWorker =
   | { readonly type: 'ready'; readonly port: number; readonly drainTimeoutMs: number }
@@ -19,4 +24,8 @@ export type FromWorker =
   /** The answer to `report`; id 0 = a last one, before it ends. */
   | { readonly type: 'report'; readonly id: number; readonly families: readonly MetricFamily[] }
   /** Asks for the metrics of all workers. */
-  | { readonly type: 'collect' };
+  | { readonly type: 'collect' }
+  /** It has changed what it serves, and the others are to do so. */
+  | { readonly type: 'announce'; readonly id: number; readonly change: Change }
+  /** The answer to `change`; empty = it is made. */
+  | { readonly type: 'changed'; readonly id: number; readonly problem: string };

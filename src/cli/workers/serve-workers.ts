@@ -18,7 +18,10 @@ export async function serveWithWorkers(options: ServeGroupOptions): Promise<void
     port: options.port,
     log,
     startTimeoutMs: options.startTimeout,
-    workerArgs: (number, port, sharing) => ['worker', ...workerArgs({ ...options, number, port, sharing })],
+    workerArgs: (number, port, sharing, unloaded) => [
+      'worker',
+      ...workerArgs({ ...options, number, port, sharing, unloaded: unloaded.join() }),
+    ],
     workerEnv: redis === undefined ? {} : { [REDIS_VARIABLE]: redis },
     checkProject: async () => loadProject(options.project),
   });

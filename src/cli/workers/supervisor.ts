@@ -7,6 +7,7 @@
  * no slot any more, so that its end starts nothing.
  */
 import { MillraceError } from '../../errors.ts';
+import type { Change } from '../../server/lifecycle.ts';
 import type { PortSharing } from '../../server/transport.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { failuresInRow, restartDelayMs } from './restart-delay.ts';
@@ -23,7 +24,7 @@ export interface SupervisorOptions {
   /** A worker that is not ready by then is killed. */
   readonly startTimeoutMs: number;
   /** Arguments of the command line that make a process a worker. */
-  workerArgs(number: number, port: number, sharing: PortSharing): string[];
+  workerArgs(number: number, port: number, sharing: PortSharing, unloaded: readonly string[]): string[];
   /** What workers have in their environment besides. */
   readonly workerEnv: Readonly<Record<string, string>>;
   /** @throws MillraceError if the project as it is now has mistakes */
@@ -51,6 +52,8 @@ export class Supervisor {
   private readonly metrics: WorkerMetrics;
   private readonly reloads = { done: 0, failed: 0 };
   private restarts = 0;
+  /** Models that calls have unloaded: a worker that starts does not load them. */
+  private readonly unloaded = new Set<string>();
   private port: number;
   private phase: 'starting' | 'serving' | 'stopping' = 'starting';
   private heartbeat: NodeJS.Timeout | undefined;
@@ -137,15 +140,25 @@ export class Supervisor {
 
   private startProcess(slot: Slot): WorkerProcess {
     const sharing = this.phase === 'starting' && slot.number === 1 ? 'first' : 'join';
-    const args = this.options.workerArgs(slot.number, this.port, sharing);
+    const args = this.options.workerArgs(slot.number, this.port, sharing, [...this.unloaded]);
     const worker = new WorkerProcess(slot.number, args, {
       startTimeoutMs: this.options.startTimeoutMs,
       env: this.options.workerEnv,
       collect: async () => this.metrics.collect(),
+      announce: async (change, from) => this.announce(change, from),
     });
     this.workers.add(worker);
     void worker.ended.then((end) => this.onEnd(slot, worker, end));
     return worker;
+  }
+
+  /** What one worker was asked for over HTTP, the others do as well, before the caller is answered. */
+  private async announce(change: Change, from: WorkerProcess): Promise<string> {
+    if (change.kind === 'unload') this.unloaded.add(change.model);
+    if (change.kind === 'load') this.unloaded.delete(change.model);
+    const others = [...this.workers].filter((worker) => worker !== from && worker.state === 'ready');
+    const problems = await Promise.all(others.map(async (worker) => worker.change(change)));
+    return problems.find((problem) => problem !== '') ?? '';
   }
 
   private onEnd(slot: Slot, worker: WorkerProcess, end: WorkerEnd): void {

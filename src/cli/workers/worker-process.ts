@@ -6,6 +6,7 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { MillraceError } from '../../errors.ts';
 import type { MetricFamily } from '../../telemetry/merge-families.ts';
+import type { Change } from '../../server/lifecycle.ts';
 import type { FromWorker, ReportPart, ToWorker } from './messages.ts';
 
 export interface WorkerEnd {
@@ -22,6 +23,8 @@ export interface WorkerProcessOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Gives the metrics of all workers, for a caller who asked this one. */
   readonly collect: () => Promise<string>;
+  /** Makes a change in all other workers; gives what went wrong, empty = nothing. */
+  readonly announce: (change: Change, from: WorkerProcess) => Promise<string>;
 }
 
 /** Beyond the time in which a draining worker ends by itself. */
@@ -37,6 +40,7 @@ export class WorkerProcess {
   readonly families: Map<string, MetricFamily> = new Map();
   private readonly child: ChildProcess;
   private readonly questions = new Map<number, () => void>();
+  private readonly changes = new Map<number, (problem: string) => void>();
   private questionCount = 0;
   private readyAtMs = Infinity;
   private drainTimeoutMs = 0;
@@ -84,6 +88,16 @@ export class WorkerProcess {
     });
   }
 
+  /** Makes a change in it; resolves with what went wrong, empty = nothing. */
+  async change(change: Change): Promise<string> {
+    const id = ++this.questionCount;
+    const answered = new Promise<string>((resolve) => this.changes.set(id, resolve));
+    this.send({ type: 'change', id, change });
+    // One that ends starts again with the project as it then is.
+    const ended = this.ended.then(() => '');
+    return Promise.race([answered, ended]).finally(() => this.changes.delete(id));
+  }
+
   /** Lets it finish and end; it is killed if that takes longer than its project allows. May be called again. */
   drain(lingers: boolean): void {
     // One that serves nobody has nothing to finish.
@@ -103,12 +117,17 @@ export class WorkerProcess {
     if (this.child.connected) this.child.send(message, () => undefined);
   }
 
-  private receive(message: FromWorker, { collect }: WorkerProcessOptions): void {
+  private receive(message: FromWorker, { collect, announce }: WorkerProcessOptions): void {
     if (message.type === 'report') {
       for (const family of message.families) this.families.set(family.name, family);
       this.questions.get(message.id)?.();
     } else if (message.type === 'collect') {
       void collect().then((text) => this.send({ type: 'collected', text }));
+    } else if (message.type === 'announce') {
+      const { id, change } = message;
+      void announce(change, this).then((problem) => this.send({ type: 'announced', id, problem }));
+    } else if (message.type === 'changed') {
+      this.changes.get(message.id)?.(message.problem);
     }
   }
 

@@ -4,6 +4,7 @@ import { MillraceError } from '../../errors.ts';
 import { loadProject } from '../../project/read-project.ts';
 import { createServer } from '../../server/server.ts';
 import type { Server } from '../../server/server.ts';
+import type { Change } from '../../server/lifecycle.ts';
 import type { PortSharing } from '../../server/transport.ts';
 import { createLog } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
@@ -15,6 +16,8 @@ import type { FromWorker, ToWorker } from './messages.ts';
 interface WorkerOptions extends ServeOptions {
   readonly number: number;
   readonly sharing: PortSharing;
+  /** Names of models, with commas between them. */
+  readonly unloaded: string;
 }
 
 /** Not in the help: it is not for people. */
@@ -29,15 +32,21 @@ export function workerCommand(): Command {
     .addOption(new Option('--sharing <how>', 'who else may listen on the port').choices(['first', 'join']))
     .addOption(new Option('--redis <url>', 'as for serve').env(REDIS_VARIABLE))
     .option('--redis-layout <layout>', 'as for serve')
+    .requiredOption('--watch <ms>', 'as for serve', Number)
+    .option('--unloaded <models>', 'models that are not loaded', '')
     .requiredOption('--log-level <level>', 'as for serve')
     .action(work);
 }
 
 /** The arguments of `millrace worker`. */
 export function workerArgs(options: WorkerOptions): string[] {
-  const { number, project, data, host, port, sharing, logLevel, redisLayout } = options;
+  const { number, project, data, host, port, sharing, logLevel, redisLayout, watch, unloaded } = options;
   const layout = { 'redis-layout': redisLayout };
-  const pairs = { number, project, data, host, port, sharing, ...layout, 'log-level': logLevel };
+  const pairs = {
+    ...{ number, project, data, host, port, sharing, watch, unloaded },
+    ...layout,
+    'log-level': logLevel,
+  };
   // One word each, so that a value may begin with a dash.
   return Object.entries(pairs).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}=${value}`],
@@ -61,18 +70,21 @@ async function work(options: WorkerOptions): Promise<void> {
   process.once('SIGTERM', () => drain(false));
   // The supervisor is gone, and nobody would end this process any more.
   process.once('disconnect', () => drain(false));
-  const render = answerSupervisor(metrics, drain);
+  const supervisor = answerSupervisor(metrics, { drain, server: () => server });
   try {
     const project = await loadProject(options.project);
     const { host, port, sharing } = options;
     const log = createLog(options.logLevel).child({ worker: options.number });
-    const shared: Metrics = { ...metrics, render, close: () => undefined };
+    const shared: Metrics = { ...metrics, render: supervisor.collect, close: () => undefined };
     server = await createServer(project, {
       ...storePlace(options),
       host,
       port,
       sharing,
       forceKey: forceKey(),
+      watchModelsMs: options.watch,
+      unloadedModels: options.unloaded.split(',').filter((name) => name !== ''),
+      onChange: supervisor.announce,
       log,
       metrics: shared,
     });
@@ -86,25 +98,63 @@ async function work(options: WorkerOptions): Promise<void> {
   }
 }
 
-/** Answers the supervisor's messages; gives a function that asks it for the metrics of all. */
-function answerSupervisor(metrics: Metrics, drain: (lingers: boolean) => void): () => Promise<string> {
+interface Led {
+  readonly drain: (lingers: boolean) => void;
+  readonly server: () => Server | undefined;
+}
+
+/** What a worker asks of the supervisor. */
+interface Supervisor {
+  /** The metrics of all workers. */
+  collect(): Promise<string>;
+  /** Makes a change in all other workers. @throws MillraceError CHANGE_REFUSED */
+  announce(change: Change): Promise<void>;
+}
+
+/** Answers the supervisor's messages; gives a way to ask it. */
+function answerSupervisor(metrics: Metrics, { drain, server }: Led): Supervisor {
   let collecting: Promise<string> | undefined;
   let onCollected: ((text: string) => void) | undefined;
+  const announced = new Map<number, (problem: string) => void>();
+  let announcedCount = 0;
   process.on('message', (message: ToWorker) => {
     if (message.type === 'drain') drain(message.lingers);
     else if (message.type === 'report') void report(metrics, message.id, message.part);
+    else if (message.type === 'change') void makeChange(message.id, message.change, server());
+    else if (message.type === 'announced') announced.get(message.id)?.(message.problem);
     else {
       collecting = undefined;
       onCollected?.(message.text);
     }
   });
-  return async () => {
-    collecting ??= new Promise((resolve) => {
-      onCollected = resolve;
-      void tell({ type: 'collect' });
-    });
-    return collecting;
+  return {
+    collect: async () => {
+      collecting ??= new Promise((resolve) => {
+        onCollected = resolve;
+        void tell({ type: 'collect' });
+      });
+      return collecting;
+    },
+    announce: async (change) => {
+      const id = ++announcedCount;
+      const problem = await new Promise<string>((resolve) => {
+        announced.set(id, resolve);
+        void tell({ type: 'announce', id, change });
+      });
+      announced.delete(id);
+      if (problem === '') return;
+      const sentence = `One process has made the change, and another has not: ${problem} Mend it and ask again.`;
+      throw new MillraceError('CHANGE_REFUSED', sentence);
+    },
   };
+}
+
+async function makeChange(id: number, change: Change, server: Server | undefined): Promise<void> {
+  const problem = await (server?.change(change) ?? Promise.resolve()).then(
+    () => '',
+    (error: unknown) => (error as Error).message,
+  );
+  await tell({ type: 'changed', id, problem });
 }
 
 async function report(metrics: Metrics, id: number, part: 'all' | 'counts'): Promise<void> {

@@ -1,0 +1,155 @@
+/**
+ * The file of keys on disk. Written whole under another name, synced, and renamed, so that a reader sees the old keys or the
+ * new ones; with the mode 0600. A change is made under a lock, so that two commands at once lose nothing: it is a second file,
+ * `<file>.lock`, with the process that holds it. A lock that a killed command left behind is not broken, since two that broke
+ * it could both believe to hold it: the message says which file to delete.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Stats } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MillraceError } from '../errors.ts';
+import { formatKeyRecords, parseKeyRecords } from './key-records.ts';
+import type { KeyRecord } from './key-records.ts';
+
+/** Only its owner may read or write it. */
+const KEY_FILE_MODE = 0o600;
+const BYTES_MAX = 16 * 1024 * 1024;
+const LOCK_WAIT_MS = 5000;
+const LOCK_RETRY_MS = 20;
+
+/**
+ * @returns undefined when there is no such file
+ * @throws MillraceError KEYS_FAILED
+ */
+export async function readKeyFile(file: string): Promise<readonly KeyRecord[] | undefined> {
+  const bytes = await readBytes(file);
+  return bytes === undefined ? undefined : parseKeyRecords(bytes, file);
+}
+
+/**
+ * Makes the next content of the file from the present one; a file that is not there holds no keys.
+ * @param lockWaitMs for whoever else is changing it
+ * @returns what `change` returns as `result`
+ * @throws MillraceError KEYS_FAILED, and what `change` throws, which changes nothing
+ */
+export async function changeKeyFile<T>(
+  file: string,
+  change: (records: readonly KeyRecord[]) => { readonly records: readonly KeyRecord[]; readonly result: T },
+  lockWaitMs: number = LOCK_WAIT_MS,
+): Promise<T> {
+  const unlock = await lock(file, lockWaitMs);
+  try {
+    const { records, result } = change((await readKeyFile(file)) ?? []);
+    await writeWhole(file, formatKeyRecords(records));
+    return result;
+  } finally {
+    await unlock();
+  }
+}
+
+/** Undefined when there is no such file. */
+export async function statKeyFile(file: string): Promise<Stats | undefined> {
+  try {
+    return await stat(file);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw failed(file, 'read', error);
+  }
+}
+
+async function readBytes(file: string): Promise<Buffer | undefined> {
+  const found = await statKeyFile(file);
+  if (found === undefined) return undefined;
+  // A pipe or a device may never end.
+  if (!found.isFile()) throw new MillraceError('KEYS_FAILED', `${file} is not a regular file.`);
+  if (found.size > BYTES_MAX)
+    throw new MillraceError(
+      'KEYS_FAILED',
+      `${file} is larger than ${BYTES_MAX} bytes: it is no file of keys.`,
+    );
+  try {
+    return await readFile(file);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw failed(file, 'read', error);
+  }
+}
+
+async function writeWhole(file: string, text: string): Promise<void> {
+  const partial = `${file}.${randomUUID()}.partial`;
+  try {
+    const handle = await open(partial, 'wx', KEY_FILE_MODE);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(partial, file);
+    await syncFolder(dirname(file));
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw failed(file, 'written', error);
+  }
+}
+
+/** The new name is in the folder, which has a disk of its own to get to. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function lock(file: string, waitMs: number): Promise<() => Promise<void>> {
+  const lockFile = `${file}.lock`;
+  const untilMs = performance.now() + waitMs;
+  await makeFolder(file);
+  while (!(await tryLock(lockFile))) {
+    if (performance.now() > untilMs) throw await lockedError(file, lockFile);
+    await sleep(LOCK_RETRY_MS);
+  }
+  return async () => rm(lockFile, { force: true });
+}
+
+async function makeFolder(file: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+  } catch (error) {
+    throw failed(file, 'written', error);
+  }
+}
+
+async function tryLock(lockFile: string): Promise<boolean> {
+  try {
+    const handle = await open(lockFile, 'wx', KEY_FILE_MODE);
+    await handle.writeFile(String(process.pid));
+    await handle.close();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw failed(lockFile, 'written', error);
+  }
+}
+
+async function lockedError(file: string, lockFile: string): Promise<MillraceError> {
+  const holder = await readFile(lockFile, 'latin1').catch(() => '');
+  const by = /^\d+$/.test(holder) ? ` by process ${holder}` : '';
+  const sentence = `${file} is being changed${by}. If nothing is, a command was killed: delete ${lockFile}.`;
+  return new MillraceError('KEYS_FAILED', sentence);
+}
+
+function failed(file: string, done: 'read' | 'written', cause: unknown): MillraceError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const fix =
+    code === 'EACCES' || code === 'EPERM' ? ' Run it as the owner of the file, or name another.' : '';
+  return new MillraceError('KEYS_FAILED', `${file} cannot be ${done} (${message}).${fix}`, { cause });
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}

@@ -1,0 +1,44 @@
+/** Who comes in: reads the key or token of a call, and says whether it may be made. */
+import type { HttpRequest } from 'uWebSockets.js';
+import { authorize } from '../access/access.ts';
+import type { Access, Principal } from '../access/access.ts';
+import type { RouteScopes } from '../access/scope.ts';
+import { MillraceError } from '../errors.ts';
+import type { Exchange } from './exchange.ts';
+
+const BEARER = /^bearer +(\S+) *$/i;
+
+/**
+ * Lets a call in, and notes who made it.
+ * @returns undefined = it may be made; an error = it may not; a promise where the token has to be verified first, which
+ *   rejects with the error
+ */
+export function admit(
+  access: Access,
+  req: HttpRequest,
+  exchange: Exchange,
+  scopes: RouteScopes,
+): MillraceError | Promise<void> | undefined {
+  if (access.isOpen || scopes === 'anyone') return undefined;
+  const letIn = (principal: Principal | undefined): void => {
+    authorize(access, principal, scopes);
+    exchange.principal = principal;
+  };
+  try {
+    const credential = credentialOf(req);
+    const found = credential === '' ? undefined : access.authenticate(credential);
+    if (found instanceof Promise) return found.then(letIn);
+    letIn(found);
+    return undefined;
+  } catch (error) {
+    if (error instanceof MillraceError) return error;
+    throw error;
+  }
+}
+
+/** Empty = there is none. */
+export function credentialOf(req: HttpRequest): string {
+  const authorization = req.getHeader('authorization');
+  if (authorization === '') return req.getHeader('x-api-key');
+  return BEARER.exec(authorization)?.[1] ?? '';
+}
