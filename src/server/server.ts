@@ -2,6 +2,7 @@
  * The composition root: store, models, plans and transport become one server. It listens before the models are
  * loaded, so that a port in use is known at once and liveness can be asked; until then it answers NOT_READY.
  */
+import type { Socket } from 'node:net';
 import { openToAll } from '../access/access.ts';
 import type { Access } from '../access/access.ts';
 import { systemClock } from '../clock.ts';
@@ -24,6 +25,7 @@ import type { ModelWatch } from './model-watch.ts';
 import { packageVersion } from './package-version.ts';
 import type { RouteContext } from './route-context.ts';
 import { ServerState } from './server-state.ts';
+import type { GrpcListener, GrpcServer } from './grpc/open-grpc.ts';
 import { freePort, openTransport } from './transport.ts';
 import type { Address, PortSharing, Transport } from './transport.ts';
 
@@ -56,6 +58,17 @@ export interface ServerOptions {
   readonly onChange?: (change: Change) => Promise<void>;
   /** Default: metrics of this server and process. */
   readonly metrics?: Metrics;
+  /**
+   * Serves the Open Inference Protocol over gRPC as well. Port 0 = any free one; without a port there is none, and
+   * connections that somebody else has accepted come by `takeGrpcConnection`. Default: no gRPC.
+   */
+  readonly grpc?: GrpcOptions | undefined;
+}
+
+export interface GrpcOptions {
+  /** Default: as for HTTP. */
+  readonly host?: string;
+  readonly port?: number | undefined;
 }
 
 export interface Server {
@@ -63,6 +76,10 @@ export interface Server {
   readonly port: number;
   /** `http://127.0.0.1:8080` */
   readonly url: string;
+  /** The port of gRPC; undefined = it does not listen for that. */
+  readonly grpcPort: number | undefined;
+  /** Serves a connection for gRPC that another process has accepted. */
+  takeGrpcConnection(connection: Socket): void;
   /**
    * Makes a change that another process of the same server was asked for.
    * @throws MillraceError CHANGE_REFUSED, UNKNOWN_MODEL, MODEL_IN_USE
@@ -124,7 +141,15 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   ]);
   const { host = defaultHost, port = defaultPort, sharing = 'alone' } = options;
   const address: Address = { host, port, sharing };
-  const opened: Opened = { context, lifecycle, environment, transport: undefined, watch: undefined };
+  const opened: Opened = {
+    context,
+    lifecycle,
+    environment,
+    transport: undefined,
+    watch: undefined,
+    grpc: undefined,
+    grpcListener: undefined,
+  };
   try {
     if (sharing === 'alone') {
       opened.transport = await openTransport(address, context);
@@ -132,6 +157,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     }
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
+    await openGrpc(opened, { host, ...options.grpc }, options.grpc !== undefined);
     publish(opened, await lifecycle.start(project));
     state.phase = 'ready';
     opened.transport ??= await openTransport(address, context);
@@ -164,6 +190,24 @@ interface Opened {
   readonly environment: EnvironmentHolder;
   transport: Transport | undefined;
   watch: ModelWatch | undefined;
+  grpc: GrpcServer | undefined;
+  grpcListener: GrpcListener | undefined;
+}
+
+/** Loaded only where it is wanted: its packages take a tenth of a second to load. */
+async function openGrpc(
+  opened: Opened,
+  { host, port }: { host: string; port?: number | undefined },
+  isWanted: boolean,
+): Promise<void> {
+  const holder = opened;
+  if (!isWanted) return;
+  const { createGrpcServer, listenGrpc } = await import('./grpc/open-grpc.ts');
+  const grpc = createGrpcServer(opened.context);
+  holder.grpc = grpc;
+  if (port === undefined) return;
+  holder.grpcListener = await listenGrpc({ host, port }, grpc.take);
+  opened.context.state.log.info({ host, port: holder.grpcListener.port }, 'listening for gRPC');
 }
 
 /** From one request to the next, all of them are answered by this definition. */
@@ -212,10 +256,13 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
     await opened.watch?.close();
     state.drain();
     await opened.transport?.stopListening();
+    opened.grpcListener?.close();
+    const isGrpcDrained = opened.grpc?.drain() ?? Promise.resolve();
     log.info({ open: state.open }, 'draining');
     const endMs = performance.now() + state.limits.drainTimeoutMs;
     const isIdle = await state.whenIdle(state.limits.drainTimeoutMs);
     if (!isIdle) log.warn({ open: state.open }, 'requests were cut off at the drain limit');
+    await within(Math.max(CLOSE_MS_MIN, endMs - performance.now()), isGrpcDrained);
     const isClosed = await within(Math.max(CLOSE_MS_MIN, endMs - performance.now()), closeAll(opened));
     if (!isClosed) log.warn('the store, a model or a shadow did not close in time');
     log.info('stopped');
@@ -225,6 +272,11 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
     host,
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    grpcPort: opened.grpcListener?.port,
+    takeGrpcConnection: (connection) => {
+      if (opened.grpc === undefined) connection.destroy();
+      else opened.grpc.take(connection);
+    },
     change: async (change) => opened.lifecycle.change(change),
     reload: async () => {
       try {
@@ -253,9 +305,18 @@ async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
   }
 }
 
-async function closeAll({ context, lifecycle, environment, transport, watch }: Opened): Promise<void> {
+async function closeAll({
+  context,
+  lifecycle,
+  environment,
+  transport,
+  watch,
+  ...opened
+}: Opened): Promise<void> {
   await watch?.close();
   transport?.close();
+  opened.grpcListener?.close();
+  opened.grpc?.close();
   await lifecycle.close();
   await environment.close();
   context.state.close();
