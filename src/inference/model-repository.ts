@@ -8,11 +8,9 @@ import { MillraceError } from '../errors.ts';
 import type { Location, Mistake, ModelVersion } from '../project/project.ts';
 import { suggestName } from '../project/suggestion.ts';
 import { refuseInput } from './expected-input.ts';
-import { createExitGuard } from './exit-guard.ts';
-import { openSession } from './session.ts';
 import type { ModelSession } from './session.ts';
-import { openWorkerSession } from './worker-session.ts';
-import type { WorkerSessionOptions } from './worker-session.ts';
+import { createSessionPool } from './session-pool.ts';
+import type { SessionLease, SessionPool, ThreadPlan } from './session-pool.ts';
 
 export { expectedInput, isFillable, refuseInput } from './expected-input.ts';
 export type { FillableType } from './expected-input.ts';
@@ -34,7 +32,7 @@ export interface ModelRepository {
   /** A version that is known to be loaded. */
   loaded(version: ModelVersion): LoadedModel;
   /**
-   * Gives a loaded version a session in worker threads, and releases the old one.
+   * Gives a loaded version a session in worker threads, unless others share it already.
    * @throws MillraceError INVALID_MODEL, WORKER_LOST, STARTUP_FAILED
    */
   moveToThreads(version: ModelVersion, plan: ThreadPlan): Promise<void>;
@@ -43,50 +41,45 @@ export interface ModelRepository {
    * @throws MillraceError INVALID_MODEL, WORKER_LOST
    */
   openBackground(version: ModelVersion, onRestart: RestartListener): Promise<ModelSession>;
-  /** Waits for the runs in flight, then frees every model. */
+  /** What is found out by runs of a loaded version, once for all who share its session. */
+  once<T>(version: ModelVersion, name: string, find: () => Promise<T>): Promise<T>;
+  /** Frees every model that nobody else serves; waits for its runs in flight. */
   release(): Promise<void>;
 }
-
-/** Of how many threads, and who hears of their ends. */
-export type ThreadPlan = Pick<WorkerSessionOptions, 'threads' | 'onRestart'>;
 
 export type RestartListener = NonNullable<ThreadPlan['onRestart']>;
 
 interface OpenedVersion {
-  readonly loaded: LoadedModel | undefined;
+  readonly lease: SessionLease | undefined;
   readonly mistakes: readonly Mistake[];
 }
 
 /** Loads the versions one by one: loading blocks the event loop, about 4 ms for each megabyte. */
-export async function openModelRepository(versions: readonly ModelVersion[]): Promise<ModelRepository> {
+export async function openModelRepository(
+  versions: readonly ModelVersion[],
+  pool: SessionPool = createSessionPool(),
+): Promise<ModelRepository> {
   const models = new Map<string, OpenedVersion>();
-  const exitGuard = createExitGuard();
-  for (const version of versions) models.set(keyOf(version), await openVersion(version));
-  const loaded = (version: ModelVersion): LoadedModel => {
-    const model = models.get(keyOf(version))?.loaded;
-    if (model === undefined) throw new Error(`${keyOf(version)} is not loaded`);
-    return model;
+  for (const version of versions) models.set(keyOf(version), await openVersion(version, pool));
+  const get = (version: ModelVersion): LoadedModel | undefined => {
+    const lease = models.get(keyOf(version))?.lease;
+    return lease && { version, session: lease.session };
+  };
+  const leaseOf = (version: ModelVersion): SessionLease => {
+    const lease = models.get(keyOf(version))?.lease;
+    if (lease === undefined) throw new Error(`${keyOf(version)} is not loaded`);
+    return lease;
   };
   return {
-    loaded,
+    get,
+    loaded: (version) => ({ version, session: leaseOf(version).session }),
     mistakesOf: (version) => models.get(keyOf(version))?.mistakes ?? [],
-    get: (version) => models.get(keyOf(version))?.loaded,
-    moveToThreads: async (version, plan) => {
-      const { session: inline } = loaded(version);
-      const session = await openWorkerSession(inline.path, { ...plan, exitGuard });
-      models.set(keyOf(version), {
-        loaded: { version, session },
-        mistakes: models.get(keyOf(version))?.mistakes ?? [],
-      });
-      await inline.release();
-    },
-    openBackground: async (version, onRestart) => {
-      const { session } = loaded(version);
-      const options = { threads: 1, exitGuard, onRestart, isBackground: true };
-      return openWorkerSession(session.path, options);
-    },
+    moveToThreads: async (version, plan) => leaseOf(version).moveToThreads(plan),
+    openBackground: async (version, onRestart) =>
+      pool.openBackground(leaseOf(version).session.path, onRestart),
+    once: async (version, name, find) => leaseOf(version).once(name, find),
     release: async () => {
-      await Promise.all([...models.values()].map(async (model) => model.loaded?.session.release()));
+      await Promise.all([...models.values()].map(async ({ lease }) => lease?.release()));
     },
   };
 }
@@ -95,17 +88,14 @@ function keyOf({ model, version }: ModelVersion): string {
   return `${model}@${version}`;
 }
 
-async function openVersion(version: ModelVersion): Promise<OpenedVersion> {
+async function openVersion(version: ModelVersion, pool: SessionPool): Promise<OpenedVersion> {
   try {
-    const session = await openSession(version.onnxPath);
-    return {
-      loaded: { version, session },
-      mistakes: version.isDescribed ? rowMistakes(version, session) : [],
-    };
+    const lease = await pool.take(version);
+    return { lease, mistakes: version.isDescribed ? rowMistakes(version, lease.session) : [] };
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
     const mistakes = error.details?.map((detail) => detailMistake(version, detail));
-    return { loaded: undefined, mistakes: mistakes ?? [{ ...version.location, message: error.message }] };
+    return { lease: undefined, mistakes: mistakes ?? [{ ...version.location, message: error.message }] };
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { join, sep } from 'node:path';
 import { MillraceError } from '../errors.ts';
+import type { SessionPool } from '../inference/session-pool.ts';
 import type { ModelVersion, Project } from '../project/project.ts';
 import type { IsEligible } from '../project/build-endpoints.ts';
 import { openServing } from '../serving/serving.ts';
@@ -20,6 +21,8 @@ export interface Definition {
 
 export interface DefinitionParts {
   readonly place: DataPlace;
+  /** Models that the definition before has open as well are not opened again. */
+  readonly pool: SessionPool;
   /** Its data goes on where the project's is the same. */
   readonly before: Definition | undefined;
   /** The project once more, with `@latest` standing for versions that are eligible. */
@@ -49,7 +52,7 @@ export async function openDefinition(project: Project, parts: DefinitionParts): 
   }
 }
 
-async function openExactly(wanted: Project, { place, before }: DefinitionParts): Promise<Definition> {
+async function openExactly(wanted: Project, { place, pool, before }: DefinitionParts): Promise<Definition> {
   const kept = before && keepingData(wanted, before.project);
   const project = kept ?? wanted;
   const data = kept === undefined ? await openDataParts(project, place) : (before as Definition).data;
@@ -63,6 +66,7 @@ async function openExactly(wanted: Project, { place, before }: DefinitionParts):
       metrics,
       clock,
       log,
+      pool,
       predictionLog,
       rollouts,
     });

@@ -7,6 +7,7 @@
  */
 import { sep, join } from 'node:path';
 import { MillraceError } from '../errors.ts';
+import { createSessionPool } from '../inference/session-pool.ts';
 import type { Mistake, Project } from '../project/project.ts';
 import { unbearableMistakes } from '../project/unbearable-mistakes.ts';
 import { shortName } from '../project/problem-list.ts';
@@ -55,6 +56,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
 class SwappingLifecycle implements Lifecycle {
   private hidden: ReadonlySet<string>;
   private readonly parts: LifecycleParts;
+  private readonly pool = createSessionPool();
   private current: Definition | undefined;
   private file: ProjectFile | undefined;
   private last: Promise<unknown> = Promise.resolve();
@@ -136,6 +138,7 @@ class SwappingLifecycle implements Lifecycle {
   ): Promise<Definition> {
     return openDefinition(project, {
       place: this.parts.place,
+      pool: this.pool,
       before,
       resolve: async (isEligible) =>
         withoutModels((await readProject(project.dir, { file, isEligible })).project, hidden),

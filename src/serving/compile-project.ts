@@ -1,6 +1,7 @@
 /** Opens the models of a project and compiles every variant, with all mistakes of all of them at once. */
 import { openModelRepository } from '../inference/model-repository.ts';
 import type { LoadedModel, ModelRepository } from '../inference/model-repository.ts';
+import type { SessionPool } from '../inference/session-pool.ts';
 import type { Endpoint, Mistake, ModelVersion, Project, Variant } from '../project/project.ts';
 import { compileVariant } from './compile-variant.ts';
 import type { CompiledVariant } from './compile-variant.ts';
@@ -26,15 +27,17 @@ export interface CompileOptions {
   readonly leftOut?: LeftOut;
   /** Versions to open besides, of which no mistake is told. */
   readonly others?: readonly ModelVersion[];
+  /** Where their sessions are; default: one of their own. */
+  readonly pool?: SessionPool | undefined;
 }
 
 /** @param versions the model versions to open; those that no endpoint uses are checked by themselves */
 export async function compileProject(
   project: Project,
   versions: readonly ModelVersion[],
-  { leftOut = nothingLeftOut, others = [] }: CompileOptions = {},
+  { leftOut = nothingLeftOut, others = [], pool }: CompileOptions = {},
 ): Promise<CompiledProject> {
-  const repository = await openModelRepository([...versions, ...others]);
+  const repository = await openModelRepository([...versions, ...others], pool);
   const mistakes: Mistake[] = versions.flatMap((version) => repository.mistakesOf(version));
   const variants: ServedVariant[] = [];
   for (const endpoint of project.endpoints.values()) {

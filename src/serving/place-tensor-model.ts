@@ -31,12 +31,18 @@ export async function placeTensorModel(
   const { repository, batchers, log } = parts;
   const isMeasured =
     version.warmup && inline.inputs.every(({ shape }) => !shape.slice(1).includes(undefined));
-  const batch = isMeasured ? await sharedBatch(version, inline) : undefined;
+  const batch = isMeasured
+    ? await repository.once(version, 'shared batch', async () => sharedBatch(version, inline))
+    : undefined;
   let result: WarmUp | undefined;
-  if (version.execution !== 'worker' && isMeasured) result = await measure(inline, batch, INLINE_RUN_MS_MAX);
+  const measured = async (oneRowMsMax?: number): Promise<WarmUp> =>
+    repository.once(version, 'measured', async () =>
+      measure(repository.loaded(version).session, batch, oneRowMsMax),
+    );
+  if (version.execution !== 'worker' && isMeasured) result = await measured(INLINE_RUN_MS_MAX);
   if (version.execution === 'worker' || (version.execution === 'auto' && isSlow(version, result))) {
     await moveToThreads(version, parts);
-    if (isMeasured) result = await measure(repository.loaded(version).session, batch);
+    if (isMeasured) result = await measured();
   }
   logModel(version, repository.loaded(version).session.threads, result, log);
   if (batch === undefined) return inline.outputs.map(() => false);

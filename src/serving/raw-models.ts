@@ -87,7 +87,7 @@ async function openModel(version: ModelVersion, parts: RawModelsParts): Promise<
     const isPerRow =
       served === undefined
         ? await placeTensorModel(loaded, parts)
-        : await probed(loaded, served.compiled.transforms.widths);
+        : await probed(loaded, served.compiled.transforms.widths, repository);
     return ready(version, isPerRow, parts);
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
@@ -99,8 +99,10 @@ async function openModel(version: ModelVersion, parts: RawModelsParts): Promise<
 async function probed(
   { version, session }: LoadedModel,
   widths: readonly number[],
+  repository: ModelRepository,
 ): Promise<readonly boolean[]> {
-  return version.warmup ? rowOutputs(session, widths) : session.outputs.map(() => false);
+  if (!version.warmup) return session.outputs.map(() => false);
+  return repository.once(version, `row outputs ${widths.join()}`, async () => rowOutputs(session, widths));
 }
 
 function ready(version: ModelVersion, isPerRow: readonly boolean[], parts: RawModelsParts): RawModel {

@@ -14,6 +14,7 @@ import type { CallerNeeds } from './caller.ts';
 import { compileProject, servedVersions } from './compile-project.ts';
 import type { ServedVariant } from './compile-project.ts';
 import type { Batcher } from '../inference/batcher.ts';
+import type { SessionPool } from '../inference/session-pool.ts';
 import { createPlan } from './plan.ts';
 import type { Plan, PlanParts } from './plan.ts';
 import { createPackedRequestReader } from './packed-request-reader.ts';
@@ -89,6 +90,8 @@ export interface ServingParts {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
+  /** Shares the sessions of models with who serves them as well. */
+  readonly pool?: SessionPool;
   /** Stays open: it is its owner's. Undefined = no endpoint has a second variant. */
   readonly rollouts?: RolloutStore | undefined;
   /** Stays open: it is its owner's. */
@@ -100,7 +103,10 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
   const { project, store, source = store, clock } = parts;
   const answering = servedVersions(project);
   const others = newestVersions(project, answering);
-  const { repository, variants, mistakes } = await compileProject(project, answering, { others });
+  const { repository, variants, mistakes } = await compileProject(project, answering, {
+    others,
+    pool: parts.pool,
+  });
   const batchers = createBatchers(parts, repository);
   let watch: RolloutWatch | undefined;
   const close = async (): Promise<void> => {

@@ -36,10 +36,19 @@ export async function warmVariants(
     const { rowsMax } = version.batching;
     try {
       // One for each thread, so that every thread makes some of the runs.
-      const warmUps = Array.from({ length: Math.max(1, session.threads) }, async () =>
-        warmUp(session, { widths, rowsMax, fetch, ...(oneRowMsMax === undefined ? {} : { oneRowMsMax }) }),
-      );
-      const [result] = (await Promise.all(warmUps)) as [WarmUp];
+      const warmUps = async (): Promise<WarmUp[]> =>
+        Promise.all(
+          Array.from({ length: Math.max(1, session.threads) }, async () =>
+            warmUp(session, {
+              widths,
+              rowsMax,
+              fetch,
+              ...(oneRowMsMax === undefined ? {} : { oneRowMsMax }),
+            }),
+          ),
+        );
+      const name = JSON.stringify(['warm-up', widths, rowsMax, fetch]);
+      const [result] = (await repository.once(version, name, warmUps)) as [WarmUp];
       warmed.push({ version, result });
       mistakes.push(...resolveOutputs(version, session, result.outputWidths).mistakes);
     } catch (error) {

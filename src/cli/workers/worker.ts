@@ -43,7 +43,14 @@ export function workerArgs(options: WorkerOptions): string[] {
   const { number, project, data, host, port, sharing, logLevel, redisLayout, watch, unloaded } = options;
   const layout = { 'redis-layout': redisLayout };
   const pairs = {
-    ...{ number, project, data, host, port, sharing, watch, unloaded },
+    number,
+    project,
+    data,
+    host,
+    port,
+    sharing,
+    watch,
+    unloaded,
     ...layout,
     'log-level': logLevel,
   };
@@ -106,9 +113,9 @@ interface Led {
 /** What a worker asks of the supervisor. */
 interface Supervisor {
   /** The metrics of all workers. */
-  collect(): Promise<string>;
+  readonly collect: () => Promise<string>;
   /** Makes a change in all other workers. @throws MillraceError CHANGE_REFUSED */
-  announce(change: Change): Promise<void>;
+  readonly announce: (change: Change) => Promise<void>;
 }
 
 /** Answers the supervisor's messages; gives a way to ask it. */
