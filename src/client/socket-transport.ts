@@ -66,6 +66,8 @@ class SocketCalls {
   private silentSinceMs: number | undefined;
   /** Since a socket last worked. */
   private failures = 0;
+  /** Why the last socket was lost; undefined = one is open. */
+  private trouble: MillraceClientError | undefined;
   /** Until the next socket is opened, or until one that is being opened is given up. */
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -96,9 +98,11 @@ class SocketCalls {
 
   private giveUp(call: PendingCall, reason: Error): void {
     if (!this.pending.delete(call.id)) return;
-    call.reject(reason);
-    // A socket that leads nowhere may stay open for minutes; what is given up by its caller says nothing of it.
     const isLate = reason instanceof MillraceClientError && reason.code === 'TIMEOUT';
+    call.reject(
+      isLate && !call.isSent && this.trouble !== undefined ? withCause(reason, this.trouble) : reason,
+    );
+    // A socket that leads nowhere may stay open for minutes; what is given up by its caller says nothing of it.
     const silentMs = performance.now() - (this.silentSinceMs ?? Infinity);
     if (isLate && silentMs >= SILENT_MS_MAX) this.lost(this.socket, 'nothing comes over it');
   }
@@ -146,6 +150,7 @@ class SocketCalls {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.isOpen = true;
+    this.trouble = undefined;
     for (const call of this.pending.values()) this.transmit(call);
   }
 
@@ -188,6 +193,7 @@ class SocketCalls {
     socket.close();
     this.failures++;
     const error = new MillraceClientError('NETWORK', `The WebSocket to ${this.options.url} is lost: ${why}.`);
+    this.trouble = error;
     for (const call of this.pending.values()) {
       if (!call.isSent) continue;
       this.pending.delete(call.id);
@@ -205,6 +211,11 @@ class SocketCalls {
     this.silentSinceMs = undefined;
     return socket;
   }
+}
+
+/** A key that is refused, say, is only seen as a socket that does not open. */
+function withCause(late: MillraceClientError, cause: MillraceClientError): MillraceClientError {
+  return new MillraceClientError(late.code, `${late.message} ${cause.message}`, { cause });
 }
 
 function closed(): MillraceClientError {

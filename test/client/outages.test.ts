@@ -92,6 +92,16 @@ it('a WebSocket that leads nowhere is given up', async () => {
   expect(await client.predict('m', request)).toMatchObject({ predictions });
 });
 
+it('a WebSocket that cannot be opened is told of as the cause', async () => {
+  const client = connect({ url: 'http://127.0.0.1:1', transport: 'ws', timeoutMs: 200 });
+  const asked = client.predict('m', request);
+  await expect(asked).rejects.toMatchObject({
+    code: 'TIMEOUT',
+    message: expect.stringContaining('ECONNREFUSED') as unknown,
+    cause: expect.objectContaining({ code: 'NETWORK' }) as unknown,
+  });
+});
+
 describe('over http', () => {
   let proxy: ReverseProxy;
   let client: Client;
