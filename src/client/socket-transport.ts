@@ -134,7 +134,7 @@ class SocketCalls {
     const handlers: Pick<SocketLike, 'onopen' | 'onmessage' | 'onerror' | 'onclose'> = {
       onopen: () => this.opened(socket),
       onmessage: ({ data }: { data: unknown }) => {
-        if (socket === this.socket) this.receive(data);
+        if (socket === this.socket) this.receive(socket, data);
       },
       onerror: ({ message = '' }: { message?: string }) => {
         trouble = message;
@@ -160,10 +160,11 @@ class SocketCalls {
     this.socket?.send(call.bytes);
   }
 
-  private receive(data: unknown): void {
+  private receive(socket: SocketLike, data: unknown): void {
+    const answer = this.decode(data);
+    if (answer === undefined) return this.lost(socket, 'what comes over it is no answer of Millrace');
     this.silentSinceMs = undefined;
     this.failures = 0;
-    const answer = this.decode(data);
     const call = typeof answer['id'] === 'number' ? this.pending.get(answer['id']) : this.largest();
     // A call that was given up is answered all the same.
     if (call === undefined) return;
@@ -173,9 +174,17 @@ class SocketCalls {
     call.resolve(body);
   }
 
-  private decode(data: unknown): Record<string, unknown> {
-    if (typeof data === 'string') return JSON.parse(data) as Record<string, unknown>;
-    return this.unpackr.unpack(new Uint8Array(data as ArrayBuffer)) as Record<string, unknown>;
+  private decode(data: unknown): Record<string, unknown> | undefined {
+    try {
+      const answer: unknown =
+        typeof data === 'string'
+          ? JSON.parse(data)
+          : this.unpackr.unpack(new Uint8Array(data as ArrayBuffer));
+      if (typeof answer !== 'object' || answer === null || !('id' in answer)) return undefined;
+      return answer as Record<string, unknown>;
+    } catch {
+      return undefined;
+    }
   }
 
   /** An answer has no id where the message could not be read; of this client's messages, one that is too large. */
