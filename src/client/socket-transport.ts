@@ -181,7 +181,7 @@ class SocketCalls {
           ? JSON.parse(data)
           : this.unpackr.unpack(new Uint8Array(data as ArrayBuffer));
       if (typeof answer !== 'object' || answer === null || !('id' in answer)) return undefined;
-      return answer as Record<string, unknown>;
+      return { ...answer };
     } catch {
       return undefined;
     }
