@@ -28,6 +28,8 @@ export interface Chaos {
 const REST_MS = 700;
 const REDIS_AWAY_MS = 500;
 const RETRIES = 40;
+/** No divisor of the number of actions, so that each comes up in a round. */
+const STEP = 3;
 
 type Action = (turn: number) => Promise<boolean>;
 
@@ -43,7 +45,7 @@ export function createChaos(parts: ChaosParts): Chaos {
     async next() {
       // Every action comes up in each round, in another order each time.
       const round = Math.floor(turn / names.length);
-      const name = names[(turn * 5 + round) % names.length] as string;
+      const name = names[(turn * STEP + round) % names.length] as string;
       turn++;
       const isDone = await (actions[name] as Action)(turn);
       counts[name] = (counts[name] ?? 0) + 1;

@@ -121,7 +121,7 @@ async function soak(soaking: Soaking): Promise<SoakResult> {
     ...unexplained(tally),
     ...(await lostEvents(targets, tally)),
     ...growth(warm, end),
-    ...workerFaults(group),
+    ...(await workerFaults(group)),
   ];
   const { predictions, events, pushes, failures } = tally;
   const failed = Object.fromEntries(failures);
@@ -198,7 +198,13 @@ function growth(warm: Usage, end: Usage): string[] {
   return faults;
 }
 
-function workerFaults({ running }: Served): string[] {
-  const count = childrenOf(running.child.pid as number).length;
-  return count === WORKERS ? [] : [`${count} workers are left of ${WORKERS}`];
+/** A worker that was replaced may still be draining, and one that was killed be starting. */
+async function workerFaults({ running }: Served): Promise<string[]> {
+  const endMs = performance.now() + SETTLE_MS;
+  for (;;) {
+    const count = childrenOf(running.child.pid as number).length;
+    if (count === WORKERS) return [];
+    if (performance.now() > endMs) return [`${count} workers are left of ${WORKERS}`];
+    await wait(SECOND_MS);
+  }
 }
