@@ -69,7 +69,10 @@ async function serve(options: ServeGroupOptions): Promise<void> {
   const access = await openServerAccess(options, log, 1);
   try {
     let server: Server | undefined = undefined;
-    process.on('SIGHUP', () => void server?.reload());
+    process.on('SIGHUP', () => {
+      void access.reload();
+      void server?.reload();
+    });
     server = await unlessStopped(startServer(options, access, log), stop);
     await stop;
     // What did not close in time may never end by itself.
