@@ -98,7 +98,7 @@ describe('a WebSocket of a server with keys', () => {
     }
     const client = await openSocket(shop.server, { headers: bearer(await token()) });
     client.send(ask(1));
-    await client.received(1);
+    expect(codes(await client.received(1))).toEqual([[1, undefined]]);
     client.socket.terminate();
   });
 

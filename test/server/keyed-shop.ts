@@ -73,7 +73,12 @@ export async function startKeyedShop(jwt?: AccessOptions['jwt']): Promise<KeyedS
   const access = await openAccess({ keys: { file: keysFile, isOptional: false }, jwt, log: log.log });
   const server = await createServer(await loadProject(dir), { dataDir, port: 0, access, log: log.log });
   return {
-    ...{ server, access, dir, dataDir, keysFile, log },
+    server,
+    access,
+    dir,
+    dataDir,
+    keysFile,
+    log,
     async key(parts = { scopes }) {
       const { text, record } = madeKey(parts);
       await write((records) => [...records, record]);
