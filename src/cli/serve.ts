@@ -68,12 +68,12 @@ async function serve(options: ServeGroupOptions): Promise<void> {
   const log = createLog(options.logLevel);
   const access = await openServerAccess(options, log, 1);
   try {
-    let server: Server | undefined = undefined;
+    const starting = startServer(options, access, log);
     process.on('SIGHUP', () => {
       void access.reload();
-      void server?.reload();
+      void starting.then(async (server) => server.reload());
     });
-    server = await unlessStopped(startServer(options, access, log), stop);
+    const server = await unlessStopped(starting, stop);
     await stop;
     // What did not close in time may never end by itself.
     if (!(await server.close())) process.exit(1);

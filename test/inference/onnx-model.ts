@@ -17,8 +17,16 @@ export interface OnnxNode {
   readonly to?: ElementType;
 }
 
+/** Weights: float32. */
+export interface OnnxWeights {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
 export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[];
+  readonly weights?: readonly OnnxWeights[];
   readonly inputs: readonly OnnxTensor[];
   readonly outputs: readonly OnnxTensor[];
 }
@@ -50,15 +58,25 @@ const ELEMENT_NUMBERS: Readonly<Record<ElementType, number>> = {
   uint64: 13,
 };
 
-export function onnxModel({ nodes, inputs, outputs }: OnnxGraph): Buffer {
+export function onnxModel({ nodes, weights = [], inputs, outputs }: OnnxGraph): Buffer {
   const graph = Buffer.concat([
     ...nodes.map((node) => field(1, nodeProto(node))),
     field(2, Buffer.from('graph')),
+    ...weights.map((tensor) => field(5, tensorProto(tensor))),
     ...inputs.map((tensor) => field(11, valueInfo(tensor))),
     ...outputs.map((tensor) => field(12, valueInfo(tensor))),
   ]);
   const opset = Buffer.concat([field(1, Buffer.alloc(0)), number(2, 17)]);
   return Buffer.concat([number(1, 8), field(7, graph), field(8, opset)]);
+}
+
+function tensorProto({ name, shape, values }: OnnxWeights): Buffer {
+  return Buffer.concat([
+    ...shape.map((dim) => number(1, dim)),
+    number(2, ELEMENT_NUMBERS.float32),
+    field(8, Buffer.from(name)),
+    field(9, Buffer.from(values.buffer, values.byteOffset, values.byteLength)),
+  ]);
 }
 
 function nodeProto({ op, inputs, outputs, to }: OnnxNode): Buffer {

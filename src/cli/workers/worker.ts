@@ -136,9 +136,9 @@ interface Led {
 /** What a worker asks of the supervisor. */
 interface Supervisor {
   /** The metrics of all workers. */
-  collect(): Promise<string>;
+  readonly collect: () => Promise<string>;
   /** Makes a change in all other workers. @throws MillraceError CHANGE_REFUSED */
-  announce(change: Change): Promise<void>;
+  readonly announce: (change: Change) => Promise<void>;
 }
 
 /** Answers the supervisor's messages; gives a way to ask it. */
