@@ -21,6 +21,7 @@ import { createLifecycle } from './lifecycle.ts';
 import type { Change, Lifecycle } from './lifecycle.ts';
 import { createModelWatch, modelFingerprint } from './model-watch.ts';
 import type { ModelWatch } from './model-watch.ts';
+import { packageVersion } from './package-version.ts';
 import type { RouteContext } from './route-context.ts';
 import { ServerState } from './server-state.ts';
 import { freePort, openTransport } from './transport.ts';
@@ -109,6 +110,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   const context: RouteContext = {
     state,
     metrics,
+    version: packageVersion(),
     access: options.access ?? openToAll,
     readCaller: createCallerReader(options.forceKey),
     change: createChange(lifecycle, options, log),
