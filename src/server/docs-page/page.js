@@ -130,7 +130,7 @@ function responseView(status, response, root) {
   const body = make(
     'div',
     {},
-    ...prose(response.description),
+    ...(isError ? prose(response.description) : []),
     ...content.map(([type, media]) =>
       make('div', { className: 'schema' }, schemaLine(type, media.schema, false, root, isError ? 2 : 0)),
     ),
