@@ -117,7 +117,7 @@ function bodyForm(requestBody, root) {
     const media = requestBody.content[type.value];
     area.value = textOf(media.example);
     area.rows = Math.min(18, Math.max(3, area.value.split('\n').length + 1));
-    schema.replaceChildren(schemaLine('', media.schema, false, root, 0));
+    schema.replaceChildren(schemaLine({ name: '', part: media.schema, opens: true }, root));
   };
   type.addEventListener('change', show);
   show();
@@ -132,7 +132,11 @@ function responseView(status, response, root) {
     {},
     ...(isError ? prose(response.description) : []),
     ...content.map(([type, media]) =>
-      make('div', { className: 'schema' }, schemaLine(type, media.schema, false, root, isError ? 2 : 0)),
+      make(
+        'div',
+        { className: 'schema' },
+        schemaLine({ name: type, part: media.schema, opens: !isError }, root),
+      ),
     ),
   );
   const line = make('strong', { className: isError ? 'bad' : 'good' }, status);

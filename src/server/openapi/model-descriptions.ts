@@ -1,7 +1,8 @@
 /** The calls that know models by their tensors, and change which ones are there. */
-import type { AnswerDescription, Descriptions, Parameter, RouteDescription, Subject } from './description.ts';
+import type { AnswerDescription, Descriptions, RouteDescription } from './description.ts';
 import { json } from './description.ts';
-import { object, oneOfNames, text } from './json-schema.ts';
+import { object } from './json-schema.ts';
+import { modelParameter } from './model-parameter.ts';
 
 const done: AnswerDescription = {
   description: 'The next request is answered by what was asked for.',
@@ -39,18 +40,5 @@ function changing(summary: string): RouteDescription {
     summary,
     request: { isOptional: true, content: json({ description: 'Is ignored.' }, {}) },
     answers: { 200: done },
-  };
-}
-
-function modelParameter({ models }: Subject): Parameter {
-  const names = [...new Set(models.list().map(({ name }) => name))];
-  const [example] = names;
-  return {
-    name: 'model',
-    in: 'path',
-    description: 'A model folder of the project.',
-    required: true,
-    schema: names.length === 0 ? text : { anyOf: [oneOfNames(names), text] },
-    ...(example === undefined ? {} : { example }),
   };
 }

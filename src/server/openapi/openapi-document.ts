@@ -12,6 +12,7 @@ import { documentText } from './document-text.ts';
 import { errorAnswers, errorCodes, errorHeaders, errorSchema } from './error-answers.ts';
 import { eventDescriptions } from './event-descriptions.ts';
 import { featureDescriptions } from './feature-descriptions.ts';
+import { inferenceDescriptions } from './inference-descriptions.ts';
 import { modelDescriptions } from './model-descriptions.ts';
 import { predictDescriptions } from './predict-descriptions.ts';
 import { rolloutDescriptions } from './rollout-descriptions.ts';
@@ -22,6 +23,7 @@ const descriptions: Descriptions = {
   ...featureDescriptions,
   ...eventDescriptions,
   ...rolloutDescriptions,
+  ...inferenceDescriptions,
   ...modelDescriptions,
   ...serverDescriptions,
 };
@@ -79,9 +81,9 @@ function operation(
   { tag, summary, description, parameters = [], request, answers, errors = [] }: RouteDescription,
   isOpen: boolean,
 ): JsonObject {
-  const words = path.split(/[^A-Za-z0-9.]+/).filter((word) => word !== '');
+  const words = path.replace(/\/$/, '/slash').split(/[^A-Za-z0-9.]+/);
   return {
-    operationId: [route.method, ...words].join('-'),
+    operationId: [route.method, ...words.filter((word) => word !== '')].join('-'),
     tags: [tag],
     summary,
     description: [description, scopeSentence(route.scopes)].filter(Boolean).join('\n\n'),

@@ -78,7 +78,9 @@ function routeTable(): readonly Route[] {
 
 describe('the document', () => {
   it('is valid OpenAPI 3.1', async () => {
-    const result = await new Validator().validate(structuredClone(document) as unknown as Record<string, unknown>);
+    const result = await new Validator().validate(
+      structuredClone(document) as unknown as Record<string, unknown>,
+    );
     expect(result).toMatchObject({ valid: true });
     expect(document.openapi).toBe('3.1.0');
   });
@@ -249,6 +251,8 @@ describe('an error is what the document says', () => {
     const authorization = `Bearer ${documented.key}`;
     for (const operation of operations) {
       if (operation.responses['415'] === undefined) continue;
+      // Clients of the protocol send tensors under any type.
+      if (status === 415 && operation.path.endsWith('/infer')) continue;
       const { method, path } = exampleOf(operation);
       const type = body === undefined ? 'text/plain' : 'application/json';
       const reply = await call(documented.server, path, {
@@ -264,7 +268,7 @@ describe('an error is what the document says', () => {
   it('of every operation about something that is not there', async () => {
     for (const operation of operations.filter(({ path }) => path.includes('{'))) {
       const { method, body } = exampleOf(operation);
-      const path = operation.path.replaceAll(/\{\w+\}/g, 'nothing');
+      const path = operation.path.replace('{version}', '999').replaceAll(/\{\w+\}/g, 'nothing');
       const reply = await call(documented.server, path, {
         method,
         headers: { authorization: `Bearer ${documented.key}` },
