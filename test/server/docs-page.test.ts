@@ -59,7 +59,9 @@ describe('in a browser', () => {
     await page.goto(`${documented.server.url}/docs`);
   });
   afterAll(async () => browser?.close());
-  beforeEach(({ skip }) => skip(chromiumPath === undefined, 'no Chromium on this machine'));
+  beforeEach(({ skip }) => {
+    skip(chromiumPath === undefined, 'no Chromium on this machine');
+  });
 
   it('asks for a key where the server wants one, and then lists every operation', async () => {
     await page.locator('#key').waitFor();

@@ -82,6 +82,10 @@ function partsOf(schema) {
   return parts;
 }
 
+function isToldAlready(schema) {
+  return schema.description === undefined || schema.description === schema.type;
+}
+
 function headOf({ name, isNeeded }, schema) {
   const limits = limitsOf(schema);
   return [
@@ -89,7 +93,7 @@ function headOf({ name, isNeeded }, schema) {
     make('span', { className: 'type' }, ` ${typeOf(schema)}`),
     isNeeded ? make('span', { className: 'warning' }, ' required') : '',
     limits === '' ? '' : make('span', { className: 'soft' }, ` ${limits}`),
-    ...(schema.description === undefined ? [] : [' ', ...inline(schema.description)]),
+    ...(isToldAlready(schema) ? [] : [' ', ...inline(schema.description)]),
   ];
 }
 

@@ -42,12 +42,10 @@ export const timestampSchema: Schema = scalarSchemas.timestamp;
 /** What a caller may send for a value of the type. */
 export function valueSchema(type: DataType, isOptional: boolean = false): Schema {
   const scalar = scalarSchemas[type.scalar];
-  const schema =
-    type.length === undefined
-      ? scalar
-      : { type: 'array', items: scalar, minItems: type.length, maxItems: type.length };
-  const named = { ...schema, description: formatDataType(type) };
-  return isOptional ? { ...nullable(schema), description: `${named.description}, or null` } : named;
+  const items = { type: 'array', items: scalar, minItems: type.length, maxItems: type.length };
+  const schema = type.length === undefined ? scalar : items;
+  const named = { ...(isOptional ? nullable(schema) : schema), description: formatDataType(type) };
+  return isOptional ? { ...named, description: `${named.description}, or missing` } : named;
 }
 
 export const exampleTime = '2026-01-15T12:00:00Z';
