@@ -49,7 +49,7 @@ export function errorCodes(
   if (body !== 'none') add('BODY_TOO_LARGE', 'REQUEST_TIMEOUT', 'OVERLOADED');
   if (scopes !== 'anyone') add('UNAUTHENTICATED', 'RATE_LIMITED', 'TOKEN_KEYS_AWAY');
   if (typeof scopes !== 'string') add('FORBIDDEN');
-  add(...own, 'INTERNAL');
+  add(...own, 'AMBIGUOUS_LENGTH', 'INTERNAL');
   if (!isChange) add('DEADLINE_EXCEEDED');
   return [...codes];
 }

@@ -29,11 +29,20 @@ export const featureDescriptions: Descriptions = {
 };
 
 function describeRead(project: Project): RouteDescription {
+  const hidden = [...project.featureViews.values()].flatMap(({ name, features }) =>
+    features
+      .filter(({ isProtected }) => isProtected === true)
+      .map((feature) => `\`${name}:${feature.name}\``),
+  );
   return {
     tag: 'Features',
     summary: 'Read features',
-    description:
+    description: [
       'By column: join keys first, then features. It tells what is stored; defaults of the project file stand in for what is missing in predictions only.',
+      hidden.length === 0
+        ? ''
+        : `To read ${hidden.join(', ')} takes the scope \`features:protected\` as well.`,
+    ].join(' '),
     request: { content: json(readSchema(project), readExample(project)) },
     answers: { 200: { description: 'A column for each name.', content: json(columnsSchema) } },
     errors: ['TOO_MANY_ROWS', 'KEY_TOO_LONG', 'UNKNOWN_FEATURE', 'NOT_READY', 'STORE_FAILED'],
@@ -67,10 +76,15 @@ function readSchema({ featureViews, limits }: Project): Schema {
 }
 
 function readExample({ featureViews }: Project): JsonObject | undefined {
-  const [view] = featureViews.values();
+  const view = [...featureViews.values()].find(({ features }) =>
+    features.some(({ isProtected }) => isProtected !== true),
+  );
   if (view === undefined) return undefined;
   return {
-    features: view.features.slice(0, EXAMPLE_FEATURES).map(({ name }) => `${view.name}:${name}`),
+    features: view.features
+      .filter(({ isProtected }) => isProtected !== true)
+      .slice(0, EXAMPLE_FEATURES)
+      .map(({ name }) => `${view.name}:${name}`),
     entities: Object.fromEntries(
       view.entity.keys.map((key) => [key.name, [exampleValue(keyType(key), key.name)]]),
     ),

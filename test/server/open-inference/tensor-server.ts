@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { elementTypes } from '../../../src/inference/session.ts';
 import { loadProject } from '../../../src/project/read-project.ts';
 import { createServer } from '../../../src/server/server.ts';
-import type { Server, ServerOptions } from '../../../src/server/server.ts';
+import type { Server, ServerOptions } from '../../../src/server/server-options.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { modelPath } from '../../inference/model-case.ts';
 import { identityModel } from '../../inference/onnx-model.ts';

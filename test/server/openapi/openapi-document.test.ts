@@ -3,6 +3,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openToAll } from '../../../src/access/access.ts';
+import { createAuditLog } from '../../../src/access/audit-log.ts';
+import { systemClock } from '../../../src/clock.ts';
 import { createCallerReader } from '../../../src/server/caller-headers.ts';
 import { plainRoutes, predictRoute } from '../../../src/server/routes.ts';
 import type { Route } from '../../../src/server/route.ts';
@@ -61,11 +63,14 @@ function named(id: string): Operation {
 
 function routeTable(): readonly Route[] {
   const log = createLog('silent');
+  const metrics = createMetrics();
   const context = {
     state: new ServerState(documented.project.limits, log),
-    metrics: createMetrics(),
+    metrics,
     version: '0.0.0',
     access: openToAll,
+    cors: undefined,
+    audit: createAuditLog({ file: '/never-written', clock: systemClock, log, metrics }),
     readCaller: createCallerReader(undefined),
     change: async () => undefined,
     unloadedModels: () => new Set<string>(),
