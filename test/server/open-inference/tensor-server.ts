@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { elementTypes } from '../../../src/inference/session.ts';
 import { loadProject } from '../../../src/project/read-project.ts';
 import { createServer } from '../../../src/server/server.ts';
-import type { Server, ServerOptions } from '../../../src/server/server-options.ts';
+import type { ServerOptions } from '../../../src/server/server-options.ts';
+import type { Server } from '../../../src/server/server.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { modelPath } from '../../inference/model-case.ts';
 import { identityModel } from '../../inference/onnx-model.ts';
@@ -30,11 +31,12 @@ export interface Answer {
 }
 
 /** Gives each input back as `y_` and its name, for each type one; all with the batch as first dimension and 2 columns. */
-const everyType = identityModel(elementTypes.map((type) => ({ name: type, type, shape: ['n', 2] })));
+const identities = elementTypes.map((type) => ({ name: type, type, shape: ['n', 2] }));
 
 /** `float` and the like: models of one input `x` and its output `y`. */
 const models: Readonly<Record<string, Buffer | string>> = {
-  'every.onnx': everyType,
+  'every.onnx': identityModel(identities),
+  'typed.onnx': identityModel(identities.filter(({ type }) => type !== 'float16')),
   'float/1/model.onnx': 'identity_float32',
   'float/3/model.onnx': 'identity_float32',
   'big.onnx': identityModel([{ name: 'x', type: 'int64', shape: ['n'] }]),
