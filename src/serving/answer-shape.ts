@@ -19,7 +19,9 @@ export interface AnswerFieldShape {
 }
 
 /** By endpoint, in the order of its variants. */
-export function answerShapes(variants: readonly ServedVariant[]): ReadonlyMap<string, readonly AnswerShape[]> {
+export function answerShapes(
+  variants: readonly ServedVariant[],
+): ReadonlyMap<string, readonly AnswerShape[]> {
   const shapes = new Map<string, AnswerShape[]>();
   for (const served of variants) {
     const { name } = served.endpoint;

@@ -73,7 +73,9 @@ describe('in a browser', () => {
     const ids = Object.values(document.paths).flatMap((methods) =>
       Object.values(methods).map(({ operationId }) => operationId),
     );
-    const shown: string[] = await page.locator('.operation').evaluateAll((elements) => elements.map(({ id }) => id));
+    const shown: string[] = await page
+      .locator('.operation')
+      .evaluateAll((elements) => elements.map(({ id }) => id));
     expect(shown.toSorted()).toEqual(ids.toSorted());
   });
 
