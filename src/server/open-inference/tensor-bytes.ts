@@ -23,7 +23,7 @@ export function tensorOfBytes(
   if (bytes.length !== count * size)
     return `has ${bytes.length} bytes, and ${count} elements take ${count * size}`;
   if (elementType === 'bool' && bytes.some((byte) => byte > 1)) return 'has a byte that is neither 0 nor 1';
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   return viewOf(elementType, aligned.buffer as ArrayBuffer, aligned.byteOffset, count);
 }
 
