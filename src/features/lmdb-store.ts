@@ -30,7 +30,7 @@ import { createRowCodec } from '../records/row-codec.ts';
 import type { RowConversion, Schemas } from '../records/row-schema.ts';
 import { createRowConversion } from '../records/row-schema.ts';
 import { checkEntityKeyLength } from './entity-key.ts';
-import type { EntityKey, OnlineStore, Row, RowWrite, WriteOutcome } from './online-store.ts';
+import type { EntityKey, OnlineStore, Row, RowWrite, StoreState, WriteOutcome } from './online-store.ts';
 import type { RowChanges } from './row-changes.ts';
 import { createRowChanges } from './row-changes.ts';
 import type { RowMemory } from './row-memory.ts';
@@ -46,6 +46,9 @@ export interface LmdbStoreOptions {
 }
 
 type Rows = LmdbDatabase<string>;
+
+/** How often a store whose reads fail is tried again. */
+const TRY_AGAIN_MS = 1000;
 
 /** A view as it is stored. */
 interface StoredView {
@@ -126,6 +129,9 @@ function createStore(opened: OpenedStore): OnlineStore {
   const readRow = createReader(opened, codec);
   const writeNewest = createWriter(opened, codec);
   let isClosed = false;
+  /** Whether the last read threw. */
+  let isFailing = false;
+  let triedAtMs = -Infinity;
   /** Commits that are under way. */
   const commits = new Set<Promise<unknown>>();
   /** Whether the reads of this turn share a view of the data. */
@@ -146,14 +152,30 @@ function createStore(opened: OpenedStore): OnlineStore {
   }
 
   function get(view: FeatureView, key: EntityKey): Row | null {
-    if (isClosed || environment.isClosed()) throw closedError();
+    if (isClosed || environment.isClosed()) {
+      isFailing = true;
+      throw closedError();
+    }
     const stored = storedView(opened, view);
     try {
       if (!holdsView) takeView();
-      return readRow(stored, key);
+      const row = readRow(stored, key);
+      isFailing = false;
+      return row;
     } catch (error) {
+      isFailing = true;
       throw environment.failure(error);
     }
+  }
+
+  /** Who is not asked any more because reads fail would never notice that they do not: so it is tried here. */
+  function state(): StoreState {
+    if (!isFailing) return 'answers';
+    const nowMs = performance.now();
+    if (nowMs - triedAtMs < TRY_AGAIN_MS) return 'failing';
+    triedAtMs = nowMs;
+    isFailing = !canRead(opened);
+    return isFailing ? 'failing' : 'answers';
   }
 
   async function commit(writes: readonly RowWrite[]): Promise<WriteOutcome[]> {
@@ -171,6 +193,7 @@ function createStore(opened: OpenedStore): OnlineStore {
   return {
     get,
     staleMs: () => 0,
+    state,
 
     async read(keys) {
       return keys.map(({ view, key }) => get(view, key));
@@ -189,6 +212,17 @@ function createStore(opened: OpenedStore): OnlineStore {
       await Promise.allSettled(commits);
     },
   };
+}
+
+/** In the memory map: a key that no row has. */
+function canRead({ environment, rows }: OpenedStore): boolean {
+  try {
+    if (environment.isClosed()) return false;
+    rows.getBinaryFast('/');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function createReader(

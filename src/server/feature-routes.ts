@@ -38,7 +38,7 @@ function pushHandler(context: RouteContext): Route['handle'] {
   return async (exchange, body) => {
     const { project, store, clock } = servingOf(context);
     const rows = decodePush(project, parseStrictJson(body), clock.nowMs());
-    const outcomes = await store.write(rows);
+    const outcomes = await context.readiness.watch('features', store.write(rows));
     outcomes.forEach((outcome, i) => {
       const view = rows[i]?.view.name ?? '';
       context.metrics

@@ -64,7 +64,7 @@ export function createIntakeCall(context: RouteContext, kind: Intake): IntakeCal
     context.metrics.counter(name, help, { outcome });
   const counts = { accepted: count('accepted'), duplicate: count('duplicate'), rejected: count('rejected') };
   return async (give) => {
-    const outcomes = await give(requireIntake(context, kind));
+    const outcomes = await context.readiness.watch(kind.list, give(requireIntake(context, kind)));
     for (const { status } of outcomes) counts[status].add(1);
     if (outcomes.length > 0 && outcomes.every(({ status }) => status === 'rejected'))
       throw allRejected(outcomes, kind.list);

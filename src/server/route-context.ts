@@ -8,6 +8,7 @@ import type { ServedEndpoint, Serving } from '../serving/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CallerReader } from './caller-headers.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { Readiness } from './readiness.ts';
 import type { ServerState } from './server-state.ts';
 
 /** The serving is there once the server is ready. */
@@ -18,6 +19,7 @@ export interface RouteContext {
   readonly unloadedModels: () => ReadonlySet<string>;
   readonly access: Access;
   readonly readCaller: CallerReader;
+  readonly readiness: Readiness;
   serving: Serving | undefined;
   /** Undefined also where the project has no events. */
   intake: EventIntake | undefined;

@@ -21,6 +21,7 @@ import { createLifecycle } from './lifecycle.ts';
 import type { Change, Lifecycle } from './lifecycle.ts';
 import { createModelWatch } from './model-watch.ts';
 import type { ModelWatch } from './model-watch.ts';
+import { createReadiness } from './readiness.ts';
 import type { RouteContext } from './route-context.ts';
 import { ServerState } from './server-state.ts';
 import { freePort, openTransport } from './transport.ts';
@@ -111,6 +112,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     metrics,
     access: options.access ?? openToAll,
     readCaller: createCallerReader(options.forceKey),
+    readiness: createReadiness(state, () => context.serving),
     change: createChange(lifecycle, options, log),
     unloadedModels: () => lifecycle.unloaded,
     serving: undefined,
@@ -120,6 +122,13 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   metrics.gauge('millrace_in_flight_requests', 'Requests that are not answered yet.', () => [
     { labels: {}, value: state.open },
   ]);
+  const ready = 'Whether the server is ready for predictions: 1 or 0.';
+  metrics.gauge(
+    'millrace_ready',
+    ready,
+    () => [{ labels: {}, value: context.readiness.now().reasons.length === 0 ? 1 : 0 }],
+    'min',
+  );
   const { host = defaultHost, port = defaultPort, sharing = 'alone' } = options;
   const address: Address = { host, port, sharing };
   const opened: Opened = { context, lifecycle, environment, transport: undefined, watch: undefined };
