@@ -1,3 +1,4 @@
+import type { AccessLogOptions } from '../telemetry/access-log.ts';
 import type { LogLevel } from '../telemetry/log.ts';
 import type { StoreOptions } from './store-options.ts';
 
@@ -6,6 +7,8 @@ export interface ServeOptions extends StoreOptions {
   readonly host: string;
   readonly port: number;
   readonly logLevel: LogLevel;
+  /** Part of the requests that the access log has a line for; undefined = there is none. */
+  readonly accessLog?: number;
   /** Milliseconds; 0 = never. */
   readonly watch: number;
 }
@@ -13,4 +16,8 @@ export interface ServeOptions extends StoreOptions {
 export interface ServeGroupOptions extends ServeOptions {
   readonly workers: number;
   readonly startTimeout: number;
+}
+
+export function accessLogOf({ accessLog }: ServeOptions): AccessLogOptions | undefined {
+  return accessLog === undefined ? undefined : { share: accessLog };
 }

@@ -8,6 +8,7 @@ import type { ServedEndpoint, Serving } from '../serving/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CallerReader } from './caller-headers.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { Observer } from './observer.ts';
 import type { Readiness } from './readiness.ts';
 import type { ServerState } from './server-state.ts';
 
@@ -20,6 +21,8 @@ export interface RouteContext {
   readonly access: Access;
   readonly readCaller: CallerReader;
   readonly readiness: Readiness;
+  /** Undefined = nobody asks for spans or an access log. */
+  readonly observer: Observer | undefined;
   serving: Serving | undefined;
   /** Undefined also where the project has no events. */
   intake: EventIntake | undefined;

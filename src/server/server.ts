@@ -8,10 +8,13 @@ import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import type { RedisOptions } from '../features/redis/redis-options.ts';
 import type { Project } from '../project/project.ts';
+import { createAccessLog } from '../telemetry/access-log.ts';
+import type { AccessLog, AccessLogOptions } from '../telemetry/access-log.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { findTracing } from '../telemetry/tracing.ts';
 import { createCallerReader } from './caller-headers.ts';
 import { createEnvironmentHolder } from './data-parts.ts';
 import type { EnvironmentHolder } from './data-parts.ts';
@@ -21,6 +24,8 @@ import { createLifecycle } from './lifecycle.ts';
 import type { Change, Lifecycle } from './lifecycle.ts';
 import { createModelWatch } from './model-watch.ts';
 import type { ModelWatch } from './model-watch.ts';
+import { createObserver } from './observer.ts';
+import { packageVersion } from './package-version.ts';
 import { createReadiness } from './readiness.ts';
 import type { RouteContext } from './route-context.ts';
 import { ServerState } from './server-state.ts';
@@ -54,6 +59,8 @@ export interface ServerOptions {
   readonly unloadedModels?: Iterable<string>;
   /** Called when a call has changed what is served, to change the other processes of the server as well. */
   readonly onChange?: (change: Change) => Promise<void>;
+  /** Default: no access log. It has a line for a share of the requests, and for all that are refused or fail. */
+  readonly accessLog?: AccessLogOptions | undefined;
   /** Default: metrics of this server and process. */
   readonly metrics?: Metrics;
 }
@@ -100,6 +107,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   const log = options.log ?? createLog('info');
   const metrics = options.metrics ?? createMetrics();
   const state = new ServerState(project.limits, log);
+  const accessLog = options.accessLog && createAccessLog(options.accessLog, log, metrics);
   const environment = createEnvironmentHolder(options.dataDir);
   const { dataDir, redis, clock = systemClock } = options;
   const lifecycle = createLifecycle({
@@ -112,6 +120,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     metrics,
     access: options.access ?? openToAll,
     readCaller: createCallerReader(options.forceKey),
+    observer: createObserver({ tracing: findTracing(packageVersion()), accessLog }),
     readiness: createReadiness(state, () => context.serving),
     change: createChange(lifecycle, options, log),
     unloadedModels: () => lifecycle.unloaded,
@@ -131,7 +140,14 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   );
   const { host = defaultHost, port = defaultPort, sharing = 'alone' } = options;
   const address: Address = { host, port, sharing };
-  const opened: Opened = { context, lifecycle, environment, transport: undefined, watch: undefined };
+  const opened: Opened = {
+    context,
+    lifecycle,
+    environment,
+    accessLog,
+    transport: undefined,
+    watch: undefined,
+  };
   try {
     if (sharing === 'alone') {
       opened.transport = await openTransport(address, context);
@@ -169,6 +185,7 @@ interface Opened {
   readonly context: RouteContext;
   readonly lifecycle: Lifecycle;
   readonly environment: EnvironmentHolder;
+  readonly accessLog: AccessLog | undefined;
   transport: Transport | undefined;
   watch: ModelWatch | undefined;
 }
@@ -260,12 +277,20 @@ async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
   }
 }
 
-async function closeAll({ context, lifecycle, environment, transport, watch }: Opened): Promise<void> {
+async function closeAll({
+  context,
+  lifecycle,
+  environment,
+  accessLog,
+  transport,
+  watch,
+}: Opened): Promise<void> {
   await watch?.close();
   transport?.close();
   await lifecycle.close();
   await environment.close();
   context.state.close();
+  await accessLog?.close();
   context.metrics.close();
   // Last, as a model that hangs never ends.
   await context.serving?.shadowsEnded();

@@ -6,9 +6,11 @@ import { jsonText } from '../project/json-text.ts';
 import type { JsonObject } from '../project/json-text.ts';
 import type { MessagePackWriter } from '../serving/message-pack-writer.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
+import type { RequestSpan } from '../telemetry/tracing.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { deadlineExceeded, errorBody, toKnownError } from './error-reply.ts';
 import type { Generation } from './generation.ts';
+import type { Observation } from './observer.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import type { Socket } from './socket.ts';
 
@@ -42,7 +44,8 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   private readonly socket: Socket;
   private readonly id: MessageId;
   private readonly isBinary: boolean;
-  private readonly metrics: RouteMetrics;
+  readonly metrics: RouteMetrics;
+  private readonly observation: Observation | undefined;
   private readonly generation: Generation;
 
   constructor(socket: Socket, id: MessageId, isBinary: boolean, metrics: RouteMetrics, caller?: Caller) {
@@ -53,6 +56,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     this.caller = caller;
     const { state } = socket.parts;
     this.requestId = state.nextRequestId();
+    this.observation = socket.observe(this);
     state.open++;
     this.generation = state.generation;
     this.generation.enter();
@@ -60,8 +64,13 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     socket.enter(this);
   }
 
+  get span(): RequestSpan | undefined {
+    return this.observation?.span;
+  }
+
   answer(answer: Answer): void {
     if (this.isDone) return;
+    this.observation?.answered(answer);
     const writer = this.socket.parts.outbox.begin();
     const { id, requestId } = this;
     if (this.isBinary) {
@@ -82,7 +91,8 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   fail(error: unknown): void {
     if (this.isDone) return;
     const { outbox, state } = this.socket.parts;
-    const known = toKnownError(error, state.log, this.requestId, this.metrics.route);
+    const known = toKnownError(error, state.log, this.requestId, this.metrics.route, this.span?.ids);
+    if (this.observation !== undefined) this.observation.error = known.code;
     const { id, requestId, isBinary } = this;
     writeError(outbox.begin(), { id, requestId, isBinary, error: known });
     this.finish(known.status);
@@ -111,6 +121,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   private leave(status: number): void {
     // The queue notes when an entry enters it; leaving does not change that.
     this.metrics.count(status, (performance.now() - this.enteredMs) / 1000);
+    this.observation?.end(status, undefined);
     this.queue?.leave(this);
     this.generation.leave();
   }

@@ -13,6 +13,7 @@ import type { JsonRecord } from '../project/json-record.ts';
 import { bodyTooLarge, toKnownError } from './error-reply.ts';
 import { ACCEPTED } from './intake-call.ts';
 import type { IntakeCall, IntakeList } from './intake-call.ts';
+import type { Observation, ObservedRequest, SocketOpening } from './observer.ts';
 import type { Outbox, OutboxPiece } from './outbox.ts';
 import type { UsualMessage } from './packed-envelope.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -48,6 +49,16 @@ export interface SocketIntake {
   readonly metrics: RouteMetrics;
 }
 
+export const webSocketRoute = { path: '/v1/ws', name: 'ws' } as const;
+
+/** What is known of whoever opened a socket. */
+export interface SocketCaller {
+  /** By endpoint, what the headers said with which the socket was opened. */
+  readonly callers: ReadonlyMap<string, Caller>;
+  /** Undefined = there is no observer. */
+  readonly opening: SocketOpening | undefined;
+}
+
 /** With 4000 and up, the codes that RFC 6455 leaves to applications. */
 export const closeCodes = { stopping: 1001, slowConsumer: 4008 } as const;
 
@@ -66,9 +77,11 @@ export class Socket {
   private bufferedBytes = 0;
   private isOpen = true;
   private isTooSlow = false;
+  private readonly opening: SocketOpening | undefined;
 
-  constructor(ws: WebSocket<unknown>, parts: SocketParts, callers: ReadonlyMap<string, Caller>) {
+  constructor(ws: WebSocket<unknown>, parts: SocketParts, { callers, opening }: SocketCaller) {
     this.ws = ws;
+    this.opening = opening;
     this.callers = callers;
     this.parts = parts;
   }
@@ -86,6 +99,10 @@ export class Socket {
     } catch (error) {
       this.refuse(null, isBinary, error, this.metricsOf(''));
     }
+  }
+
+  observe(request: ObservedRequest): Observation | undefined {
+    return this.parts.context.observer?.message(this.opening, request, webSocketRoute.path);
   }
 
   /** In any order: each knows where it stands. A set would make a new table every few requests, and leave it behind. */
@@ -254,10 +271,13 @@ export class Socket {
   private refuse(id: MessageId, isBinary: boolean, error: unknown, metrics: RouteMetrics): void {
     const { outbox, state } = this.parts;
     const requestId = state.nextRequestId();
-    const known = toKnownError(error, state.log, requestId, metrics.route);
+    const observation = this.observe({ requestId, metrics });
+    const known = toKnownError(error, state.log, requestId, metrics.route, observation?.span?.ids);
+    if (observation !== undefined) observation.error = known.code;
     state.open++;
     writeError(outbox.begin(), { id, requestId, isBinary, error: known });
     metrics.count(known.status, 0);
+    observation?.end(known.status, undefined);
     this.queueAnswer(isBinary);
   }
 

@@ -6,7 +6,8 @@ import uWS from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
-import { Exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { openExchange } from './open-exchange.ts';
 import { admit } from './gate.ts';
 import type { RouteHandler } from './exchange.ts';
 import { createRouteMetrics } from './route-metrics.ts';
@@ -14,7 +15,8 @@ import type { RouteMetrics } from './route-metrics.ts';
 import { plainRoutes, predictHandler, predictRoute } from './routes.ts';
 import type { RouteContext } from './route-context.ts';
 import type { Call, Route } from './route.ts';
-import { bindWebSockets, webSocketRoute } from './web-sockets.ts';
+import { webSocketRoute } from './socket.ts';
+import { bindWebSockets } from './web-sockets.ts';
 
 /** The declared types lack this form of `listen`, its flags, and `filter`. */
 interface UntypedApp {
@@ -153,7 +155,7 @@ function bindPredict(app: TemplatedApp, context: RouteContext, name: string): vo
   const handler = predictHandler(context, name);
   const metrics = createRouteMetrics(context.metrics, label, name);
   app.post(path.replace(':endpoint', name), (res, req) => {
-    const exchange = new Exchange(res, context.state, metrics, false);
+    const exchange = openExchange(res, req, context, metrics, path);
     const admitted = admit(context.access, req, exchange, scopes);
     if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
     const wanted = refuseCaller(context, name, req, exchange) ?? handler;
@@ -195,22 +197,20 @@ function bindRoutes(app: TemplatedApp, context: RouteContext, routes: readonly R
 }
 
 function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, metrics: RouteMetrics): void {
-  const bind =
-    (isHead: boolean) =>
-    (res: HttpResponse, req: HttpRequest): void => {
-      const exchange = new Exchange(res, context.state, metrics, isHead);
-      exchange.isChange = route.isChange ?? false;
-      const admitted = admit(context.access, req, exchange, route.scopes);
-      if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
-      const call = readCall(route, req);
-      const wanted: RouteHandler = (_exchange, body) => route.handle(exchange, body, call);
-      const handler = admitted === undefined ? wanted : afterwards(admitted, wanted);
-      if (route.body === 'none') exchange.handle(handler);
-      else if (route.body === 'json') receiveJson(req, exchange, handler);
-      else exchange.receive(handler, req.getHeader('content-length'));
-    };
-  app[route.method](route.path, bind(false));
-  if (route.method === 'get') app.head(route.path, bind(true));
+  const bind = (res: HttpResponse, req: HttpRequest): void => {
+    const exchange = openExchange(res, req, context, metrics, route.path);
+    exchange.isChange = route.isChange ?? false;
+    const admitted = admit(context.access, req, exchange, route.scopes);
+    if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
+    const call = readCall(route, req);
+    const wanted: RouteHandler = (_exchange, body) => route.handle(exchange, body, call);
+    const handler = admitted === undefined ? wanted : afterwards(admitted, wanted);
+    if (route.body === 'none') exchange.handle(handler);
+    else if (route.body === 'json') receiveJson(req, exchange, handler);
+    else exchange.receive(handler, req.getHeader('content-length'));
+  };
+  app[route.method](route.path, bind);
+  if (route.method === 'get') app.head(route.path, bind);
 }
 
 /** The bytes of a body are there in its turn only. */
@@ -253,7 +253,7 @@ function bindOtherMethods(
     const method = req.getMethod().toUpperCase();
     const sentence = `${method} is not allowed here; use ${methods.join(' or ')}.`;
     const error = new MillraceError('METHOD_NOT_ALLOWED', sentence);
-    refuse(res, req, context, metrics, error, allow);
+    refuse(res, req, context, { metrics, path }, error, allow);
   });
 }
 
@@ -262,7 +262,8 @@ function bindPlainCall(app: TemplatedApp, context: RouteContext): void {
   const metrics = createRouteMetrics(context.metrics, webSocketRoute.name, '');
   app.any(webSocketRoute.path, (res, req) => {
     const sentence = `${webSocketRoute.path} takes WebSocket connections only.`;
-    refuse(res, req, context, metrics, new MillraceError('UPGRADE_REQUIRED', sentence));
+    const bound = { metrics, path: webSocketRoute.path };
+    refuse(res, req, context, bound, new MillraceError('UPGRADE_REQUIRED', sentence));
   });
 }
 
@@ -270,7 +271,8 @@ function bindUnknown(app: TemplatedApp, context: RouteContext): void {
   const metrics = createRouteMetrics(context.metrics, 'unknown', '');
   app.any('/*', (res, req) => {
     const call = `${req.getMethod().toUpperCase()} ${shortName(req.getUrl())}`;
-    refuse(res, req, context, metrics, new MillraceError('UNKNOWN_ROUTE', `There is no call ${call}.`));
+    const error = new MillraceError('UNKNOWN_ROUTE', `There is no call ${call}.`);
+    refuse(res, req, context, { metrics, path: '' }, error);
   });
 }
 
@@ -278,11 +280,11 @@ function refuse(
   res: HttpResponse,
   req: HttpRequest,
   context: RouteContext,
-  metrics: RouteMetrics,
+  { metrics, path }: { readonly metrics: RouteMetrics; readonly path: string },
   error: MillraceError,
   allow?: string,
 ): void {
-  refuseUnread(req, new Exchange(res, context.state, metrics, req.getMethod() === 'head'), error, allow);
+  refuseUnread(req, openExchange(res, req, context, metrics, path), error, allow);
 }
 
 /** Answers without reading the body; where there is one, the connection is closed. */

@@ -7,7 +7,7 @@ import type { Serving } from '../serving/serving.ts';
 import { shortName } from '../project/problem-list.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 
-import { Exchange } from './exchange.ts';
+import { openExchange } from './open-exchange.ts';
 import { Outbox } from './outbox.ts';
 import { createIntakeCall, intakes as intakeKinds } from './intake-call.ts';
 import type { IntakeList } from './intake-call.ts';
@@ -17,10 +17,8 @@ import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { servingOf } from './route-context.ts';
 import type { RouteContext } from './route-context.ts';
-import { Socket, closeCodes } from './socket.ts';
-import type { SocketIntake, SocketParts } from './socket.ts';
-
-export const webSocketRoute = { path: '/v1/ws', name: 'ws' } as const;
+import { Socket, closeCodes, webSocketRoute } from './socket.ts';
+import type { SocketCaller, SocketIntake, SocketParts } from './socket.ts';
 
 export interface WebSockets {
   /** Counts the requests for an endpoint by its name. */
@@ -30,9 +28,8 @@ export interface WebSockets {
 }
 
 /** What uWebSockets.js keeps with a socket. */
-interface UserData {
+interface UserData extends SocketCaller {
   socket: Socket | undefined;
-  readonly callers: ReadonlyMap<string, Caller>;
 }
 
 export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSockets {
@@ -69,15 +66,17 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     upgrade: (res, req, socketContext) => {
       const refusal = refusalOf(req, context, sockets.size);
       const callers = refusal === undefined ? callersOf(req, context) : refusal;
-      if (!(callers instanceof MillraceError)) return upgrade(res, req, socketContext, callers);
-      const exchange = new Exchange(res, state, parts.metrics.get('') as RouteMetrics, false);
+      const opening = context.observer?.opening(req);
+      if (!(callers instanceof MillraceError)) return upgrade(res, req, socketContext, { callers, opening });
+      const own = parts.metrics.get('') as RouteMetrics;
+      const exchange = openExchange(res, req, context, own, webSocketRoute.path);
       exchange.handle(() => exchange.fail(callers));
     },
     open(ws) {
       // uWebSockets.js does not tell that an HTTP connection has become another one.
       state.disconnectOne();
       const userData = ws.getUserData();
-      const socket = new Socket(ws, parts, userData.callers);
+      const socket = new Socket(ws, parts, userData);
       userData.socket = socket;
       sockets.add(socket);
     },
@@ -142,9 +141,9 @@ function upgrade(
   res: HttpResponse,
   req: HttpRequest,
   socketContext: us_socket_context_t,
-  callers: UserData['callers'],
+  caller: SocketCaller,
 ): void {
-  const userData: UserData = { socket: undefined, callers };
+  const userData: UserData = { socket: undefined, ...caller };
   const [key, extensions] = [req.getHeader('sec-websocket-key'), req.getHeader('sec-websocket-extensions')];
   // No subprotocol is offered, so none is chosen.
   res.upgrade(userData, key, '', extensions, socketContext);

@@ -9,6 +9,7 @@ import type { PortSharing } from '../../server/transport.ts';
 import { createLog } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import { accessLogOf } from '../serve-options.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import { REDIS_VARIABLE, forceKey, storePlace } from '../store-options.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
@@ -34,17 +35,20 @@ export function workerCommand(): Command {
     .option('--redis-layout <layout>', 'as for serve')
     .requiredOption('--watch <ms>', 'as for serve', Number)
     .option('--unloaded <models>', 'models that are not loaded', '')
+    .option('--access-log <share>', 'as for serve', Number)
     .requiredOption('--log-level <level>', 'as for serve')
     .action(work);
 }
 
 /** The arguments of `millrace worker`. */
 export function workerArgs(options: WorkerOptions): string[] {
-  const { number, project, data, host, port, sharing, logLevel, redisLayout, watch, unloaded } = options;
+  const { number, project, data, host, port, sharing, watch, unloaded } = options;
+  const { logLevel, redisLayout, accessLog } = options;
   const layout = { 'redis-layout': redisLayout };
   const pairs = {
     ...{ number, project, data, host, port, sharing, watch, unloaded },
     ...layout,
+    'access-log': accessLog,
     'log-level': logLevel,
   };
   // One word each, so that a value may begin with a dash.
@@ -83,6 +87,7 @@ async function work(options: WorkerOptions): Promise<void> {
       sharing,
       forceKey: forceKey(),
       watchModelsMs: options.watch,
+      accessLog: accessLogOf(options),
       unloadedModels: options.unloaded.split(',').filter((name) => name !== ''),
       onChange: supervisor.announce,
       log,
