@@ -16,6 +16,8 @@ const needed = [
   'dist/cli.js',
   'dist/index.js',
   'dist/index.d.ts',
+  'dist/client/index.js',
+  'dist/client/index.d.ts',
   'schema/millrace.schema.json',
   'schema/model.schema.json',
   'docs/errors.md',

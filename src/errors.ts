@@ -149,7 +149,7 @@ export const errorCatalogue = {
   },
   EXPORT_FAILED: {
     status: 500,
-    meaning: 'Predictions, or a report, could not be written to a file or to standard output.',
+    meaning: 'Predictions, a report or types could not be written to a file or to standard output.',
   },
   LOADTEST_FAILED: {
     status: 500,

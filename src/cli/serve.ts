@@ -68,9 +68,9 @@ async function serve(options: ServeGroupOptions): Promise<void> {
     return serveWithWorkers(options);
   }
   const stop = untilStopped();
-  let server: Server | undefined;
-  process.on('SIGHUP', () => void server?.reload());
-  server = await unlessStopped(startServer(options), stop);
+  const starting = startServer(options);
+  process.on('SIGHUP', () => void starting.then(async (server) => server.reload()));
+  const server = await unlessStopped(starting, stop);
   await stop;
   // What did not close in time may never end by itself.
   if (!(await server.close())) process.exit(1);

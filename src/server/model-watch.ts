@@ -14,13 +14,18 @@ export interface ModelWatch {
 /** Of a project folder: model folders, their versions, and what lies in those. */
 const DEPTH_MAX = 3;
 
-export function createModelWatch(dir: string, intervalMs: number, onChange: () => Promise<void>): ModelWatch {
-  let applied: string | undefined;
-  let seen: string | undefined;
+/** @param served what the folders held before they were read, as `modelFingerprint` tells it */
+export function createModelWatch(
+  dir: string,
+  served: string,
+  intervalMs: number,
+  onChange: () => Promise<void>,
+): ModelWatch {
+  let applied = served;
+  let seen = served;
   let looking: Promise<void> | undefined;
   const look = async (): Promise<void> => {
-    const now = await fingerprint(dir, DEPTH_MAX);
-    applied ??= now;
+    const now = await modelFingerprint(dir);
     const isStill = now === seen;
     seen = now;
     if (!isStill || now === applied) return;
@@ -30,7 +35,6 @@ export function createModelWatch(dir: string, intervalMs: number, onChange: () =
   const tick = (): void => {
     looking ??= look().finally(() => (looking = undefined));
   };
-  tick();
   const timer = setInterval(tick, intervalMs);
   return {
     async close() {
@@ -41,6 +45,10 @@ export function createModelWatch(dir: string, intervalMs: number, onChange: () =
 }
 
 /** What is different when a file was added, changed, replaced or removed. */
+export async function modelFingerprint(dir: string): Promise<string> {
+  return fingerprint(dir, DEPTH_MAX);
+}
+
 async function fingerprint(dir: string, depth: number): Promise<string> {
   const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
   const lines = await Promise.all(

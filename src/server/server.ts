@@ -22,7 +22,7 @@ import type { Definition } from './definition.ts';
 import type { Generation } from './generation.ts';
 import { createLifecycle } from './lifecycle.ts';
 import type { Change, Lifecycle } from './lifecycle.ts';
-import { createModelWatch } from './model-watch.ts';
+import { createModelWatch, modelFingerprint } from './model-watch.ts';
 import type { ModelWatch } from './model-watch.ts';
 import { createObserver } from './observer.ts';
 import { packageVersion } from './package-version.ts';
@@ -155,11 +155,12 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     }
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
+    const models = await modelFingerprint(project.dir);
     publish(opened, await lifecycle.start(project));
     state.phase = 'ready';
     opened.transport ??= await openTransport(address, context);
     opened.transport.bindEndpoints(context.serving?.endpoints.keys() ?? []);
-    opened.watch = watchModels(project, lifecycle, options, log);
+    opened.watch = watchModels(project, models, opened, options);
     log.info({ endpoints: [...project.endpoints.keys()] }, sharing === 'alone' ? 'ready' : 'worker ready');
     return createHandle(host, opened.transport.port, opened, log);
   } catch (error) {
@@ -211,12 +212,13 @@ function createChange(lifecycle: Lifecycle, { onChange }: ServerOptions, log: Lo
 
 function watchModels(
   { dir }: Project,
-  lifecycle: Lifecycle,
+  served: string,
+  { lifecycle, context }: Opened,
   { watchModelsMs = 0 }: ServerOptions,
-  log: Log,
 ): ModelWatch | undefined {
   if (watchModelsMs === 0) return undefined;
-  return createModelWatch(dir, watchModelsMs, async () => {
+  const { log } = context.state;
+  return createModelWatch(dir, served, watchModelsMs, async () => {
     try {
       await lifecycle.change({ kind: 'models' });
       log.info('the model folders have changed; they are served as they are now');

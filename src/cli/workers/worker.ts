@@ -46,7 +46,14 @@ export function workerArgs(options: WorkerOptions): string[] {
   const { logLevel, redisLayout, accessLog } = options;
   const layout = { 'redis-layout': redisLayout };
   const pairs = {
-    ...{ number, project, data, host, port, sharing, watch, unloaded },
+    number,
+    project,
+    data,
+    host,
+    port,
+    sharing,
+    watch,
+    unloaded,
     ...layout,
     'access-log': accessLog,
     'log-level': logLevel,
@@ -111,9 +118,9 @@ interface Led {
 /** What a worker asks of the supervisor. */
 interface Supervisor {
   /** The metrics of all workers. */
-  collect(): Promise<string>;
+  readonly collect: () => Promise<string>;
   /** Makes a change in all other workers. @throws MillraceError CHANGE_REFUSED */
-  announce(change: Change): Promise<void>;
+  readonly announce: (change: Change) => Promise<void>;
 }
 
 /** Answers the supervisor's messages; gives a way to ask it. */
