@@ -12,6 +12,7 @@ import type { Caller } from '../serving/caller.ts';
 import { jsonText } from '../project/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { RequestSpan } from '../telemetry/tracing.ts';
+import type { AuditedCall } from './audited-call.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { bodyTooLarge, deadlineExceeded, errorBody, retryAfterMsOf, toKnownError } from './error-reply.ts';
 import type { Generation } from './generation.ts';
@@ -71,6 +72,12 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   onUnanswered: (() => void) | undefined = undefined;
   /** Who calls; undefined = the server is open, or the call is for everybody. */
   principal: Principal | undefined = undefined;
+  /** The server is open: everybody may do everything. */
+  isUnrestricted = false;
+  /** What the audit log is to say of the call; undefined = nothing. */
+  audited: AuditedCall | undefined = undefined;
+  /** For a page of another origin. */
+  corsHeaders: Readonly<Record<string, string>> | undefined = undefined;
   /** Answered, or given up by the caller. */
   isDone = false;
   /** Whether the answer has no deadline, because it changes by what other requests are answered. */
@@ -107,7 +114,11 @@ export class Exchange implements DeadlineEntry, PredictionSink {
 
   /** Whether who calls may do this too. */
   allows(scope: Scope): boolean {
-    return this.principal?.allows(scope) ?? true;
+    return this.isUnrestricted || this.principal?.allows(scope) === true;
+  }
+
+  get seesProtected(): boolean {
+    return this.allows('features:protected');
   }
 
   /** Collects the body, then calls the route. */
@@ -175,6 +186,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (this.observation !== undefined) this.observation.error = known.code;
     const body = jsonText(errorBody(known, this.requestId));
     const { status } = known;
+    this.audited?.note({ code: known.code });
     this.write({ status, contentType: JSON_TYPE, allow, retryAfterMs: retryAfterMsOf(known) }, body);
   }
 
@@ -222,8 +234,12 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (allow !== undefined) res.writeHeader('allow', allow);
     const { span } = this;
     if (span !== undefined) res.writeHeader('traceparent', span.traceparent);
-    if (headers !== undefined)
-      for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
+    if (headers !== undefined) this.writeHeaders(headers);
+    if (this.corsHeaders !== undefined) this.writeHeaders(this.corsHeaders);
+  }
+
+  private writeHeaders(headers: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(headers)) this.res.writeHeader(name, value);
   }
 
   /** With a length that is not sent, uWebSockets.js waits for the rest and takes no further request. */
@@ -293,6 +309,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.generation = undefined;
     this.metrics.count(status, (performance.now() - this.startedMs) / 1000);
     this.observation?.end(status, this.principal?.id);
+    if (this.isUnrestricted || this.principal !== undefined)
+      this.audited?.ended(this.requestId, this.principal, status);
   }
 
   /** The response is sent or gone; it must not be touched any more. */

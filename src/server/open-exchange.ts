@@ -8,11 +8,12 @@ import type { RouteMetrics } from './route-metrics.ts';
 export function openExchange(
   res: HttpResponse,
   req: HttpRequest,
-  { state, observer }: RouteContext,
+  { state, cors, observer }: RouteContext,
   metrics: RouteMetrics,
   path: string,
 ): Exchange {
   const exchange = new Exchange(res, state, metrics, req.getMethod() === 'head');
+  if (cors !== undefined) exchange.corsHeaders = cors.headersFor(req.getHeader('origin'));
   if (observer !== undefined) exchange.observation = observer.http(req, exchange, path);
   return exchange;
 }

@@ -7,6 +7,7 @@ import type { JsonObject } from '../project/json-text.ts';
 import type { MessagePackWriter } from '../serving/message-pack-writer.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
 import type { RequestSpan } from '../telemetry/tracing.ts';
+import type { AuditedCall } from './audited-call.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { deadlineExceeded, errorBody, toKnownError } from './error-reply.ts';
 import type { Generation } from './generation.ts';
@@ -39,6 +40,8 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   readonly caller: Caller | undefined;
   onUnanswered: (() => void) | undefined = undefined;
   isDone = false;
+  /** What the audit log is to say of it; undefined = nothing. */
+  audited: AuditedCall | undefined = undefined;
   /** Its place among the requests of its socket. */
   at = 0;
   private readonly socket: Socket;
@@ -68,6 +71,10 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     return this.observation?.span;
   }
 
+  get seesProtected(): boolean {
+    return this.socket.seesProtected;
+  }
+
   answer(answer: Answer): void {
     if (this.isDone) return;
     this.observation?.answered(answer);
@@ -93,6 +100,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     const { outbox, state } = this.socket.parts;
     const known = toKnownError(error, state.log, this.requestId, this.metrics.route, this.span?.ids);
     if (this.observation !== undefined) this.observation.error = known.code;
+    this.audited?.note({ code: known.code });
     const { id, requestId, isBinary } = this;
     writeError(outbox.begin(), { id, requestId, isBinary, error: known });
     this.finish(known.status);
@@ -121,9 +129,10 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   private leave(status: number): void {
     // The queue notes when an entry enters it; leaving does not change that.
     this.metrics.count(status, (performance.now() - this.enteredMs) / 1000);
-    this.observation?.end(status, undefined);
+    this.observation?.end(status, this.socket.owner.principal?.id);
     this.queue?.leave(this);
     this.generation.leave();
+    this.audited?.ended(this.requestId, this.socket.owner.principal, status);
   }
 }
 

@@ -30,6 +30,8 @@ export interface PredictionSink {
   onUnanswered?: (() => void) | undefined;
   /** Whether the caller hung up, or has been answered because the time was over. */
   readonly isDone: boolean;
+  /** Whether the caller may see the values of protected features; default: it may not. */
+  readonly seesProtected?: boolean;
   answer(answer: Answer): void;
   fail(error: unknown): void;
 }
@@ -77,12 +79,16 @@ export class Prediction implements BatchCaller {
     this.rows = request.rows;
     this.entityRows = new Array<Row[]>(this.rowCount);
     this.unanswered = this.rowCount;
-    this.trace = request.trace ? createTrace(plan, this.rowCount, this.asOfMs) : undefined;
+    this.trace = request.trace ? this.createTrace() : undefined;
     this.logChoice = plan.log === undefined ? 'nothing' : plan.log.choose(sink.requestId);
     this.timeMs = nowMs;
     this.isObservedWhole = observer?.wantsRows(sink.requestId) ?? false;
     this.startedMs = this.logChoice === 'nothing' && observer === undefined ? 0 : performance.now();
     if (observer !== undefined) this.sink.onUnanswered = () => this.observeFailure(undefined);
+  }
+
+  private createTrace(): Trace {
+    return createTrace(this.plan, this.rowCount, this.asOfMs, this.sink.seesProtected === true);
   }
 
   /** Starts the prediction; the sink gets its answer, now or later. */
@@ -219,7 +225,7 @@ export class Prediction implements BatchCaller {
     this.failed = true;
     this.part?.end(error instanceof MillraceError ? error.code : 'INTERNAL');
     if (!this.sink.isDone) this.observeFailure(error);
-    this.sink.fail(error);
+    this.sink.fail(this.plan.readsProtected ? withoutValues(error) : error);
   }
 
   /** @param error undefined = nobody waits for the answer any more */
@@ -257,4 +263,11 @@ export class Prediction implements BatchCaller {
       parts: this.parts,
     };
   }
+}
+
+/** What a runtime says of values that it rejects may quote them, and is logged. */
+function withoutValues(error: unknown): unknown {
+  if (!(error instanceof MillraceError) || error.code !== 'MODEL_FAILED') return error;
+  const cause = 'left out, since the model reads protected features';
+  return new MillraceError(error.code, error.message, { cause });
 }
