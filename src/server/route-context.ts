@@ -18,6 +18,8 @@ import type { ServerState } from './server-state.ts';
 export interface RouteContext {
   readonly state: ServerState;
   readonly metrics: Metrics;
+  /** Of Millrace. */
+  readonly version: string;
   readonly change: Lifecycle['change'];
   readonly unloadedModels: () => ReadonlySet<string>;
   readonly access: Access;

@@ -48,6 +48,17 @@ export interface ServerOptions {
   readonly accessLog?: AccessLogOptions | undefined;
   /** Default: metrics of this server and process. */
   readonly metrics?: Metrics;
+  /**
+   * Serves the Open Inference Protocol over gRPC as well. Port 0 = any free one; without a port there is none, and
+   * connections that somebody else has accepted come by `takeGrpcConnection`. Default: no gRPC.
+   */
+  readonly grpc?: GrpcOptions | undefined;
+}
+
+export interface GrpcOptions {
+  /** Default: as for HTTP. */
+  readonly host?: string;
+  readonly port?: number | undefined;
 }
 
 export const defaultHost = '127.0.0.1';

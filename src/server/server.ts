@@ -2,6 +2,7 @@
  * The composition root: store, models, plans and transport become one server. It listens before the models are
  * loaded, so that a port in use is known at once and liveness can be asked; until then it answers NOT_READY.
  */
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { openToAll } from '../access/access.ts';
 import { createAuditLog } from '../access/audit-log.ts';
@@ -33,6 +34,7 @@ import type { RouteContext } from './route-context.ts';
 import { checkOptions, defaultHost, defaultPort } from './server-options.ts';
 import type { ServerOptions } from './server-options.ts';
 import { ServerState } from './server-state.ts';
+import type { GrpcListener, GrpcServer } from './grpc/open-grpc.ts';
 import { readCertificate, watchCertificate } from './tls-files.ts';
 import type { CertificateWatch } from './tls-files.ts';
 import { openTransport } from './transport.ts';
@@ -43,6 +45,10 @@ export interface Server {
   readonly port: number;
   /** `http://127.0.0.1:8080` */
   readonly url: string;
+  /** The port of gRPC; undefined = it does not listen for that. */
+  readonly grpcPort: number | undefined;
+  /** Serves a connection for gRPC that another process has accepted. */
+  takeGrpcConnection(connection: Socket): void;
   /**
    * Makes a change that another process of the same server was asked for.
    * @throws MillraceError CHANGE_REFUSED, UNKNOWN_MODEL, MODEL_IN_USE
@@ -87,6 +93,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     }
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
+    await openGrpc(opened, { host, ...options.grpc }, options.grpc !== undefined);
     const models = await modelFingerprint(project.dir);
     publish(opened, await opened.lifecycle.start(project));
     context.state.phase = 'ready';
@@ -117,6 +124,7 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
   const context: RouteContext = {
     state,
     metrics,
+    version: packageVersion(),
     access,
     cors: corsOrigins.length === 0 ? undefined : createCors(corsOrigins),
     audit: createAuditLog({ clock, log, metrics, file: auditFile }),
@@ -140,7 +148,8 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
     'min',
   );
   const nothingYet = { transport: undefined, watch: undefined, certificate: undefined };
-  const opened: Opened = { context, lifecycle, environment, accessLog, ...nothingYet };
+  const noGrpc = { grpc: undefined, grpcListener: undefined };
+  const opened: Opened = { context, lifecycle, environment, accessLog, ...nothingYet, ...noGrpc };
   return opened;
 }
 
@@ -155,6 +164,24 @@ interface Opened {
   transport: Transport | undefined;
   watch: ModelWatch | undefined;
   certificate: CertificateWatch | undefined;
+  grpc: GrpcServer | undefined;
+  grpcListener: GrpcListener | undefined;
+}
+
+/** Loaded only where it is wanted: its packages take a tenth of a second to load. */
+async function openGrpc(
+  opened: Opened,
+  { host, port }: { host: string; port?: number | undefined },
+  isWanted: boolean,
+): Promise<void> {
+  const holder = opened;
+  if (!isWanted) return;
+  const { createGrpcServer, listenGrpc } = await import('./grpc/open-grpc.ts');
+  const grpc = createGrpcServer(opened.context);
+  holder.grpc = grpc;
+  if (port === undefined) return;
+  holder.grpcListener = await listenGrpc({ host, port }, grpc.take);
+  opened.context.state.log.info({ host, port: holder.grpcListener.port }, 'listening for gRPC');
 }
 
 /** From one request to the next, all of them are answered by this definition. */
@@ -205,10 +232,13 @@ function createHandle({ host, tls }: Address, port: number, opened: Opened, log:
     await opened.watch?.close();
     state.drain();
     await opened.transport?.stopListening();
+    opened.grpcListener?.close();
+    const isGrpcDrained = opened.grpc?.drain() ?? Promise.resolve();
     log.info({ open: state.open }, 'draining');
     const endMs = performance.now() + state.limits.drainTimeoutMs;
     const isIdle = await state.whenIdle(state.limits.drainTimeoutMs);
     if (!isIdle) log.warn({ open: state.open }, 'requests were cut off at the drain limit');
+    await within(Math.max(CLOSE_MS_MIN, endMs - performance.now()), isGrpcDrained);
     const isClosed = await within(Math.max(CLOSE_MS_MIN, endMs - performance.now()), closeAll(opened));
     if (!isClosed) log.warn('the store, a model or a shadow did not close in time');
     log.info('stopped');
@@ -218,6 +248,11 @@ function createHandle({ host, tls }: Address, port: number, opened: Opened, log:
     host,
     port,
     url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    grpcPort: opened.grpcListener?.port,
+    takeGrpcConnection: (connection) => {
+      if (opened.grpc === undefined) connection.destroy();
+      else opened.grpc.take(connection);
+    },
     change: async (change) => opened.lifecycle.change(change),
     reload: async () => {
       await opened.certificate?.look();
@@ -252,6 +287,8 @@ async function closeAll(opened: Opened): Promise<void> {
   opened.certificate?.close();
   await watch?.close();
   transport?.close();
+  opened.grpcListener?.close();
+  opened.grpc?.close();
   await lifecycle.close();
   await environment.close();
   await context.audit.close();

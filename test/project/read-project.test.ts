@@ -9,6 +9,7 @@ import { mistakesIn, projectFolder, readFiles, soundFiles } from './project-fold
 
 /** What a model.yaml means that does not say how the model runs. */
 const unsaid = {
+  isDescribed: true,
   batching: { rowsMax: 256, delayMsMax: 0 },
   execution: 'auto',
   workers: undefined,
@@ -41,7 +42,6 @@ describe('a sound project', () => {
     expect(version).toEqual({
       model: 'churn',
       version: '1',
-      isDescribed: true,
       onnxPath: join(dir, 'churn/1/model.onnx'),
       bindings: [
         {
