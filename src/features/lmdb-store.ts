@@ -129,9 +129,7 @@ function createStore(opened: OpenedStore): OnlineStore {
   const readRow = createReader(opened, codec);
   const writeNewest = createWriter(opened, codec);
   let isClosed = false;
-  /** Whether the last read threw. */
-  let isFailing = false;
-  let triedAtMs = -Infinity;
+  const reads = new ReadWatch(opened);
   /** Commits that are under way. */
   const commits = new Set<Promise<unknown>>();
   /** Whether the reads of this turn share a view of the data. */
@@ -152,30 +150,14 @@ function createStore(opened: OpenedStore): OnlineStore {
   }
 
   function get(view: FeatureView, key: EntityKey): Row | null {
-    if (isClosed || environment.isClosed()) {
-      isFailing = true;
-      throw closedError();
-    }
+    if (isClosed || environment.isClosed()) throw reads.failed(closedError());
     const stored = storedView(opened, view);
     try {
       if (!holdsView) takeView();
-      const row = readRow(stored, key);
-      isFailing = false;
-      return row;
+      return reads.worked(readRow(stored, key));
     } catch (error) {
-      isFailing = true;
-      throw environment.failure(error);
+      throw environment.failure(reads.failed(error));
     }
-  }
-
-  /** Who is not asked any more because reads fail would never notice that they do not: so it is tried here. */
-  function state(): StoreState {
-    if (!isFailing) return 'answers';
-    const nowMs = performance.now();
-    if (nowMs - triedAtMs < TRY_AGAIN_MS) return 'failing';
-    triedAtMs = nowMs;
-    isFailing = !canRead(opened);
-    return isFailing ? 'failing' : 'answers';
   }
 
   async function commit(writes: readonly RowWrite[]): Promise<WriteOutcome[]> {
@@ -193,7 +175,7 @@ function createStore(opened: OpenedStore): OnlineStore {
   return {
     get,
     staleMs: () => 0,
-    state,
+    state: () => reads.state(),
 
     async read(keys) {
       return keys.map(({ view, key }) => get(view, key));
@@ -212,6 +194,36 @@ function createStore(opened: OpenedStore): OnlineStore {
       await Promise.allSettled(commits);
     },
   };
+}
+
+/** Whether the last read threw. Who is not asked any more because reads do would never notice that they work again. */
+class ReadWatch {
+  private isFailing = false;
+  private triedAtMs = -Infinity;
+  private readonly opened: OpenedStore;
+
+  constructor(opened: OpenedStore) {
+    this.opened = opened;
+  }
+
+  worked(row: Row | null): Row | null {
+    this.isFailing = false;
+    return row;
+  }
+
+  failed<T>(error: T): T {
+    this.isFailing = true;
+    return error;
+  }
+
+  state(): StoreState {
+    if (!this.isFailing) return 'answers';
+    const nowMs = performance.now();
+    if (nowMs - this.triedAtMs < TRY_AGAIN_MS) return 'failing';
+    this.triedAtMs = nowMs;
+    this.isFailing = !canRead(this.opened);
+    return this.isFailing ? 'failing' : 'answers';
+  }
 }
 
 /** In the memory map: a key that no row has. */

@@ -38,8 +38,6 @@ const USER_AGENT_LENGTH_MAX = 200;
 /** @returns undefined = there is nothing to observe for */
 export function createObserver({ tracing, accessLog }: ObserverParts): Observer | undefined {
   if (tracing === undefined && accessLog === undefined) return undefined;
-  const agentOf = (req: HttpRequest): string | undefined =>
-    req.getHeader('user-agent').slice(0, USER_AGENT_LENGTH_MAX) || undefined;
   const parentOf = (req: HttpRequest): SpanParent | undefined =>
     tracing?.parent((name) => req.getHeader(name));
   const samples = (): boolean => accessLog?.samples() ?? false;
@@ -75,6 +73,10 @@ export function createObserver({ tracing, accessLog }: ObserverParts): Observer 
       return new Observation(request, { accessLog, span, method: 'WS', isSampled, userAgent });
     },
   };
+}
+
+function agentOf(req: HttpRequest): string | undefined {
+  return req.getHeader('user-agent').slice(0, USER_AGENT_LENGTH_MAX) || undefined;
 }
 
 function attributesOf({ requestId, metrics }: ObservedRequest): Record<string, string> {

@@ -98,10 +98,7 @@ export class Prediction implements BatchCaller {
     if (misses.length === 0) return this.submit();
     this.part = this.sink.span?.part('features read');
     this.readMisses(misses).then(
-      () => {
-        this.part?.end();
-        this.submit();
-      },
+      () => this.submit(),
       (error: unknown) => this.failWith(error),
     );
   }
@@ -208,6 +205,7 @@ export class Prediction implements BatchCaller {
   private submit(): void {
     if (this.rowCount === 0) return this.reply();
     this.trace?.mark('gathered');
+    this.part?.end();
     this.part = this.sink.span?.part('model run');
     try {
       this.plan.batcher.submit(this, this.rowCount);

@@ -120,7 +120,7 @@ interface PodSpec {
 
 const manifests = ['millrace.yaml', 'stateful-set.yaml'].flatMap((file) =>
   parseAllDocuments(read(`deploy/kubernetes/${file}`)).map((document): [string, Manifest] => {
-    expect(document.errors).toEqual([]);
+    for (const error of document.errors) throw error;
     const manifest = document.toJS() as Manifest;
     return [`${manifest.kind} of ${file}`, manifest];
   }),

@@ -18,8 +18,8 @@ afterEach(async () => {
 interface Logged {
   readonly server: Server;
   /** Closes the server; then all lines are there. */
-  lines(): Promise<Record<string, unknown>[]>;
-  text(): Promise<string>;
+  readonly lines: () => Promise<Record<string, unknown>[]>;
+  readonly text: () => Promise<string>;
 }
 
 async function logged(share: number | undefined, limits: object = {}): Promise<Logged> {

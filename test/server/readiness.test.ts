@@ -2,7 +2,7 @@
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { heavyProject } from '../../bench/heavy-project.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
@@ -54,7 +54,7 @@ describe('a server whose models have threads', () => {
     await copyFile(file, `${file}.kept`);
     await rm(file);
     // What the thread cannot understand is a fault of it, and ends it.
-    for (const worker of workers) worker.postMessage(null);
+    for (const worker of workers) worker.postMessage(null, []);
     const reasons = ['No worker thread of the model heavy@1 is alive.'];
     await expect.poll(async () => told(server), eventually).toEqual([503, { ready: false, reasons }]);
     expect((await call(server, '/health')).status).toBe(503);
