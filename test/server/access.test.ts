@@ -3,25 +3,19 @@ import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { openToAll } from '../../src/access/access.ts';
 import { scopes } from '../../src/access/scope.ts';
 import type { Scope } from '../../src/access/scope.ts';
-import { createCallerReader } from '../../src/server/caller-headers.ts';
-import type { RouteContext } from '../../src/server/route-context.ts';
 import { isWrite } from '../../src/server/route.ts';
 import type { Route } from '../../src/server/route.ts';
-import { plainRoutes, predictRoute } from '../../src/server/routes.ts';
-import { ServerState } from '../../src/server/server-state.ts';
 import { loadProject } from '../../src/project/read-project.ts';
 import { createServer } from '../../src/server/server.ts';
-import { createLog } from '../../src/telemetry/log.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { audience, issuer, signingKey } from '../access/issuer.ts';
 import { madeKey, readableLog } from '../access/scratch.ts';
 import { call } from '../e2e/demo-server.ts';
 import type { Reply } from '../e2e/demo-server.ts';
 import { bearer, startKeyedShop } from './keyed-shop.ts';
 import type { KeyedShop } from './keyed-shop.ts';
+import { routeTable } from './route-table.ts';
 import { projectOfModel } from './project-of-model.ts';
 import { purchase } from './shop-project.ts';
 
@@ -29,34 +23,9 @@ let shop: KeyedShop;
 let routes: readonly Route[];
 beforeAll(async () => {
   shop = await startKeyedShop();
-  routes = await routeTable();
+  routes = routeTable(await loadProject(shop.dir));
 });
 afterAll(async () => shop.stop());
-
-/** The real table, made for a server that is not there. */
-async function routeTable(): Promise<readonly Route[]> {
-  const log = createLog('silent');
-  const { limits } = await loadProject(shop.dir);
-  const metrics = createMetrics();
-  const state = new ServerState(limits, log);
-  const context: RouteContext = {
-    state,
-    metrics,
-    version: '0',
-    access: openToAll,
-    cors: undefined,
-    audit: { record: () => undefined, close: async () => undefined },
-    readCaller: createCallerReader(undefined),
-    change: async () => undefined,
-    unloadedModels: () => new Set(),
-    serving: undefined,
-    intake: undefined,
-    feedback: undefined,
-  };
-  state.close();
-  metrics.close();
-  return [predictRoute(context), ...plainRoutes(context)];
-}
 
 async function walk(route: Route, headers: Record<string, string>): Promise<Reply> {
   const path = route.path.replace(/:\w+/g, 'm').replace(/\*$/, '');
