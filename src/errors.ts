@@ -68,6 +68,10 @@ export const errorCatalogue = {
     status: 404,
     meaning: 'No model, or no version of it, has this name in the project folder.',
   },
+  MODEL_UNAVAILABLE: {
+    status: 503,
+    meaning: 'The project has this model or version, but it is not loaded. The message says why.',
+  },
   MODEL_IN_USE: {
     status: 409,
     meaning: 'The model answers an endpoint, so it cannot be unloaded. The message names the endpoint.',

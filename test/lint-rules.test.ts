@@ -72,6 +72,7 @@ const driverHomes: Readonly<Record<string, readonly string[]>> = {
   jose: ['access/a.ts'],
   jsep: ['transforms/a.ts'],
   lmdb: ['lmdb/a.ts'],
+  'lossless-json': ['project/a.ts'],
   'lru-cache': [
     'access/a.ts',
     'features/cached-store.ts',

@@ -12,7 +12,7 @@ import type { LoadRequest } from '../loadtest/load-request.ts';
 import type { LoadPlan } from '../loadtest/scenario.ts';
 import { addKeyOption } from './access-options.ts';
 import { durationArgument } from './duration-argument.ts';
-import { defaultHost, defaultPort } from '../server/server.ts';
+import { defaultHost, defaultPort } from '../server/server-options.ts';
 import { untilStopped } from './until-stopped.ts';
 
 interface LoadTestOptions {

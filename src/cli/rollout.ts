@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { MillraceError } from '../errors.ts';
 import { isRecord } from '../project/json-record.ts';
 import { parseSource } from '../project/source-file.ts';
-import { defaultHost, defaultPort } from '../server/server.ts';
+import { defaultHost, defaultPort } from '../server/server-options.ts';
 import { addKeyOption } from './access-options.ts';
 import { countArgument } from './count-argument.ts';
 import type { RolloutAnswer } from './rollout-answer.ts';

@@ -5,14 +5,16 @@ import type { Access } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
 import { formatDuration } from '../project/duration.ts';
 import { loadProject } from '../project/read-project.ts';
-import { PORT_MAX, createServer, defaultHost, defaultPort } from '../server/server.ts';
+import { createServer } from '../server/server.ts';
+import { PORT_MAX, defaultHost, defaultPort } from '../server/server-options.ts';
 import type { Server } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { addAccessOptions, openServerAccess } from './access-options.ts';
 import { durationArgument } from './duration-argument.ts';
+import { serverOptions } from './serve-options.ts';
 import type { ServeGroupOptions, ServeOptions } from './serve-options.ts';
-import { addStoreOptions, forceKey, storePlace } from './store-options.ts';
+import { addStoreOptions } from './store-options.ts';
 import { unlessStopped, untilStopped } from './until-stopped.ts';
 import { serveWithWorkers } from './workers/serve-workers.ts';
 
@@ -29,6 +31,19 @@ export function serveCommand(): Command {
   return addAccessOptions(addStoreOptions(command))
     .option('--host <address>', 'the address to listen on', defaultHost)
     .option('--port <number>', 'the port to listen on; 0 takes any free one', parsePort, defaultPort)
+    .addOption(
+      new Option(
+        '--tls-cert <file>',
+        'the certificate, in PEM, for https; a new one is taken while the server runs',
+      ).env('MILLRACE_TLS_CERT'),
+    )
+    .addOption(new Option('--tls-key <file>', 'its key, in PEM').env('MILLRACE_TLS_KEY'))
+    .addOption(
+      new Option(
+        '--cors-origin <origins...>',
+        'origins whose pages may call, like https://shop.example; * for all (default: none)',
+      ),
+    )
     .option(
       '--workers <count>',
       'processes that share the port and the store, or auto for one a core; with several, SIGHUP restarts them one by one',
@@ -84,18 +99,7 @@ async function serve(options: ServeGroupOptions): Promise<void> {
 
 async function startServer(options: ServeOptions, access: Access, log: Log): Promise<Server> {
   const project = await loadProject(options.project);
-  const { host, port, insecure = false, auditLog: auditFile } = options;
-  return createServer(project, {
-    ...storePlace(options),
-    host,
-    port,
-    access,
-    insecure,
-    auditFile,
-    forceKey: forceKey(),
-    watchModelsMs: options.watch,
-    log,
-  });
+  return createServer(project, serverOptions(options, access, log));
 }
 
 export function parsePort(text: string): number {

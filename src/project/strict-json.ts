@@ -8,6 +8,7 @@
  * counted again byte by byte. The usual request costs two native searches and a walk over its values.
  */
 import { isUtf8 } from 'node:buffer';
+import { parse as parseLossless } from 'lossless-json';
 import { MillraceError } from '../errors.ts';
 
 const DEPTH_MAX = 16;
@@ -30,6 +31,25 @@ export function parseStrictJson(body: Buffer): unknown {
   const isSettled = !text.includes('\\') && countColons(text) === kept.fields + kept.colons;
   if (!isSettled && countWritten(body) !== kept.fields) throw duplicateField(text);
   return value;
+}
+
+/** An integer of so many digits that a number might not hold it, outside of fractions; it may stand in a string. */
+const longInteger = /(?<![\d.])\d{16,}(?![\d.eE])/;
+
+/**
+ * As `parseStrictJson`, but integers that a number cannot hold are bigints.
+ * @throws as `parseStrictJson`
+ */
+export function parseStrictJsonWithBigints(body: Buffer): unknown {
+  const value = parseStrictJson(body);
+  const text = body.toString('utf8');
+  if (!longInteger.test(text)) return value;
+  return parseLossless(text, null, { parseNumber: exactNumber });
+}
+
+function exactNumber(text: string): number | bigint {
+  const number = Number(text);
+  return Number.isSafeInteger(number) || !/^-?\d+$/.test(text) ? number : BigInt(text);
 }
 
 function parse(text: string): unknown {

@@ -15,7 +15,7 @@ type RequestHandler = (res: HttpResponse, req: HttpRequest) => void;
 
 /** What routes are bound to. */
 export type RouteApp = Record<
-  'get' | 'head' | 'post' | 'put' | 'any',
+  'get' | 'head' | 'options' | 'post' | 'put' | 'any',
   (path: string, handler: RequestHandler) => void
 >;
 
@@ -34,6 +34,7 @@ export function guardRoutes(app: TemplatedApp, metrics: Metrics): RouteApp {
   return {
     get: (path, handler) => app.get(path, guard(handler)),
     head: (path, handler) => app.head(path, guard(handler)),
+    options: (path, handler) => app.options(path, guard(handler)),
     post: (path, handler) => app.post(path, guard(handler)),
     put: (path, handler) => app.put(path, guard(handler)),
     any: (path, handler) => app.any(path, guard(handler)),

@@ -74,6 +74,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   isUnrestricted = false;
   /** What the audit log is to say of the call; undefined = nothing. */
   audited: AuditedCall | undefined = undefined;
+  /** For a page of another origin. */
+  corsHeaders: Readonly<Record<string, string>> | undefined = undefined;
   /** Answered, or given up by the caller. */
   isDone = false;
   /** Whether the answer has no deadline, because it changes by what other requests are answered. */
@@ -217,8 +219,12 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (status === 401) res.writeHeader('www-authenticate', 'Bearer');
     if (status === 426) res.writeHeader('upgrade', 'websocket');
     if (allow !== undefined) res.writeHeader('allow', allow);
-    if (headers !== undefined)
-      for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
+    if (headers !== undefined) this.writeHeaders(headers);
+    if (this.corsHeaders !== undefined) this.writeHeaders(this.corsHeaders);
+  }
+
+  private writeHeaders(headers: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(headers)) this.res.writeHeader(name, value);
   }
 
   /** With a length that is not sent, uWebSockets.js waits for the rest and takes no further request. */

@@ -52,9 +52,12 @@ export function principalOf(access: Access, credential: string): Principal | Pro
 
 /** Empty = there is none. */
 export function credentialOf(req: HttpRequest): string {
-  const authorization = req.getHeader('authorization');
-  if (authorization === '') return req.getHeader('x-api-key');
-  return BEARER.exec(authorization)?.[1] ?? '';
+  return credentialFrom(req.getHeader('authorization'), req.getHeader('x-api-key'));
+}
+
+/** Of the values of the headers that may hold one; empty = it was not sent. */
+export function credentialFrom(authorization: string, apiKey: string): string {
+  return authorization === '' ? apiKey : (BEARER.exec(authorization)?.[1] ?? '');
 }
 
 function orError<T>(work: () => T): T | MillraceError {

@@ -8,6 +8,7 @@ import { suggestName } from '../project/suggestion.ts';
 import type { ServedEndpoint, Serving } from '../serving/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CallerReader } from './caller-headers.ts';
+import type { Cors } from './cors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ServerState } from './server-state.ts';
 
@@ -15,9 +16,13 @@ import type { ServerState } from './server-state.ts';
 export interface RouteContext {
   readonly state: ServerState;
   readonly metrics: Metrics;
+  /** Of Millrace. */
+  readonly version: string;
   readonly change: Lifecycle['change'];
   readonly unloadedModels: () => ReadonlySet<string>;
   readonly access: Access;
+  /** Undefined = pages of other origins may not call. */
+  readonly cors: Cors | undefined;
   readonly audit: AuditLog;
   readonly readCaller: CallerReader;
   serving: Serving | undefined;

@@ -5,6 +5,7 @@ import type { RouteHandler } from './exchange.ts';
 import { featureRoutes } from './feature-routes.ts';
 import { healthRoutes } from './health-routes.ts';
 import { lifecycleRoutes } from './lifecycle-routes.ts';
+import { openInferenceRoutes } from './open-inference/routes.ts';
 import { rolloutRoutes } from './rollout-routes.ts';
 import type { RouteContext } from './route-context.ts';
 import { endpointNamed, servingOf } from './route-context.ts';
@@ -30,6 +31,7 @@ export function plainRoutes(context: RouteContext): readonly Route[] {
     ...eventRoutes(context),
     ...rolloutRoutes(context),
     ...lifecycleRoutes(context),
+    ...openInferenceRoutes(context),
     ...healthRoutes(context),
     {
       method: 'get',

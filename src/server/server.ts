@@ -2,74 +2,48 @@
  * The composition root: store, models, plans and transport become one server. It listens before the models are
  * loaded, so that a port in use is known at once and liveness can be asked; until then it answers NOT_READY.
  */
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { openToAll } from '../access/access.ts';
-import type { Access } from '../access/access.ts';
 import { createAuditLog } from '../access/audit-log.ts';
-import type { AuditLog, AuditLogOptions } from '../access/audit-log.ts';
 import { systemClock } from '../clock.ts';
-import type { Clock } from '../clock.ts';
-import type { RedisOptions } from '../features/redis/redis-options.ts';
 import type { Project } from '../project/project.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
 import { checkOpen } from './check-open.ts';
 import { createCallerReader } from './caller-headers.ts';
+import { createCors } from './cors.ts';
 import { createEnvironmentHolder } from './data-parts.ts';
 import type { EnvironmentHolder } from './data-parts.ts';
 import type { Definition } from './definition.ts';
 import type { Generation } from './generation.ts';
 import { createLifecycle } from './lifecycle.ts';
 import type { Change, Lifecycle } from './lifecycle.ts';
+import { freePort } from './listen.ts';
+import type { Address } from './listen.ts';
 import { createModelWatch, modelFingerprint } from './model-watch.ts';
 import type { ModelWatch } from './model-watch.ts';
+import { packageVersion } from './package-version.ts';
 import type { RouteContext } from './route-context.ts';
+import { checkOptions, defaultHost, defaultPort } from './server-options.ts';
+import type { ServerOptions } from './server-options.ts';
 import { ServerState } from './server-state.ts';
-import { freePort, openTransport } from './transport.ts';
-import type { Address, PortSharing, Transport } from './transport.ts';
-
-export interface ServerOptions {
-  /** Folder of the embedded store; made if it is not there. */
-  readonly dataDir: string;
-  /** Where rows are kept instead, with a cache of them in this process. */
-  readonly redis?: RedisOptions | undefined;
-  /** Default 127.0.0.1. */
-  readonly host?: string;
-  /** Default 8080; 0 = any free port. */
-  readonly port?: number;
-  /** Default: structured logs on standard output from level info. */
-  readonly log?: Log;
-  readonly clock?: Clock;
-  /**
-   * Default alone. `first` and `join` are for a server that is one of several processes: it then listens only when it
-   * is ready, because the system gives it a part of the connections from that moment on.
-   */
-  readonly sharing?: PortSharing;
-  /** Who sends it in `x-millrace-force-key` may choose a variant with `x-millrace-variant`; default: nobody may. */
-  readonly forceKey?: string | undefined;
-  /** Who may do what; default: everybody may do everything. Stays open: it is its owner's. */
-  readonly access?: Access | undefined;
-  /** Lets a server without keys listen on an address that other machines reach: they may do everything. */
-  readonly insecure?: boolean;
-  /** Where calls that change something are written down; default: `audit.ndjson` in the data folder. */
-  readonly auditFile?: string | undefined;
-  /** How often the model folders are looked at for what has changed; default 0 = never. */
-  readonly watchModelsMs?: number;
-  /** Models that are not loaded until a call asks for it. */
-  readonly unloadedModels?: Iterable<string>;
-  /** Called when a call has changed what is served, to change the other processes of the server as well. */
-  readonly onChange?: (change: Change) => Promise<void>;
-  /** Default: metrics of this server and process. */
-  readonly metrics?: Metrics;
-}
+import type { GrpcListener, GrpcServer } from './grpc/open-grpc.ts';
+import { readCertificate, watchCertificate } from './tls-files.ts';
+import type { CertificateWatch } from './tls-files.ts';
+import { openTransport } from './transport.ts';
+import type { Transport } from './transport.ts';
 
 export interface Server {
   readonly host: string;
   readonly port: number;
   /** `http://127.0.0.1:8080` */
   readonly url: string;
+  /** The port of gRPC; undefined = it does not listen for that. */
+  readonly grpcPort: number | undefined;
+  /** Serves a connection for gRPC that another process has accepted. */
+  takeGrpcConnection(connection: Socket): void;
   /**
    * Makes a change that another process of the same server was asked for.
    * @throws MillraceError CHANGE_REFUSED, UNKNOWN_MODEL, MODEL_IN_USE
@@ -94,10 +68,6 @@ export interface CloseOptions {
   readonly lingers?: boolean;
 }
 
-export const defaultHost = '127.0.0.1';
-export const defaultPort = 8080;
-export const PORT_MAX = 65_535;
-
 /**
  * Starts a server for a project; resolves when it is ready: models loaded and warmed up.
  * @throws MillraceError STARTUP_FAILED, STORE_FAILED, INVALID_PROJECT, INVALID_MODEL
@@ -105,12 +75,41 @@ export const PORT_MAX = 65_535;
 export async function createServer(project: Project, options: ServerOptions): Promise<Server> {
   checkOptions(options);
   const log = options.log ?? createLog('info');
-  const { host = defaultHost, port = defaultPort, sharing = 'alone', access = openToAll } = options;
-  checkOpen(access, host, options.insecure ?? false, sharing === 'join' ? undefined : log);
-  const metrics = options.metrics ?? createMetrics();
+  const { host = defaultHost, port = defaultPort, sharing = 'alone', tls } = options;
+  const certificate = tls && (await readCertificate(tls));
+  const opened = createParts(project, options, log);
+  const { context } = opened;
+  const address: Address = { host, port, sharing, tls };
+  try {
+    checkOpen(context.access, host, options.insecure ?? false, sharing === 'join' ? undefined : log);
+    if (sharing === 'alone') {
+      opened.transport = await openTransport(address, context);
+      log.info({ host, port: opened.transport.port }, 'listening');
+    }
+    // A port in use should be known before models are loaded.
+    if (sharing === 'first') await freePort(host, port);
+    await openGrpc(opened, { host, ...options.grpc }, options.grpc !== undefined);
+    const models = await modelFingerprint(project.dir);
+    publish(opened, await opened.lifecycle.start(project));
+    context.state.phase = 'ready';
+    const transport = (opened.transport ??= await openTransport(address, context));
+    transport.bindEndpoints(project.endpoints.keys());
+    opened.watch = watchModels(project, models, opened, options);
+    if (tls !== undefined && certificate !== undefined)
+      opened.certificate = watchCertificate(tls, certificate, log, async () => transport.renewCertificate());
+    log.info({ endpoints: [...project.endpoints.keys()] }, sharing === 'alone' ? 'ready' : 'worker ready');
+    return createHandle(address, transport.port, opened, log);
+  } catch (error) {
+    await closeAll(opened);
+    throw error;
+  }
+}
+
+function createParts(project: Project, options: ServerOptions, log: Log): Opened {
+  const { dataDir, redis, clock = systemClock, metrics = createMetrics(), access = openToAll } = options;
+  const { corsOrigins = [], auditFile = join(dataDir, 'audit.ndjson') } = options;
   const state = new ServerState(project.limits, log);
-  const environment = createEnvironmentHolder(options.dataDir);
-  const { dataDir, redis, clock = systemClock } = options;
+  const environment = createEnvironmentHolder(dataDir);
   const lifecycle = createLifecycle({
     place: { dataDir, redis, environment, clock, metrics, log },
     unloaded: options.unloadedModels ?? [],
@@ -119,8 +118,10 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   const context: RouteContext = {
     state,
     metrics,
+    version: packageVersion(),
     access,
-    audit: openAudit(options, { clock, log, metrics }),
+    cors: corsOrigins.length === 0 ? undefined : createCors(corsOrigins),
+    audit: createAuditLog({ clock, log, metrics, file: auditFile }),
     readCaller: createCallerReader(options.forceKey),
     change: createChange(lifecycle, options, log),
     unloadedModels: () => lifecycle.unloaded,
@@ -131,44 +132,10 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   metrics.gauge('millrace_in_flight_requests', 'Requests that are not answered yet.', () => [
     { labels: {}, value: state.open },
   ]);
-  const address: Address = { host, port, sharing };
-  const opened: Opened = { context, lifecycle, environment, transport: undefined, watch: undefined };
-  try {
-    if (sharing === 'alone') {
-      opened.transport = await openTransport(address, context);
-      log.info({ host, port: opened.transport.port }, 'listening');
-    }
-    // A port in use should be known before models are loaded.
-    if (sharing === 'first') await freePort(host, port);
-    const models = await modelFingerprint(project.dir);
-    publish(opened, await lifecycle.start(project));
-    state.phase = 'ready';
-    opened.transport ??= await openTransport(address, context);
-    opened.transport.bindEndpoints(context.serving?.endpoints.keys() ?? []);
-    opened.watch = watchModels(project, models, opened, options);
-    log.info({ endpoints: [...project.endpoints.keys()] }, sharing === 'alone' ? 'ready' : 'worker ready');
-    return createHandle(host, opened.transport.port, opened, log);
-  } catch (error) {
-    await closeAll(opened);
-    throw error;
-  }
-}
-
-function openAudit(
-  { dataDir, auditFile = join(dataDir, 'audit.ndjson') }: ServerOptions,
-  parts: Omit<AuditLogOptions, 'file'>,
-): AuditLog {
-  return createAuditLog({ ...parts, file: auditFile });
-}
-
-/** A program's mistakes, which LMDB and the operating system would report in words of their own. */
-function checkOptions({ dataDir, host, port }: Partial<ServerOptions> = {}): void {
-  if (typeof dataDir !== 'string' || dataDir === '')
-    throw new TypeError('options.dataDir must name a folder');
-  if (host === '') throw new TypeError('options.host must be an address, such as 127.0.0.1');
-  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= PORT_MAX)) {
-    throw new TypeError(`options.port must be a whole number from 0 to ${PORT_MAX}, not ${port}`);
-  }
+  const nothingYet = { transport: undefined, watch: undefined, certificate: undefined };
+  const noGrpc = { grpc: undefined, grpcListener: undefined };
+  const opened: Opened = { context, lifecycle, environment, ...nothingYet, ...noGrpc };
+  return opened;
 }
 
 const CLOSE_MS_MIN = 1000;
@@ -180,6 +147,25 @@ interface Opened {
   readonly environment: EnvironmentHolder;
   transport: Transport | undefined;
   watch: ModelWatch | undefined;
+  certificate: CertificateWatch | undefined;
+  grpc: GrpcServer | undefined;
+  grpcListener: GrpcListener | undefined;
+}
+
+/** Loaded only where it is wanted: its packages take a tenth of a second to load. */
+async function openGrpc(
+  opened: Opened,
+  { host, port }: { host: string; port?: number | undefined },
+  isWanted: boolean,
+): Promise<void> {
+  const holder = opened;
+  if (!isWanted) return;
+  const { createGrpcServer, listenGrpc } = await import('./grpc/open-grpc.ts');
+  const grpc = createGrpcServer(opened.context);
+  holder.grpc = grpc;
+  if (port === undefined) return;
+  holder.grpcListener = await listenGrpc({ host, port }, grpc.take);
+  opened.context.state.log.info({ host, port: holder.grpcListener.port }, 'listening for gRPC');
 }
 
 /** From one request to the next, all of them are answered by this definition. */
@@ -222,17 +208,21 @@ function watchModels(
   });
 }
 
-function createHandle(host: string, port: number, opened: Opened, log: Log): Server {
+function createHandle({ host, tls }: Address, port: number, opened: Opened, log: Log): Server {
   let closing: Promise<boolean> | undefined;
   const close = async (): Promise<boolean> => {
     const { state } = opened.context;
+    opened.certificate?.close();
     await opened.watch?.close();
     state.drain();
     await opened.transport?.stopListening();
+    opened.grpcListener?.close();
+    const isGrpcDrained = opened.grpc?.drain() ?? Promise.resolve();
     log.info({ open: state.open }, 'draining');
     const endMs = performance.now() + state.limits.drainTimeoutMs;
     const isIdle = await state.whenIdle(state.limits.drainTimeoutMs);
     if (!isIdle) log.warn({ open: state.open }, 'requests were cut off at the drain limit');
+    await within(Math.max(CLOSE_MS_MIN, endMs - performance.now()), isGrpcDrained);
     const isClosed = await within(Math.max(CLOSE_MS_MIN, endMs - performance.now()), closeAll(opened));
     if (!isClosed) log.warn('the store, a model or a shadow did not close in time');
     log.info('stopped');
@@ -241,9 +231,15 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
   return {
     host,
     port,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    grpcPort: opened.grpcListener?.port,
+    takeGrpcConnection: (connection) => {
+      if (opened.grpc === undefined) connection.destroy();
+      else opened.grpc.take(connection);
+    },
     change: async (change) => opened.lifecycle.change(change),
     reload: async () => {
+      await opened.certificate?.look();
       try {
         await opened.context.change({ kind: 'reload' });
       } catch (error) {
@@ -270,9 +266,13 @@ async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
   }
 }
 
-async function closeAll({ context, lifecycle, environment, transport, watch }: Opened): Promise<void> {
+async function closeAll(opened: Opened): Promise<void> {
+  const { context, lifecycle, environment, transport, watch } = opened;
+  opened.certificate?.close();
   await watch?.close();
   transport?.close();
+  opened.grpcListener?.close();
+  opened.grpc?.close();
   await lifecycle.close();
   await environment.close();
   await context.audit.close();

@@ -161,7 +161,8 @@ function refusalOf(req: HttpRequest, context: RouteContext, openCount: number): 
   const { state } = context;
   const origin = req.getHeader('origin');
   // Browsers let any page open a socket to any server, so the server must ask where the page is from.
-  if (origin !== '' && hostOf(origin) !== req.getHeader('host').toLowerCase()) {
+  const isAllowed = hostOf(origin) === req.getHeader('host').toLowerCase() || context.cors?.isAllowed(origin);
+  if (origin !== '' && isAllowed !== true) {
     const sentence = `A page of ${shortName(origin)} may not open a WebSocket here, only one of this host.`;
     return new MillraceError('ORIGIN_REFUSED', sentence);
   }

@@ -17,8 +17,6 @@ export const datatypes = {
   string: 'BYTES',
 } as const satisfies Record<ElementType, string>;
 
-export type Datatype = (typeof datatypes)[ElementType];
-
 const elementTypeOf: ReadonlyMap<string, ElementType> = new Map(
   Object.entries(datatypes).map(([elementType, datatype]) => [datatype, elementType as ElementType]),
 );

@@ -51,7 +51,7 @@ export function checkInference(session: ModelSession, { inputs, outputs }: RawIn
     details.push({ path: 'inputs', message: `lacks "${spec.name}" (${typeText(spec)})` });
   }
   const fetch = fetchOf(session, outputs, details);
-  if (details.length > 0) throw invalid(details);
+  if (details.length > 0) throw invalidRequest(details);
   const tensors = session.inputs.map(({ name }) => {
     const { data, shape } = given.get(name) as RawTensor;
     return { data, dims: shape };
@@ -59,7 +59,8 @@ export function checkInference(session: ModelSession, { inputs, outputs }: RawIn
   return { tensors, fetch, rows: rowsOf(session, tensors) };
 }
 
-function invalid(details: readonly ErrorDetail[]): MillraceError {
+/** @param details at least one */
+export function invalidRequest(details: readonly ErrorDetail[]): MillraceError {
   const [first, ...others] = details as [ErrorDetail, ...ErrorDetail[]];
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   return new MillraceError('INVALID_REQUEST', `${first.path} ${first.message}${more}.`, { details });

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from '../../src/errors.ts';
-import { parseStrictJson } from '../../src/project/strict-json.ts';
+import { jsonText } from '../../src/project/json-text.ts';
+import type { JsonValue } from '../../src/project/json-text.ts';
+import { parseStrictJson, parseStrictJsonWithBigints } from '../../src/project/strict-json.ts';
 
 function codeOf(body: Buffer | string): string {
   try {
@@ -72,5 +74,38 @@ describe('parseStrictJson', () => {
     expect(codeOf(Buffer.from([0x22, 0xff, 0xfe, 0x22]))).toBe('INVALID_ENCODING');
     // Half of a surrogate pair, written in UTF-8 as some encoders do.
     expect(codeOf(Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]))).toBe('INVALID_ENCODING');
+  });
+});
+
+describe('parseStrictJsonWithBigints', () => {
+  const parsed = (text: string): unknown => parseStrictJsonWithBigints(Buffer.from(text));
+
+  it('keeps all digits of integers, and leaves other numbers as they are', () => {
+    expect(parsed('[9007199254740991, 9007199254740993, -18446744073709551615]')).toEqual([
+      9007199254740991,
+      9007199254740993n,
+      -18446744073709551615n,
+    ]);
+    expect(parsed('[0.10000000149011612, 1e20, 1000000000000000000e1, 9007199254740993]')).toEqual([
+      0.10000000149011612,
+      1e20,
+      1e19,
+      9007199254740993n,
+    ]);
+  });
+
+  it('reads what parseStrictJson reads, beside a long integer too', () => {
+    fc.assert(
+      fc.property(fc.json({ depthSize: 'small', maxDepth: 8 }), (text) => {
+        const [value, long] = parsed(`[${text},99999999999999999999]`) as [JsonValue, unknown];
+        expect(long).toBe(99999999999999999999n);
+        expect(JSON.parse(jsonText(value))).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  it('refuses what parseStrictJson refuses', () => {
+    expect(() => parsed('{"a":9007199254740993,"a":1}')).toThrow('stands twice');
+    expect(() => parsed('[9007199254740993')).toThrow('is not valid JSON');
   });
 });

@@ -42,7 +42,9 @@ async function routeTable(): Promise<readonly Route[]> {
   const context: RouteContext = {
     state,
     metrics,
+    version: '0',
     access: openToAll,
+    cors: undefined,
     audit: { record: () => undefined, close: async () => undefined },
     readCaller: createCallerReader(undefined),
     change: async () => undefined,

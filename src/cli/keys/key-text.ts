@@ -2,7 +2,7 @@
 import type { KeyRecord } from '../../access/key-records.ts';
 import type { MadeKey } from '../../access/make-key.ts';
 import type { JsonObject } from '../../project/json-text.ts';
-import { defaultHost, defaultPort } from '../../server/server.ts';
+import { defaultHost, defaultPort } from '../../server/server-options.ts';
 import { formatTable } from '../table.ts';
 
 const BASE = `http://${defaultHost}:${defaultPort}`;

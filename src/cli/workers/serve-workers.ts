@@ -2,27 +2,22 @@
 import { loadProject } from '../../project/read-project.ts';
 import { createLog } from '../../telemetry/log.ts';
 import type { ServeGroupOptions } from '../serve-options.ts';
-import { REDIS_VARIABLE } from '../store-options.ts';
 import { unlessStopped, untilStopped } from '../until-stopped.ts';
 import { Supervisor } from './supervisor.ts';
-import { workerArgs } from './worker.ts';
+import { WORKER_VARIABLE } from './worker.ts';
+import type { WorkerOptions } from './worker.ts';
 
 /** Serves until SIGTERM or SIGINT; SIGHUP restarts the workers one by one. */
 export async function serveWithWorkers(options: ServeGroupOptions): Promise<void> {
   const stop = untilStopped();
   const { workers, host } = options;
   const log = createLog(options.logLevel);
-  const { redis } = options;
   const supervisor = new Supervisor({
     workerCount: workers,
     port: options.port,
     log,
     startTimeoutMs: options.startTimeout,
-    workerArgs: (number, port, sharing, unloaded) => [
-      'worker',
-      ...workerArgs({ ...options, number, port, sharing, unloaded: unloaded.join() }),
-    ],
-    workerEnv: redis === undefined ? {} : { [REDIS_VARIABLE]: redis },
+    workerEnv: (place) => ({ [WORKER_VARIABLE]: workerText({ ...options, ...place }) }),
     checkProject: async () => loadProject(options.project),
   });
   // However this process ends, no worker outlives it. One that is killed cannot see to it; its workers then do.
@@ -41,4 +36,8 @@ export async function serveWithWorkers(options: ServeGroupOptions): Promise<void
   const isClean = await supervisor.stop();
   log.info('stopped');
   process.exit(isClean ? 0 : 1);
+}
+
+function workerText(options: WorkerOptions): string {
+  return JSON.stringify(options);
 }

@@ -1,0 +1,28 @@
+/** Errors as gRPC tells them: a status, the sentence, and in the metadata the code of the catalogue. */
+import { Metadata, status } from '@grpc/grpc-js';
+import type { StatusObject } from '@grpc/grpc-js';
+import type { MillraceError } from '../../errors.ts';
+import { retryAfterMsOf } from '../error-reply.ts';
+
+const statusOf: Readonly<Record<number, status>> = {
+  400: status.INVALID_ARGUMENT,
+  401: status.UNAUTHENTICATED,
+  403: status.PERMISSION_DENIED,
+  404: status.NOT_FOUND,
+  409: status.FAILED_PRECONDITION,
+  413: status.RESOURCE_EXHAUSTED,
+  415: status.INVALID_ARGUMENT,
+  422: status.INVALID_ARGUMENT,
+  429: status.RESOURCE_EXHAUSTED,
+  503: status.UNAVAILABLE,
+  504: status.DEADLINE_EXCEEDED,
+};
+
+export function callFailure(error: MillraceError, requestId: string): StatusObject {
+  const metadata = new Metadata();
+  metadata.set('millrace-code', error.code);
+  metadata.set('millrace-request-id', requestId);
+  const retryAfterMs = retryAfterMsOf(error);
+  if (retryAfterMs !== undefined) metadata.set('retry-after-ms', String(retryAfterMs));
+  return { code: statusOf[error.status] ?? status.INTERNAL, details: error.message, metadata };
+}
