@@ -49,9 +49,15 @@ describe('the calls of a server with keys', () => {
     expect(open.toSorted()).toEqual(['/health', '/v2/health/live', '/v2/health/ready']);
   });
 
-  it('need a scope, all others', () => {
-    expect(closedRoutes().length + 3).toBe(routes.length);
+  it('need a scope, or any key at all, all others', async () => {
+    const ofAnyKey = routes.filter(({ scopes: needed }) => needed === 'any key');
+    expect(closedRoutes().length + ofAnyKey.length + 3).toBe(routes.length);
     for (const [name, , needed] of closedRoutes()) expect([name, needed.length]).not.toEqual([name, 0]);
+    const key = await shop.key({ scopes: [] });
+    for (const route of ofAnyKey) {
+      expect([route.path, isWrite(route), (await walk(route, {})).status]).toEqual([route.path, false, 401]);
+      expect([401, 403]).not.toContain((await walk(route, bearer(key))).status);
+    }
   });
 
   it('refuse whoever has no key, one that is not known, one that has expired, or half of one', async () => {
