@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openToAll } from '../../src/access/access.ts';
 import { scopes } from '../../src/access/scope.ts';
 import type { Scope } from '../../src/access/scope.ts';
+import { createReadiness } from '../../src/server/readiness.ts';
 import { createCallerReader } from '../../src/server/caller-headers.ts';
 import type { RouteContext } from '../../src/server/route-context.ts';
 import { isWrite } from '../../src/server/route.ts';
@@ -43,6 +44,8 @@ async function routeTable(): Promise<readonly Route[]> {
     state,
     metrics,
     version: '0',
+    observer: undefined,
+    readiness: createReadiness(state, () => undefined),
     access: openToAll,
     cors: undefined,
     audit: { record: () => undefined, close: async () => undefined },
