@@ -6,6 +6,8 @@ export interface ServeOptions extends StoreOptions {
   readonly host: string;
   readonly port: number;
   readonly logLevel: LogLevel;
+  /** Undefined = no gRPC. */
+  readonly grpcPort: number | undefined;
   /** Milliseconds; 0 = never. */
   readonly watch: number;
 }

@@ -27,6 +27,11 @@ export function serveCommand(): Command {
     .option('--host <address>', 'the address to listen on', defaultHost)
     .option('--port <number>', 'the port to listen on; 0 takes any free one', parsePort, defaultPort)
     .option(
+      '--grpc-port <number>',
+      'serve the Open Inference Protocol over gRPC as well, on this port; 0 takes any free one',
+      parsePort,
+    )
+    .option(
       '--workers <count>',
       'processes that share the port and the store, or auto for one a core; with several, SIGHUP restarts them one by one',
       parseWorkers,
@@ -72,12 +77,13 @@ async function serve(options: ServeGroupOptions): Promise<void> {
 
 async function startServer(options: ServeOptions): Promise<Server> {
   const project = await loadProject(options.project);
-  const { host, port, logLevel } = options;
+  const { host, port, grpcPort, logLevel } = options;
   return createServer(project, {
     ...storePlace(options),
     host,
     port,
     forceKey: forceKey(),
+    grpc: grpcPort === undefined ? undefined : { port: grpcPort },
     watchModelsMs: options.watch,
     log: createLog(logLevel),
   });

@@ -16,6 +16,9 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { createCallerReader } from './caller-headers.ts';
 import { createEnvironmentHolder } from './data-parts.ts';
 import type { EnvironmentHolder } from './data-parts.ts';
+import type { GrpcServer } from './grpc/create-grpc-server.ts';
+import { listenGrpc } from './grpc/listen-grpc.ts';
+import type { GrpcListener } from './grpc/listen-grpc.ts';
 import type { Definition } from './definition.ts';
 import type { Generation } from './generation.ts';
 import { createLifecycle } from './lifecycle.ts';
@@ -25,7 +28,6 @@ import type { ModelWatch } from './model-watch.ts';
 import { packageVersion } from './package-version.ts';
 import type { RouteContext } from './route-context.ts';
 import { ServerState } from './server-state.ts';
-import type { GrpcListener, GrpcServer } from './grpc/open-grpc.ts';
 import { freePort, openTransport } from './transport.ts';
 import type { Address, PortSharing, Transport } from './transport.ts';
 
@@ -203,7 +205,7 @@ async function openGrpc(
 ): Promise<void> {
   const holder = opened;
   if (!isWanted) return;
-  const { createGrpcServer, listenGrpc } = await import('./grpc/open-grpc.ts');
+  const { createGrpcServer } = await import('./grpc/create-grpc-server.ts');
   const grpc = createGrpcServer(opened.context);
   holder.grpc = grpc;
   if (port === undefined) return;

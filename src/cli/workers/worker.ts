@@ -1,4 +1,5 @@
 /** `millrace worker`: a server that is one of several processes. The supervisor starts it and speaks with it. */
+import type { Socket } from 'node:net';
 import { Command, Option } from 'commander';
 import { MillraceError } from '../../errors.ts';
 import { loadProject } from '../../project/read-project.ts';
@@ -13,9 +14,11 @@ import type { ServeOptions } from '../serve-options.ts';
 import { REDIS_VARIABLE, forceKey, storePlace } from '../store-options.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
-interface WorkerOptions extends ServeOptions {
+interface WorkerOptions extends Omit<ServeOptions, 'grpcPort'> {
   readonly number: number;
   readonly sharing: PortSharing;
+  /** Whether it serves connections for gRPC, which the supervisor accepts. */
+  readonly grpc: 'yes' | 'no';
   /** Names of models, with commas between them. */
   readonly unloaded: string;
 }
@@ -33,6 +36,7 @@ export function workerCommand(): Command {
     .addOption(new Option('--redis <url>', 'as for serve').env(REDIS_VARIABLE))
     .option('--redis-layout <layout>', 'as for serve')
     .requiredOption('--watch <ms>', 'as for serve', Number)
+    .addOption(new Option('--grpc <answer>', 'whether it serves gRPC').choices(['yes', 'no']).default('no'))
     .option('--unloaded <models>', 'models that are not loaded', '')
     .requiredOption('--log-level <level>', 'as for serve')
     .action(work);
@@ -40,7 +44,8 @@ export function workerCommand(): Command {
 
 /** The arguments of `millrace worker`. */
 export function workerArgs(options: WorkerOptions): string[] {
-  const { number, project, data, host, port, sharing, logLevel, redisLayout, watch, unloaded } = options;
+  const { number, project, data, host, port, sharing, logLevel, redisLayout, watch, grpc, unloaded } =
+    options;
   const layout = { 'redis-layout': redisLayout };
   const pairs = {
     number,
@@ -50,6 +55,7 @@ export function workerArgs(options: WorkerOptions): string[] {
     port,
     sharing,
     watch,
+    grpc,
     unloaded,
     ...layout,
     'log-level': logLevel,
@@ -89,6 +95,7 @@ async function work(options: WorkerOptions): Promise<void> {
       port,
       sharing,
       forceKey: forceKey(),
+      grpc: options.grpc === 'yes' ? {} : undefined,
       watchModelsMs: options.watch,
       unloadedModels: options.unloaded.split(',').filter((name) => name !== ''),
       onChange: supervisor.announce,
@@ -124,8 +131,9 @@ function answerSupervisor(metrics: Metrics, { drain, server }: Led): Supervisor 
   let onCollected: ((text: string) => void) | undefined;
   const announced = new Map<number, (problem: string) => void>();
   let announcedCount = 0;
-  process.on('message', (message: ToWorker) => {
+  process.on('message', (message: ToWorker, connection?: Socket) => {
     if (message.type === 'drain') drain(message.lingers);
+    else if (message.type === 'connection') takeConnection(connection, server());
     else if (message.type === 'report') void report(metrics, message.id, message.part);
     else if (message.type === 'change') void makeChange(message.id, message.change, server());
     else if (message.type === 'announced') announced.get(message.id)?.(message.problem);
@@ -154,6 +162,12 @@ function answerSupervisor(metrics: Metrics, { drain, server }: Led): Supervisor 
       throw new MillraceError('CHANGE_REFUSED', sentence);
     },
   };
+}
+
+/** One that comes while this process is ending is closed; the caller connects again, and to another. */
+function takeConnection(connection: Socket | undefined, server: Server | undefined): void {
+  if (server === undefined) connection?.destroy();
+  else if (connection !== undefined) server.takeGrpcConnection(connection);
 }
 
 async function makeChange(id: number, change: Change, server: Server | undefined): Promise<void> {

@@ -88,10 +88,13 @@ export function protocolClient(dir: string, port: number): ProtocolClient {
   const loaded = loadPackageDefinition(loadSync(file, { keepCase: true, longs: String }));
   const { GRPCInferenceService: Service } = loaded['inference'] as unknown as Record<
     string,
-    new (address: string, credentials: unknown) => Client
+    new (address: string, credentials: unknown, options: object) => Client
   >;
   if (Service === undefined) throw new Error('the protocol has no service');
-  const client = new Service(`127.0.0.1:${port}`, credentials.createInsecure());
+  const client = new Service(`127.0.0.1:${port}`, credentials.createInsecure(), {
+    // A connection of its own.
+    'grpc.use_local_subchannel_pool': 1,
+  });
   return {
     call: async (method, request = {}, { metadata = {}, deadlineMs } = {}) => {
       const sent = new Metadata();

@@ -2,13 +2,11 @@
  * gRPC beside HTTP, on a port of its own. Connections come in over a socket of Node, also those that another process
  * has accepted: where several processes serve, one hands them on, as Node 20 cannot share a port otherwise.
  */
-import type { AddressInfo, Socket } from 'node:net';
-import { createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { MillraceError } from '../../errors.ts';
 import type { RouteContext } from '../route-context.ts';
 import { inferenceService } from './inference-service.ts';
 
@@ -18,12 +16,6 @@ export interface GrpcServer {
   /** Takes no new calls; resolves when those that are under way are answered, and the answers are sent. */
   drain(): Promise<void>;
   /** Ends every connection. */
-  close(): void;
-}
-
-export interface GrpcListener {
-  readonly port: number;
-  /** Accepts no more connections. */
   close(): void;
 }
 
@@ -49,24 +41,4 @@ export function createGrpcServer(context: RouteContext): GrpcServer {
 function serviceDefinition(): ServiceDefinition {
   const options = { keepCase: true, longs: String, defaults: true, oneofs: true };
   return loadSync(protoFile, options)['inference.GRPCInferenceService'] as ServiceDefinition;
-}
-
-/**
- * Accepts connections.
- * @param port 0 = any free one
- * @throws MillraceError STARTUP_FAILED
- */
-export async function listenGrpc(
-  { host, port }: { readonly host: string; readonly port: number },
-  onConnection: (connection: Socket) => void,
-): Promise<GrpcListener> {
-  const listener = createServer({ noDelay: true }, onConnection);
-  await new Promise<void>((resolve, reject) => {
-    listener.once('error', (cause) => {
-      const sentence = `cannot listen on ${host}:${port} for gRPC: ${cause.message}; choose another port`;
-      reject(new MillraceError('STARTUP_FAILED', sentence, { cause }));
-    });
-    listener.listen({ host, port, exclusive: true }, resolve);
-  });
-  return { port: (listener.address() as AddressInfo).port, close: () => void listener.close() };
 }
