@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./cli/serve.ts')).serveCommand(),
   check: async () => (await import('./cli/check.ts')).checkCommand(),
   types: async () => (await import('./cli/project-types.ts')).typesCommand(),
+  keys: async () => (await import('./cli/keys.ts')).keysCommand(),
   load: async () => (await import('./cli/load.ts')).loadCommand(),
   features: async () => (await import('./cli/features.ts')).featuresCommand(),
   cache: async () => (await import('./cli/cache.ts')).cacheCommand(),

@@ -18,8 +18,14 @@ export type {
   RequestField,
   Variant,
 } from './project/project.ts';
+export { openAccess } from './access/open-access.ts';
+export type { AccessOptions, KeysOptions, OpenAccess } from './access/open-access.ts';
+export type { Access, Principal } from './access/access.ts';
+export type { JwtOptions } from './access/jwt.ts';
+export type { Scope } from './access/scope.ts';
 export { createServer } from './server/server.ts';
-export type { CloseOptions, Server, ServerOptions } from './server/server.ts';
-export type { PortSharing } from './server/transport.ts';
+export type { CloseOptions, Server } from './server/server.ts';
+export type { ServerOptions } from './server/server-options.ts';
+export type { PortSharing } from './server/listen.ts';
 export { createLog } from './telemetry/log.ts';
 export type { Log, LogLevel } from './telemetry/log.ts';

@@ -13,8 +13,10 @@ const SUBJECT_CHARS_MAX = 256;
  * @throws MillraceError UNAUTHENTICATED
  */
 export function subjectOf({ sub }: Claims): string {
-  if (typeof sub === 'string' && sub !== '' && sub.length <= SUBJECT_CHARS_MAX) return sub;
-  const sentence = `The token's claim "sub" must be a text of at most ${SUBJECT_CHARS_MAX} characters.`;
+  const isName = typeof sub === 'string' && sub !== '' && sub.length <= SUBJECT_CHARS_MAX;
+  // Control characters would forge lines of a terminal that shows it.
+  if (isName && !/\p{C}/u.test(sub)) return sub;
+  const sentence = `The token's claim "sub" must be a text of at most ${SUBJECT_CHARS_MAX} characters, on one line.`;
   throw new MillraceError('UNAUTHENTICATED', sentence);
 }
 

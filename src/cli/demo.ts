@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Project } from '../project/project.ts';
 import { loadProject } from '../project/read-project.ts';
-import { createServer, defaultHost, defaultPort } from '../server/server.ts';
+import { createServer } from '../server/server.ts';
+import { defaultHost, defaultPort } from '../server/server-options.ts';
 import type { Server } from '../server/server.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createCanaryWatch } from './demo/canary-watch.ts';
@@ -33,6 +34,7 @@ interface DemoOptions {
   readonly data?: string;
   readonly host: string;
   readonly port: number;
+  readonly insecure?: boolean;
   readonly scenario: Scenario;
   readonly speed: number;
   readonly flights?: number;
@@ -58,6 +60,7 @@ export function demoCommand(): Command {
     )
     .option('--host <address>', 'the address to listen on', defaultHost)
     .option('--port <number>', 'the port to listen on; 0 takes any free one', parsePort, defaultPort)
+    .option('--insecure', 'let everybody who reaches the address do everything')
     .addOption(
       new Option(
         '--scenario <name>',
@@ -97,10 +100,14 @@ async function demo(options: DemoOptions): Promise<void> {
   process.stdout.write('Stopped.\n');
 }
 
-async function startServer(project: Project, dataDir: string, { host, port }: DemoOptions): Promise<Server> {
+async function startServer(
+  project: Project,
+  dataDir: string,
+  { host, port, insecure = false }: DemoOptions,
+): Promise<Server> {
   await loadAirports(project, dataDir);
   const limits = { ...project.limits, timeoutMs: TIMEOUT_MS };
-  return createServer({ ...project, limits }, { dataDir, host, port, log: createLog('error') });
+  return createServer({ ...project, limits }, { dataDir, host, port, insecure, log: createLog('error') });
 }
 
 interface Demo {

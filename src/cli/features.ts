@@ -72,7 +72,7 @@ async function get(keys: readonly string[], options: GetOptions): Promise<void> 
     return row === undefined || keys.length === 1 ? name : `${name} of ${keys[Number(row)]}`;
   };
   const answer = await inOwnWords(`The key does not fit the entity "${entity.name}":`, place, async () =>
-    withStore(project, options, async (store) => getOnlineFeatures(project, store, query, Date.now())),
+    withStore(project, options, async (store) => getOnlineFeatures(project, store, query, Date.now(), true)),
   );
   if (options.json === true) process.stdout.write(`${feastText(answer)}\n`);
   else {

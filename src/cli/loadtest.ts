@@ -10,12 +10,14 @@ import { protocols } from '../loadtest/caller.ts';
 import { readRequests } from '../loadtest/load-request.ts';
 import type { LoadRequest } from '../loadtest/load-request.ts';
 import type { LoadPlan } from '../loadtest/scenario.ts';
+import { addKeyOption } from './access-options.ts';
 import { durationArgument } from './duration-argument.ts';
-import { defaultHost, defaultPort } from '../server/server.ts';
+import { defaultHost, defaultPort } from '../server/server-options.ts';
 import { untilStopped } from './until-stopped.ts';
 
 interface LoadTestOptions {
   readonly url: string;
+  readonly key?: string;
   readonly endpoint?: string;
   readonly bodies?: string;
   readonly body?: string;
@@ -69,7 +71,7 @@ export function loadTestCommand(): Command {
     .option('--path <path>', 'ask this HTTP path instead of the endpoint')
     .addOption(new Option('--protocol <name>', 'how to call the server').choices(protocols).default('http'));
   addPlanOptions(command);
-  return command
+  return addKeyOption(command)
     .option('--title <text>', 'heading of the report', 'Load test of Millrace')
     .option('--json <file>', 'write the results as JSON')
     .option('--html <file>', 'write the report as one HTML page, with charts')
@@ -125,6 +127,7 @@ async function loadTest(options: LoadTestOptions, command: Command): Promise<voi
     protocol: options.protocol,
     connections: options.connections ?? connectionsDefault[options.protocol],
     requests: await requestsOf(options, command),
+    key: options.key === '' ? undefined : options.key,
   };
   refuseRemote(target, options);
   const stop = new AbortController();
@@ -135,7 +138,7 @@ async function loadTest(options: LoadTestOptions, command: Command): Promise<voi
   const isAnswered = await runScenarios(
     {
       title: options.title,
-      command: ['millrace', ...process.argv.slice(2)].map(quoted).join(' '),
+      command: ['millrace', ...withoutKey(process.argv.slice(2))].map(quoted).join(' '),
       server: options.url,
       scenarios: [{ scenario: { name, target }, plan: planOf(options) }],
       jsonPath: options.json,
@@ -223,6 +226,14 @@ function parseRate(text: string): number {
   const rate = Number(text);
   if (/^\d+(\.\d+)?$/.test(text) && rate > 0 && rate <= RATE_MAX) return rate;
   throw new InvalidArgumentError(`Write requests per second, up to ${RATE_MAX.toLocaleString('en-US')}.`);
+}
+
+/** The command stands in reports, which are shown around. */
+function withoutKey(args: readonly string[]): string[] {
+  return args.map((arg, i) => {
+    if (arg.startsWith('--key=')) return '--key=…';
+    return args[i - 1] === '--key' ? '…' : arg;
+  });
 }
 
 function quoted(argument: string): string {

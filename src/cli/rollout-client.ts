@@ -1,6 +1,7 @@
 /** Calls of a running server that read and change rollouts. */
 import { MillraceError, errorCatalogue } from '../errors.ts';
 import type { ErrorCode, ErrorDetail } from '../errors.ts';
+import { keyHeaders } from './access-options.ts';
 import type { RolloutAnswer, RolloutOverview, AuditAnswer } from './rollout-answer.ts';
 
 export interface RolloutClient {
@@ -13,11 +14,14 @@ export interface RolloutClient {
 
 const TIMEOUT_MS = 10_000;
 
-/** @param url `http://127.0.0.1:8080` */
-export function createRolloutClient(url: string): RolloutClient {
+/**
+ * @param url `http://127.0.0.1:8080`
+ * @param key where the server wants one
+ */
+export function createRolloutClient(url: string, key?: string): RolloutClient {
   const base = url.replace(/\/+$/, '');
   const call = async (method: string, path: string, body?: object): Promise<unknown> =>
-    ask(`${base}${path}`, method, body);
+    ask(`${base}${path}`, method, body, keyHeaders(key));
   return {
     async list() {
       const { endpoints } = (await call('GET', '/v1/rollouts')) as { endpoints: RolloutOverview[] };
@@ -37,15 +41,20 @@ function pathOf(endpoint: string): string {
 }
 
 /** @throws MillraceError of the server, or STARTUP_FAILED if there is none */
-async function ask(address: string, method: string, body: object | undefined): Promise<unknown> {
+async function ask(
+  address: string,
+  method: string,
+  body: object | undefined,
+  headers: Readonly<Record<string, string>>,
+): Promise<unknown> {
   let reply: Response;
   try {
     reply = await fetch(address, {
       method,
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+        ? { headers }
+        : { body: JSON.stringify(body), headers: { ...headers, 'content-type': 'application/json' } }),
     });
   } catch (cause) {
     const { origin } = new URL(address);

@@ -6,7 +6,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { MillraceError } from '../errors.ts';
 import { isRecord } from '../project/json-record.ts';
 import { parseSource } from '../project/source-file.ts';
-import { defaultHost, defaultPort } from '../server/server.ts';
+import { defaultHost, defaultPort } from '../server/server-options.ts';
+import { addKeyOption } from './access-options.ts';
 import { countArgument } from './count-argument.ts';
 import type { RolloutAnswer } from './rollout-answer.ts';
 import { createRolloutClient } from './rollout-client.ts';
@@ -14,6 +15,7 @@ import { auditText, overviewText, statusText } from './rollout-text.ts';
 
 interface ReadOptions {
   readonly url: string;
+  readonly key?: string;
   readonly json?: true;
 }
 
@@ -48,7 +50,7 @@ export function rolloutCommand(): Command {
 }
 
 function addUrl(command: Command): Command {
-  return command
+  return addKeyOption(command)
     .addOption(
       new Option('--url <url>', 'the address of the server')
         .env('MILLRACE_URL')
@@ -78,8 +80,8 @@ function statusCommand(): Command {
   return addUrl(new Command('status'))
     .description('What is in effect: of all endpoints, or of one with all that was seen of its variants.')
     .argument('[endpoint]')
-    .action(async (endpoint: string | undefined, { url, json }: ReadOptions) => {
-      const client = createRolloutClient(url);
+    .action(async (endpoint: string | undefined, { url, key, json }: ReadOptions) => {
+      const client = createRolloutClient(url, key);
       if (endpoint === undefined) {
         const rollouts = await client.list();
         return print(rollouts, json, overviewText(rollouts));
@@ -101,7 +103,7 @@ function setCommand(): Command {
       'everybody gets this variant, and no experiment or canary runs; shadows stay',
     )
     .action(async (endpoint: string, options: SetOptions) => {
-      const client = createRolloutClient(options.url);
+      const client = createRolloutClient(options.url, options.key);
       const before = await client.read(endpoint);
       const rollout = await sectionOf(endpoint, options, before);
       const version = options.ifVersion ?? before.version;
@@ -114,8 +116,9 @@ function actionCommand(name: string, description: string): Command {
   return addNote(new Command(name))
     .description(description)
     .argument('<endpoint>')
-    .action(async (endpoint: string, { url, json, by, reason, ifVersion: version }: ChangeOptions) => {
-      const client = createRolloutClient(url);
+    .action(async (endpoint: string, options: ChangeOptions) => {
+      const { url, key, json, by, reason, ifVersion: version } = options;
+      const client = createRolloutClient(url, key);
       printStatus(await client.act(endpoint, name, { by, reason, ...(version && { version }) }), json);
     });
 }
@@ -125,8 +128,9 @@ function auditCommand(): Command {
     .description('Who changed the rollout of an endpoint, when and why; latest first.')
     .argument('<endpoint>')
     .option('--count <number>', 'how many changes', countArgument, AUDIT_COUNT)
-    .action(async (endpoint: string, { url, json, count }: ReadOptions & { readonly count: number }) => {
-      const audit = await createRolloutClient(url).audit(endpoint, count);
+    .action(async (endpoint: string, options: ReadOptions & { readonly count: number }) => {
+      const { url, key, json, count } = options;
+      const audit = await createRolloutClient(url, key).audit(endpoint, count);
       print(audit, json, auditText(audit));
     });
 }

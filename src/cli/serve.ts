@@ -1,15 +1,20 @@
 /** `millrace serve`: the server as a process of its own. */
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Access } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
 import { formatDuration } from '../project/duration.ts';
 import { loadProject } from '../project/read-project.ts';
-import { PORT_MAX, createServer, defaultHost, defaultPort } from '../server/server.ts';
+import { createServer } from '../server/server.ts';
+import { PORT_MAX, defaultHost, defaultPort } from '../server/server-options.ts';
 import type { Server } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
+import type { Log } from '../telemetry/log.ts';
+import { addAccessOptions, openServerAccess } from './access-options.ts';
 import { durationArgument } from './duration-argument.ts';
+import { serverOptions } from './serve-options.ts';
 import type { ServeGroupOptions, ServeOptions } from './serve-options.ts';
-import { addStoreOptions, forceKey, storePlace } from './store-options.ts';
+import { addStoreOptions } from './store-options.ts';
 import { unlessStopped, untilStopped } from './until-stopped.ts';
 import { serveWithWorkers } from './workers/serve-workers.ts';
 
@@ -23,9 +28,22 @@ export function serveCommand(): Command {
   const command = new Command('serve').description(
     'Serve predictions for a project over HTTP until SIGTERM or Ctrl-C.',
   );
-  return addStoreOptions(command)
+  return addAccessOptions(addStoreOptions(command))
     .option('--host <address>', 'the address to listen on', defaultHost)
     .option('--port <number>', 'the port to listen on; 0 takes any free one', parsePort, defaultPort)
+    .addOption(
+      new Option(
+        '--tls-cert <file>',
+        'the certificate, in PEM, for https; a new one is taken while the server runs',
+      ).env('MILLRACE_TLS_CERT'),
+    )
+    .addOption(new Option('--tls-key <file>', 'its key, in PEM').env('MILLRACE_TLS_KEY'))
+    .addOption(
+      new Option(
+        '--cors-origin <origins...>',
+        'origins whose pages may call, like https://shop.example; * for all (default: none)',
+      ),
+    )
     .option(
       '--grpc-port <number>',
       'serve the Open Inference Protocol over gRPC as well, on this port; 0 takes any free one',
@@ -67,26 +85,26 @@ async function serve(options: ServeGroupOptions): Promise<void> {
     return serveWithWorkers(options);
   }
   const stop = untilStopped();
-  const starting = startServer(options);
-  process.on('SIGHUP', () => void starting.then(async (server) => server.reload()));
-  const server = await unlessStopped(starting, stop);
-  await stop;
-  // What did not close in time may never end by itself.
-  if (!(await server.close())) process.exit(1);
+  const log = createLog(options.logLevel);
+  const access = await openServerAccess(options, log, 1);
+  try {
+    const starting = startServer(options, access, log);
+    process.on('SIGHUP', () => {
+      void access.reload();
+      void starting.then(async (server) => server.reload());
+    });
+    const server = await unlessStopped(starting, stop);
+    await stop;
+    // What did not close in time may never end by itself.
+    if (!(await server.close())) process.exit(1);
+  } finally {
+    access.close();
+  }
 }
 
-async function startServer(options: ServeOptions): Promise<Server> {
+async function startServer(options: ServeOptions, access: Access, log: Log): Promise<Server> {
   const project = await loadProject(options.project);
-  const { host, port, grpcPort, logLevel } = options;
-  return createServer(project, {
-    ...storePlace(options),
-    host,
-    port,
-    forceKey: forceKey(),
-    grpc: grpcPort === undefined ? undefined : { port: grpcPort },
-    watchModelsMs: options.watch,
-    log: createLog(logLevel),
-  });
+  return createServer(project, serverOptions(options, access, log));
 }
 
 export function parsePort(text: string): number {

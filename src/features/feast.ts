@@ -38,15 +38,18 @@ const CELL_CHARS = 60;
 /**
  * @param body the parsed JSON
  * @param nowMs the server's clock, from which ages count
- * @throws MillraceError UNKNOWN_FEATURE, INVALID_REQUEST with details, TOO_MANY_ROWS, KEY_TOO_LONG, STORE_FAILED
+ * @param seesProtected whether the caller may read protected features
+ * @throws MillraceError FORBIDDEN, UNKNOWN_FEATURE, INVALID_REQUEST with details, TOO_MANY_ROWS, KEY_TOO_LONG, STORE_FAILED
  */
 export async function getOnlineFeatures(
   project: Project,
   source: RowSource,
   body: unknown,
   nowMs: number,
+  seesProtected = false,
 ): Promise<FeastResponse> {
   const query = decodeFeatureQuery(project, body);
+  if (!seesProtected) refuseProtected(query);
   const rowsOfViews = await readRows(source, query, nowMs);
   const names = [...query.joinKeys.keys()];
   const results = [...query.joinKeys.values()].map(joinKeyColumn);
@@ -62,6 +65,17 @@ export async function getOnlineFeatures(
     }
   });
   return { metadata: { feature_names: names }, results };
+}
+
+/** Before anything is read: how long that takes would tell, too. */
+function refuseProtected({ views }: FeatureQuery): void {
+  const names = views.flatMap(({ view, features }) =>
+    features.flatMap(({ feature }) => (feature.isProtected === true ? `${view.name}:${feature.name}` : [])),
+  );
+  if (names.length === 0) return;
+  const which = names.length === 1 ? `The feature ${names[0]} is` : `The features ${names.join(', ')} are`;
+  const sentence = `${which} protected: to read them takes the scope "features:protected".`;
+  throw new MillraceError('FORBIDDEN', sentence);
 }
 
 function joinKeyColumn(values: readonly Value[]): FeastColumn {

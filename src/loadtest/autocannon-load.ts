@@ -6,7 +6,7 @@
 import { performance } from 'node:perf_hooks';
 import autocannon from 'autocannon';
 import type { Request } from 'autocannon';
-import { failedAnswer, lostConnection } from './caller.ts';
+import { failedAnswer, keyHeaders, lostConnection } from './caller.ts';
 import type { Target } from './caller.ts';
 import type { ClosedLoopOptions } from './closed-loop.ts';
 import type { LoadRequest } from './load-request.ts';
@@ -19,10 +19,8 @@ const TIMED_OUT = 'request timed out';
 /** It takes no shorter one. */
 const TIMEOUT_MS_MIN = 1000;
 
-export async function runAutocannon(
-  { address, connections, requests }: Target,
-  options: ClosedLoopOptions,
-): Promise<LoadMeasurement> {
+export async function runAutocannon(target: Target, options: ClosedLoopOptions): Promise<LoadMeasurement> {
+  const { address, connections, requests } = target;
   const { warmUpMs, durationMs, signal } = options;
   const timeoutMs = Math.max(TIMEOUT_MS_MIN, options.timeoutMs);
   // Until autocannon has prepared its requests, which may take seconds.
@@ -41,7 +39,7 @@ export async function runAutocannon(
         connections,
         duration: Math.max(1, Math.ceil((warmUpMs + durationMs) / 1000)),
         timeout: timeoutMs / 1000,
-        headers: { host: address.host, 'content-type': 'application/json' },
+        headers: { host: address.host, 'content-type': 'application/json', ...keyHeaders(target) },
         setupClient: (client) => client.setRequests(shares[clients++ % shares.length] as Request[]),
       },
       (error: Error | null) => (error === null ? resolve() : reject(error)),

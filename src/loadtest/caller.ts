@@ -13,6 +13,13 @@ export interface Target {
   readonly connections: number;
   /** Ticket n sends request n modulo their number. */
   readonly requests: readonly LoadRequest[];
+  /** Is sent with each request, or with the opening of a WebSocket; undefined = the server wants none. */
+  readonly key?: string | undefined;
+}
+
+/** The header of a request with a key; none without one. */
+export function keyHeaders({ key }: Pick<Target, 'key'>): Readonly<Record<string, string>> {
+  return key === undefined ? {} : { authorization: `Bearer ${key}` };
 }
 
 export interface Failure {

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { MillraceError } from '../errors.ts';
 import type { Address } from './address.ts';
-import { lostConnection } from './caller.ts';
+import { keyHeaders, lostConnection } from './caller.ts';
 import type { Caller, CallerEvents, Target } from './caller.ts';
 import { HttpAnswerReader } from './http-answer.ts';
 import type { LoadRequest } from './load-request.ts';
@@ -17,7 +17,7 @@ const NO_TICKET = -1;
 
 /** @throws MillraceError LOADTEST_FAILED when the server cannot be reached */
 export async function openHttpCaller(target: Target, events: CallerEvents): Promise<Caller> {
-  const requests = target.requests.map((request) => requestBytes(target.address, request));
+  const requests = target.requests.map((request) => requestBytes(target, request));
   const connections: HttpConnection[] = [];
   // A set: one that closes while it waits here, and is opened again, must not stand in it twice.
   const idle = new Set<HttpConnection>();
@@ -52,11 +52,12 @@ export function unreachable({ origin }: Address, cause: Error): MillraceError {
   return new MillraceError('LOADTEST_FAILED', `cannot reach ${origin}: ${cause.message}${hint}`, { cause });
 }
 
-function requestBytes({ host }: Address, { path, body }: LoadRequest): Buffer {
+function requestBytes(target: Target, { path, body }: LoadRequest): Buffer {
   const json = JSON.stringify(body);
   const head = [
     `POST ${path} HTTP/1.1`,
-    `Host: ${host}`,
+    `Host: ${target.address.host}`,
+    ...Object.entries(keyHeaders(target)).map(([name, value]) => `${name}: ${value}`),
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(json)}`,
   ];

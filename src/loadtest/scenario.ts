@@ -158,10 +158,10 @@ class ScenarioRun {
   /** Undefined when the run was ended before it could measure anything. */
   private async measure(run: () => Promise<LoadMeasurement>): Promise<Measurement | undefined> {
     if (this.hooks.signal.aborted) return undefined;
-    const { address } = this.scenario.target;
-    const before = await scrapeServer(address);
+    const { target } = this.scenario;
+    const before = await scrapeServer(target);
     const found = await run();
-    const after = before && (await scrapeServer(address));
+    const after = before && (await scrapeServer(target));
     if (found.durationMs === 0) return undefined;
     const batchRows =
       before?.batches && after?.batches ? batchRowsBetween(before.batches, after.batches) : null;

@@ -1,5 +1,6 @@
 /** What the server's own metrics say of a measurement: the rows of its runs, and its memory. */
-import type { Address } from './address.ts';
+import { keyHeaders } from './caller.ts';
+import type { Target } from './caller.ts';
 
 /** Runs by their number of rows. */
 export interface BatchRows {
@@ -29,10 +30,15 @@ const SCRAPE_TIMEOUT_MS = 5000;
 /** More than any server's metrics; another server may answer without end. */
 const SCRAPE_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Undefined where the server has no metrics. */
-export async function scrapeServer({ origin }: Address): Promise<ServerMetrics | undefined> {
+/** Undefined where the server has no metrics, or none for this key. */
+export async function scrapeServer(
+  target: Pick<Target, 'address' | 'key'>,
+): Promise<ServerMetrics | undefined> {
   try {
-    const answer = await fetch(`${origin}/metrics`, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
+    const answer = await fetch(`${target.address.origin}/metrics`, {
+      headers: keyHeaders(target),
+      signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS),
+    });
     if (!answer.ok || answer.body === null) return undefined;
     const text = await textUpTo(answer.body as ReadableStream<Uint8Array>, SCRAPE_BYTES_MAX);
     return text === undefined

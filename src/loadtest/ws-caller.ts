@@ -9,8 +9,7 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { MillraceError } from '../errors.ts';
-import type { Address } from './address.ts';
-import { lostConnection } from './caller.ts';
+import { keyHeaders, lostConnection } from './caller.ts';
 import type { Caller, CallerEvents, Target } from './caller.ts';
 import { unreachable } from './http-caller.ts';
 import type { WsAnswer, WsCodec } from './ws-codec.ts';
@@ -25,7 +24,7 @@ const UNSENT_BYTES_MAX = 1_048_576;
 export async function openWsCaller(target: Target, events: CallerEvents): Promise<Caller> {
   const { address, connections: count, requests, protocol } = target;
   const codec = createWsCodec(requests, protocol === 'ws-msgpack');
-  const connections = Array.from({ length: count }, () => new WsConnection(address, codec, events));
+  const connections = Array.from({ length: count }, () => new WsConnection(target, codec, events));
   const close = (): void => connections.forEach((connection) => connection.close());
   try {
     await Promise.all(connections.map(async (connection) => connection.open()));
@@ -50,7 +49,7 @@ export async function openWsCaller(target: Target, events: CallerEvents): Promis
 }
 
 class WsConnection {
-  private readonly address: Address;
+  private readonly target: Target;
   private readonly codec: WsCodec;
   private readonly events: CallerEvents;
   private readonly tickets = new Set<number>();
@@ -60,8 +59,8 @@ class WsConnection {
   private isClosed = false;
   private retry: NodeJS.Timeout | undefined = undefined;
 
-  constructor(address: Address, codec: WsCodec, events: CallerEvents) {
-    this.address = address;
+  constructor(target: Target, codec: WsCodec, events: CallerEvents) {
+    this.target = target;
     this.codec = codec;
     this.events = events;
   }
@@ -100,10 +99,11 @@ class WsConnection {
   }
 
   private connect(onOpen?: () => void, onRefused?: (error: Error) => void): void {
-    const { host, ip, port } = this.address;
+    const { host, ip, port } = this.target.address;
     let failure: NodeJS.ErrnoException | undefined;
     let wasOpen = false;
     const webSocket = new WebSocket(`ws://${host}${PATH}`, {
+      headers: keyHeaders(this.target),
       perMessageDeflate: false,
       skipUTF8Validation: true,
       // Our own socket: it can be corked.

@@ -90,11 +90,12 @@ function buildView(
   const features: Feature[] = [];
   for (const [featureName, featureSpec] of Object.entries(spec.features)) {
     const featurePath = [...path, 'features', featureName];
+    const isProtected = featureSpec.protected === true;
     for (const feature of buildFeatures(featureName, featureSpec, featurePath, stream, reporting)) {
       const index = features.length;
       const clash =
         columnClash(feature.name, timestampField, entity) ?? rankClash(feature.name, featureName, features);
-      if (clash === undefined) features.push({ ...feature, index });
+      if (clash === undefined) features.push({ ...feature, ...(isProtected && { isProtected }), index });
       else report.add(source, featurePath, clash);
     }
   }

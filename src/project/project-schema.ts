@@ -27,6 +27,7 @@ export interface FeatureSpec extends AggregationSpec {
   readonly type?: DataType | undefined;
   /** As it stands in the file: what it must be may depend on the field that is aggregated. */
   readonly default?: unknown;
+  readonly protected?: boolean | undefined;
 }
 
 export interface FeatureViewSpec {
@@ -126,6 +127,12 @@ const feature: z.ZodType<FeatureSpec> = z
         .optional()
         .describe(
           'Stands in for a value that is null, not found or older than the ttl, when a model is served.',
+        ),
+      protected: z
+        .boolean('must be true or false')
+        .optional()
+        .describe(
+          'Models may read it, and who has the scope features:protected: nobody else, nor does a log have it.',
         ),
       ...aggregationKeys,
     }),

@@ -99,6 +99,8 @@ export interface Feature {
   readonly index: number;
   /** Stands in for a value that is null, not found or outside the max age; undefined = stays missing. */
   readonly default: Exclude<Value, null> | undefined;
+  /** Models read it; callers only with the scope `features:protected`, and logs have at most a hash of it. */
+  readonly isProtected?: boolean;
   /** Undefined where the value is written as it is. */
   readonly aggregation?: Aggregation;
 }

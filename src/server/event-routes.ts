@@ -9,6 +9,7 @@ import type { EventsFormat } from '../events/decode-events.ts';
 import { MillraceError } from '../errors.ts';
 import { jsonText } from '../project/json-text.ts';
 import type { JsonObject } from '../project/json-text.ts';
+import type { AuditedCall } from './audited-call.ts';
 import { bodyTooLarge } from './error-reply.ts';
 import { ACCEPTED, createIntakeCall, intakes } from './intake-call.ts';
 import type { IntakeCall } from './intake-call.ts';
@@ -36,7 +37,13 @@ export function eventRoutes(context: RouteContext): readonly Route[] {
       handle: async (exchange, body, { headers }) => {
         const contentType = headers['content-type'] ?? '';
         const contentEncoding = headers['content-encoding'] ?? '';
-        const answer = await take(call, body, { contentType, contentEncoding }, bodyBytesMax);
+        const answer = await take(
+          call,
+          body,
+          { contentType, contentEncoding },
+          bodyBytesMax,
+          exchange.audited,
+        );
         exchange.send(ACCEPTED, 'application/json', jsonText(answer));
       },
     };
@@ -49,6 +56,7 @@ async function take(
   body: Buffer,
   headers: BodyHeaders,
   bodyBytesMax: number,
+  audited: AuditedCall | undefined,
 ): Promise<JsonObject> {
   return call(async (intake) => {
     const format = formatOf(headers);
@@ -56,7 +64,7 @@ async function take(
     const isPlain = headers.contentEncoding === '' || headers.contentEncoding === 'identity';
     const content = isPlain ? body : await decompressed(Buffer.from(body), headers, bodyBytesMax);
     return intake.take(content, format);
-  });
+  }, audited);
 }
 
 function formatOf({ contentType }: BodyHeaders): EventsFormat {

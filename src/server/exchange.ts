@@ -11,6 +11,7 @@ import type { Answer } from '../serving/answer.ts';
 import type { Caller } from '../serving/caller.ts';
 import { jsonText } from '../project/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
+import type { AuditedCall } from './audited-call.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { bodyTooLarge, deadlineExceeded, errorBody, retryAfterMsOf, toKnownError } from './error-reply.ts';
 import type { Generation } from './generation.ts';
@@ -69,6 +70,12 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   onUnanswered: (() => void) | undefined = undefined;
   /** Who calls; undefined = the server is open, or the call is for everybody. */
   principal: Principal | undefined = undefined;
+  /** The server is open: everybody may do everything. */
+  isUnrestricted = false;
+  /** What the audit log is to say of the call; undefined = nothing. */
+  audited: AuditedCall | undefined = undefined;
+  /** For a page of another origin. */
+  corsHeaders: Readonly<Record<string, string>> | undefined = undefined;
   /** Answered, or given up by the caller. */
   isDone = false;
   /** Whether the answer has no deadline, because it changes by what other requests are answered. */
@@ -99,7 +106,11 @@ export class Exchange implements DeadlineEntry, PredictionSink {
 
   /** Whether who calls may do this too. */
   allows(scope: Scope): boolean {
-    return this.principal?.allows(scope) ?? true;
+    return this.isUnrestricted || this.principal?.allows(scope) === true;
+  }
+
+  get seesProtected(): boolean {
+    return this.allows('features:protected');
   }
 
   /** Collects the body, then calls the route. */
@@ -163,6 +174,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     const known = toKnownError(error, this.state.log, this.requestId, this.metrics.route);
     const body = jsonText(errorBody(known, this.requestId));
     const { status } = known;
+    this.audited?.note({ code: known.code });
     this.write({ status, contentType: JSON_TYPE, allow, retryAfterMs: retryAfterMsOf(known) }, body);
   }
 
@@ -207,8 +219,12 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (status === 401) res.writeHeader('www-authenticate', 'Bearer');
     if (status === 426) res.writeHeader('upgrade', 'websocket');
     if (allow !== undefined) res.writeHeader('allow', allow);
-    if (headers !== undefined)
-      for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
+    if (headers !== undefined) this.writeHeaders(headers);
+    if (this.corsHeaders !== undefined) this.writeHeaders(this.corsHeaders);
+  }
+
+  private writeHeaders(headers: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(headers)) this.res.writeHeader(name, value);
   }
 
   /** With a length that is not sent, uWebSockets.js waits for the rest and takes no further request. */
@@ -277,6 +293,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.generation?.leave();
     this.generation = undefined;
     this.metrics.count(status, (performance.now() - this.startedMs) / 1000);
+    if (this.isUnrestricted || this.principal !== undefined)
+      this.audited?.ended(this.requestId, this.principal, status);
   }
 
   /** The response is sent or gone; it must not be touched any more. */

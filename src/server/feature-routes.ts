@@ -29,7 +29,9 @@ function pushing(name: string, context: RouteContext): Route {
 function featuresHandler(context: RouteContext): Route['handle'] {
   return async (exchange, body) => {
     const { project, source, clock } = servingOf(context);
-    const features = await getOnlineFeatures(project, source, parseStrictJson(body), clock.nowMs());
+    const query = parseStrictJson(body);
+    const seesProtected = exchange.allows('features:protected');
+    const features = await getOnlineFeatures(project, source, query, clock.nowMs(), seesProtected);
     exchange.reply(feastText(features));
   };
 }
@@ -38,6 +40,7 @@ function pushHandler(context: RouteContext): Route['handle'] {
   return async (exchange, body) => {
     const { project, store, clock } = servingOf(context);
     const rows = decodePush(project, parseStrictJson(body), clock.nowMs());
+    exchange.audited?.note({ target: rows[0]?.view.name ?? '', details: { rows: rows.length } });
     const outcomes = await store.write(rows);
     outcomes.forEach((outcome, i) => {
       const view = rows[i]?.view.name ?? '';

@@ -4,6 +4,7 @@ import { authorize } from '../access/access.ts';
 import type { Access, Principal } from '../access/access.ts';
 import type { RouteScopes } from '../access/scope.ts';
 import { MillraceError } from '../errors.ts';
+import { ambiguousLength } from './body-length.ts';
 import type { Exchange } from './exchange.ts';
 
 const BEARER = /^bearer +(\S+) *$/i;
@@ -19,21 +20,37 @@ export function admit(
   exchange: Exchange,
   scopes: RouteScopes,
 ): MillraceError | Promise<void> | undefined {
-  if (access.isOpen || scopes === 'anyone') return undefined;
+  const ambiguous = ambiguousLength(req);
+  if (ambiguous !== undefined) return ambiguous;
+  if (access.isOpen) {
+    exchange.isUnrestricted = true;
+    return undefined;
+  }
+  if (scopes === 'anyone') return undefined;
   const letIn = (principal: Principal | undefined): void => {
-    authorize(access, principal, scopes);
     exchange.principal = principal;
+    authorize(access, principal, scopes);
   };
-  try {
-    const credential = credentialOf(req);
-    const found = credential === '' ? undefined : access.authenticate(credential);
-    if (found instanceof Promise) return found.then(letIn);
+  const found = orError(() => principalOf(access, credentialOf(req)));
+  if (found instanceof MillraceError) return found;
+  if (found instanceof Promise) {
+    const admitted = found.then(letIn);
+    // It may be refused before its body is here, when nobody waits for it yet.
+    admitted.catch(() => undefined);
+    return admitted;
+  }
+  return orError(() => {
     letIn(found);
     return undefined;
-  } catch (error) {
-    if (error instanceof MillraceError) return error;
-    throw error;
-  }
+  });
+}
+
+/**
+ * @param credential empty = there is none
+ * @throws MillraceError UNAUTHENTICATED
+ */
+export function principalOf(access: Access, credential: string): Principal | Promise<Principal> | undefined {
+  return credential === '' ? undefined : access.authenticate(credential);
 }
 
 /** Empty = there is none. */
@@ -44,4 +61,13 @@ export function credentialOf(req: HttpRequest): string {
 /** Of the values of the headers that may hold one; empty = it was not sent. */
 export function credentialFrom(authorization: string, apiKey: string): string {
   return authorization === '' ? apiKey : (BEARER.exec(authorization)?.[1] ?? '');
+}
+
+function orError<T>(work: () => T): T | MillraceError {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof MillraceError) return error;
+    throw error;
+  }
 }

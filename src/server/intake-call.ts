@@ -7,6 +7,7 @@ import { MillraceError } from '../errors.ts';
 import type { ErrorDetail } from '../errors.ts';
 import type { JsonObject, JsonValue } from '../project/json-text.ts';
 import type { Counter } from '../telemetry/metrics.ts';
+import type { AuditedCall } from './audited-call.ts';
 import { servingOf } from './route-context.ts';
 import type { RouteContext } from './route-context.ts';
 
@@ -49,11 +50,13 @@ export const ACCEPTED = 202;
 
 /**
  * @param give hands what was sent to the intake; called at once
+ * @param audited is told how many were taken
  * @returns the body of the answer, when all that was accepted is durable
  * @throws MillraceError NOT_READY, UNKNOWN_ROUTE, what the intake throws, and what is wrong if all was rejected
  */
 export type IntakeCall = (
   give: (intake: EventIntake) => Promise<readonly EventOutcome[]>,
+  audited?: AuditedCall,
 ) => Promise<JsonObject>;
 
 const DETAILS_MAX = 20;
@@ -63,13 +66,20 @@ export function createIntakeCall(context: RouteContext, kind: Intake): IntakeCal
   const count = (outcome: EventOutcome['status']): Counter =>
     context.metrics.counter(name, help, { outcome });
   const counts = { accepted: count('accepted'), duplicate: count('duplicate'), rejected: count('rejected') };
-  return async (give) => {
+  return async (give, audited) => {
     const outcomes = await give(requireIntake(context, kind));
     for (const { status } of outcomes) counts[status].add(1);
+    audited?.note({ details: countOutcomes(outcomes) });
     if (outcomes.length > 0 && outcomes.every(({ status }) => status === 'rejected'))
       throw allRejected(outcomes, kind.list);
     return { [kind.list]: outcomes as unknown as JsonValue };
   };
+}
+
+function countOutcomes(outcomes: readonly EventOutcome[]): JsonObject {
+  const count = (wanted: EventOutcome['status']): number =>
+    outcomes.filter(({ status }) => status === wanted).length;
+  return { accepted: count('accepted'), duplicate: count('duplicate'), rejected: count('rejected') };
 }
 
 /** @throws MillraceError NOT_READY, UNKNOWN_ROUTE */

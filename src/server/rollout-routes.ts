@@ -1,4 +1,5 @@
 /** The calls that read and change how the traffic of an endpoint is split. */
+import type { Principal } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
 import type { ErrorDetail } from '../errors.ts';
 import { isRecord } from '../project/json-record.ts';
@@ -51,7 +52,7 @@ function putHandler(context: RouteContext): Route['handle'] {
   return async (exchange, body, { params: [endpoint = ''] }) => {
     endpointNamed(context, endpoint);
     const fields = requireRecord(parseStrictJson(body));
-    const note = decodeNote(fields, ['version', 'by', 'reason', 'rollout']);
+    const note = decodeNote(fields, ['version', 'by', 'reason', 'rollout'], exchange.principal);
     if (note.version === undefined) {
       const message = 'is missing: it is the version that the change is made for, as GET tells it';
       throw refusal([{ path: 'version', message }]);
@@ -66,7 +67,8 @@ function putHandler(context: RouteContext): Route['handle'] {
 function actionHandler(context: RouteContext, action: SimpleAction): Route['handle'] {
   return async (exchange, body, { params: [endpoint = ''] }) => {
     endpointNamed(context, endpoint);
-    const note = decodeNote(requireRecord(parseStrictJson(body)), ['version', 'by', 'reason']);
+    const fields = requireRecord(parseStrictJson(body));
+    const note = decodeNote(fields, ['version', 'by', 'reason'], exchange.principal);
     await servingOf(context).control.act(endpoint, action, note);
     await replyStatus(exchange, context, endpoint);
   };
@@ -91,7 +93,11 @@ function requireRecord(body: unknown): JsonRecord {
   throw new MillraceError('INVALID_REQUEST', 'The body must be a JSON object.');
 }
 
-function decodeNote(fields: JsonRecord, known: readonly string[]): ChangeNote {
+function decodeNote(
+  fields: JsonRecord,
+  known: readonly string[],
+  principal: Principal | undefined,
+): ChangeNote {
   const problems = createProblemList();
   for (const name of Object.keys(fields))
     if (!known.includes(name)) problems.addUnknown(shortName(name), name, known, 'fields');
@@ -107,7 +113,14 @@ function decodeNote(fields: JsonRecord, known: readonly string[]): ChangeNote {
   if (reservedNames.includes(by))
     problems.add('by', `may not be "${by}", which stands for the server itself`);
   problems.throwIfAny('INVALID_REQUEST', 'The call does not fit');
-  return { by: by === '' ? SOMEBODY : by, reason, version: version as number | undefined };
+  return { by: nameOf(principal, by), reason, version: version as number | undefined };
+}
+
+/** Who is known by a key cannot say that it is somebody else: what it says stands behind its name. */
+function nameOf(principal: Principal | undefined, by: string): string {
+  if (principal === undefined) return by === '' ? SOMEBODY : by;
+  const name = reservedNames.includes(principal.name) ? `key ${principal.name}` : principal.name;
+  return by === '' || by === name ? name : `${name} (${by})`;
 }
 
 /** What would move the cursor of a terminal, or begin a line that was never written. */

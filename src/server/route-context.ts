@@ -1,5 +1,6 @@
 /** What the calls of a server are answered from. */
 import type { Access } from '../access/access.ts';
+import type { AuditLog } from '../access/audit-log.ts';
 import type { EventIntake } from '../events/intake.ts';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
@@ -7,6 +8,7 @@ import { suggestName } from '../project/suggestion.ts';
 import type { ServedEndpoint, Serving } from '../serving/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CallerReader } from './caller-headers.ts';
+import type { Cors } from './cors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ServerState } from './server-state.ts';
 
@@ -19,6 +21,9 @@ export interface RouteContext {
   readonly change: Lifecycle['change'];
   readonly unloadedModels: () => ReadonlySet<string>;
   readonly access: Access;
+  /** Undefined = pages of other origins may not call. */
+  readonly cors: Cors | undefined;
+  readonly audit: AuditLog;
   readonly readCaller: CallerReader;
   serving: Serving | undefined;
   /** Undefined also where the project has no events. */

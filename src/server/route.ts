@@ -19,6 +19,11 @@ export interface Route {
   readonly handle: (exchange: Exchange, body: Buffer, call: Call) => void | Promise<void>;
 }
 
+/** Whether calls of it stand in the audit log: whatever only a scope of writing allows. */
+export function isWrite({ method, scopes }: Route): boolean {
+  return method !== 'get' && typeof scopes !== 'string' && scopes.every((scope) => scope.endsWith(':write'));
+}
+
 /** What a call says beside its body. */
 export interface Call {
   /** Of the path, decoded, in its order. */

@@ -3,75 +3,38 @@
  * loaded, so that a port in use is known at once and liveness can be asked; until then it answers NOT_READY.
  */
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import { openToAll } from '../access/access.ts';
-import type { Access } from '../access/access.ts';
+import { createAuditLog } from '../access/audit-log.ts';
 import { systemClock } from '../clock.ts';
-import type { Clock } from '../clock.ts';
-import type { RedisOptions } from '../features/redis/redis-options.ts';
 import type { Project } from '../project/project.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import { checkOpen } from './check-open.ts';
 import { createCallerReader } from './caller-headers.ts';
+import { createCors } from './cors.ts';
 import { createEnvironmentHolder } from './data-parts.ts';
 import type { EnvironmentHolder } from './data-parts.ts';
-import type { GrpcServer } from './grpc/create-grpc-server.ts';
-import { listenGrpc } from './grpc/listen-grpc.ts';
-import type { GrpcListener } from './grpc/listen-grpc.ts';
 import type { Definition } from './definition.ts';
 import type { Generation } from './generation.ts';
 import { createLifecycle } from './lifecycle.ts';
 import type { Change, Lifecycle } from './lifecycle.ts';
+import { openGrpcPort } from './grpc-port.ts';
+import type { GrpcPort } from './grpc-port.ts';
+import { freePort } from './listen.ts';
+import type { Address } from './listen.ts';
 import { createModelWatch, modelFingerprint } from './model-watch.ts';
 import type { ModelWatch } from './model-watch.ts';
 import { packageVersion } from './package-version.ts';
 import type { RouteContext } from './route-context.ts';
+import { checkOptions, defaultHost, defaultPort } from './server-options.ts';
+import type { ServerOptions } from './server-options.ts';
 import { ServerState } from './server-state.ts';
-import { freePort, openTransport } from './transport.ts';
-import type { Address, PortSharing, Transport } from './transport.ts';
-
-export interface ServerOptions {
-  /** Folder of the embedded store; made if it is not there. */
-  readonly dataDir: string;
-  /** Where rows are kept instead, with a cache of them in this process. */
-  readonly redis?: RedisOptions | undefined;
-  /** Default 127.0.0.1. */
-  readonly host?: string;
-  /** Default 8080; 0 = any free port. */
-  readonly port?: number;
-  /** Default: structured logs on standard output from level info. */
-  readonly log?: Log;
-  readonly clock?: Clock;
-  /**
-   * Default alone. `first` and `join` are for a server that is one of several processes: it then listens only when it
-   * is ready, because the system gives it a part of the connections from that moment on.
-   */
-  readonly sharing?: PortSharing;
-  /** Who sends it in `x-millrace-force-key` may choose a variant with `x-millrace-variant`; default: nobody may. */
-  readonly forceKey?: string | undefined;
-  /** Who may do what; default: everybody may do everything. Stays open: it is its owner's. */
-  readonly access?: Access | undefined;
-  /** How often the model folders are looked at for what has changed; default 0 = never. */
-  readonly watchModelsMs?: number;
-  /** Models that are not loaded until a call asks for it. */
-  readonly unloadedModels?: Iterable<string>;
-  /** Called when a call has changed what is served, to change the other processes of the server as well. */
-  readonly onChange?: (change: Change) => Promise<void>;
-  /** Default: metrics of this server and process. */
-  readonly metrics?: Metrics;
-  /**
-   * Serves the Open Inference Protocol over gRPC as well. Port 0 = any free one; without a port there is none, and
-   * connections that somebody else has accepted come by `takeGrpcConnection`. Default: no gRPC.
-   */
-  readonly grpc?: GrpcOptions | undefined;
-}
-
-export interface GrpcOptions {
-  /** Default: as for HTTP. */
-  readonly host?: string;
-  readonly port?: number | undefined;
-}
+import { readCertificate, watchCertificate } from './tls-files.ts';
+import type { CertificateWatch } from './tls-files.ts';
+import { openTransport } from './transport.ts';
+import type { Transport } from './transport.ts';
 
 export interface Server {
   readonly host: string;
@@ -106,10 +69,6 @@ export interface CloseOptions {
   readonly lingers?: boolean;
 }
 
-export const defaultHost = '127.0.0.1';
-export const defaultPort = 8080;
-export const PORT_MAX = 65_535;
-
 /**
  * Starts a server for a project; resolves when it is ready: models loaded and warmed up.
  * @throws MillraceError STARTUP_FAILED, STORE_FAILED, INVALID_PROJECT, INVALID_MODEL
@@ -117,10 +76,43 @@ export const PORT_MAX = 65_535;
 export async function createServer(project: Project, options: ServerOptions): Promise<Server> {
   checkOptions(options);
   const log = options.log ?? createLog('info');
-  const metrics = options.metrics ?? createMetrics();
+  const { host = defaultHost, port = defaultPort, sharing = 'alone', tls } = options;
+  const certificate = tls && (await readCertificate(tls));
+  const opened = createParts(project, options, log);
+  const { context } = opened;
+  const address: Address = { host, port, sharing, tls };
+  try {
+    checkOpen(context.access, host, options.insecure ?? false, sharing === 'join' ? undefined : log);
+    if (sharing === 'alone') {
+      opened.transport = await openTransport(address, context);
+      log.info({ host, port: opened.transport.port }, 'listening');
+    }
+    // A port in use should be known before models are loaded.
+    if (sharing === 'first') await freePort(host, port);
+    opened.grpc = await openGrpcPort(options.grpc, { host, tls }, context);
+    const models = await modelFingerprint(project.dir);
+    publish(opened, await opened.lifecycle.start(project));
+    context.state.phase = 'ready';
+    const transport = (opened.transport ??= await openTransport(address, context));
+    transport.bindEndpoints(project.endpoints.keys());
+    opened.watch = watchModels(project, models, opened, options);
+    if (tls !== undefined && certificate !== undefined)
+      opened.certificate = watchCertificate(tls, certificate, log, async () => {
+        await Promise.all([transport.renewCertificate(), opened.grpc?.renewCertificate()]);
+      });
+    log.info({ endpoints: [...project.endpoints.keys()] }, sharing === 'alone' ? 'ready' : 'worker ready');
+    return createHandle(address, transport.port, opened, log);
+  } catch (error) {
+    await closeAll(opened);
+    throw error;
+  }
+}
+
+function createParts(project: Project, options: ServerOptions, log: Log): Opened {
+  const { dataDir, redis, clock = systemClock, metrics = createMetrics(), access = openToAll } = options;
+  const { corsOrigins = [], auditFile = join(dataDir, 'audit.ndjson') } = options;
   const state = new ServerState(project.limits, log);
-  const environment = createEnvironmentHolder(options.dataDir);
-  const { dataDir, redis, clock = systemClock } = options;
+  const environment = createEnvironmentHolder(dataDir);
   const lifecycle = createLifecycle({
     place: { dataDir, redis, environment, clock, metrics, log },
     unloaded: options.unloadedModels ?? [],
@@ -130,7 +122,9 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     state,
     metrics,
     version: packageVersion(),
-    access: options.access ?? openToAll,
+    access,
+    cors: corsOrigins.length === 0 ? undefined : createCors(corsOrigins),
+    audit: createAuditLog({ clock, log, metrics, file: auditFile }),
     readCaller: createCallerReader(options.forceKey),
     change: createChange(lifecycle, options, log),
     unloadedModels: () => lifecycle.unloaded,
@@ -141,47 +135,9 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   metrics.gauge('millrace_in_flight_requests', 'Requests that are not answered yet.', () => [
     { labels: {}, value: state.open },
   ]);
-  const { host = defaultHost, port = defaultPort, sharing = 'alone' } = options;
-  const address: Address = { host, port, sharing };
-  const opened: Opened = {
-    context,
-    lifecycle,
-    environment,
-    transport: undefined,
-    watch: undefined,
-    grpc: undefined,
-    grpcListener: undefined,
-  };
-  try {
-    if (sharing === 'alone') {
-      opened.transport = await openTransport(address, context);
-      log.info({ host, port: opened.transport.port }, 'listening');
-    }
-    // A port in use should be known before models are loaded.
-    if (sharing === 'first') await freePort(host, port);
-    await openGrpc(opened, { host, ...options.grpc }, options.grpc !== undefined);
-    const models = await modelFingerprint(project.dir);
-    publish(opened, await lifecycle.start(project));
-    state.phase = 'ready';
-    opened.transport ??= await openTransport(address, context);
-    opened.transport.bindEndpoints(context.serving?.endpoints.keys() ?? []);
-    opened.watch = watchModels(project, models, opened, options);
-    log.info({ endpoints: [...project.endpoints.keys()] }, sharing === 'alone' ? 'ready' : 'worker ready');
-    return createHandle(host, opened.transport.port, opened, log);
-  } catch (error) {
-    await closeAll(opened);
-    throw error;
-  }
-}
-
-/** A program's mistakes, which LMDB and the operating system would report in words of their own. */
-function checkOptions({ dataDir, host, port }: Partial<ServerOptions> = {}): void {
-  if (typeof dataDir !== 'string' || dataDir === '')
-    throw new TypeError('options.dataDir must name a folder');
-  if (host === '') throw new TypeError('options.host must be an address, such as 127.0.0.1');
-  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= PORT_MAX)) {
-    throw new TypeError(`options.port must be a whole number from 0 to ${PORT_MAX}, not ${port}`);
-  }
+  const nothingYet = { transport: undefined, watch: undefined, certificate: undefined, grpc: undefined };
+  const opened: Opened = { context, lifecycle, environment, ...nothingYet };
+  return opened;
 }
 
 const CLOSE_MS_MIN = 1000;
@@ -193,24 +149,8 @@ interface Opened {
   readonly environment: EnvironmentHolder;
   transport: Transport | undefined;
   watch: ModelWatch | undefined;
-  grpc: GrpcServer | undefined;
-  grpcListener: GrpcListener | undefined;
-}
-
-/** Loaded only where it is wanted: its packages take a tenth of a second to load. */
-async function openGrpc(
-  opened: Opened,
-  { host, port }: { host: string; port?: number | undefined },
-  isWanted: boolean,
-): Promise<void> {
-  const holder = opened;
-  if (!isWanted) return;
-  const { createGrpcServer } = await import('./grpc/create-grpc-server.ts');
-  const grpc = createGrpcServer(opened.context);
-  holder.grpc = grpc;
-  if (port === undefined) return;
-  holder.grpcListener = await listenGrpc({ host, port }, grpc.take);
-  opened.context.state.log.info({ host, port: holder.grpcListener.port }, 'listening for gRPC');
+  certificate: CertificateWatch | undefined;
+  grpc: GrpcPort | undefined;
 }
 
 /** From one request to the next, all of them are answered by this definition. */
@@ -253,14 +193,14 @@ function watchModels(
   });
 }
 
-function createHandle(host: string, port: number, opened: Opened, log: Log): Server {
+function createHandle({ host, tls }: Address, port: number, opened: Opened, log: Log): Server {
   let closing: Promise<boolean> | undefined;
   const close = async (): Promise<boolean> => {
     const { state } = opened.context;
+    opened.certificate?.close();
     await opened.watch?.close();
     state.drain();
     await opened.transport?.stopListening();
-    opened.grpcListener?.close();
     const isGrpcDrained = opened.grpc?.drain() ?? Promise.resolve();
     log.info({ open: state.open }, 'draining');
     const endMs = performance.now() + state.limits.drainTimeoutMs;
@@ -275,14 +215,15 @@ function createHandle(host: string, port: number, opened: Opened, log: Log): Ser
   return {
     host,
     port,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    grpcPort: opened.grpcListener?.port,
+    url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    grpcPort: opened.grpc?.port,
     takeGrpcConnection: (connection) => {
       if (opened.grpc === undefined) connection.destroy();
       else opened.grpc.take(connection);
     },
     change: async (change) => opened.lifecycle.change(change),
     reload: async () => {
+      await opened.certificate?.look();
       try {
         await opened.context.change({ kind: 'reload' });
       } catch (error) {
@@ -309,20 +250,15 @@ async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
   }
 }
 
-async function closeAll({
-  context,
-  lifecycle,
-  environment,
-  transport,
-  watch,
-  ...opened
-}: Opened): Promise<void> {
+async function closeAll(opened: Opened): Promise<void> {
+  const { context, lifecycle, environment, transport, watch } = opened;
+  opened.certificate?.close();
   await watch?.close();
   transport?.close();
-  opened.grpcListener?.close();
   opened.grpc?.close();
   await lifecycle.close();
   await environment.close();
+  await context.audit.close();
   context.state.close();
   context.metrics.close();
   // Last, as a model that hangs never ends.

@@ -6,6 +6,7 @@ import { jsonText } from '../project/json-text.ts';
 import type { JsonObject } from '../project/json-text.ts';
 import type { MessagePackWriter } from '../serving/message-pack-writer.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
+import type { AuditedCall } from './audited-call.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { deadlineExceeded, errorBody, toKnownError } from './error-reply.ts';
 import type { Generation } from './generation.ts';
@@ -37,6 +38,8 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   readonly caller: Caller | undefined;
   onUnanswered: (() => void) | undefined = undefined;
   isDone = false;
+  /** What the audit log is to say of it; undefined = nothing. */
+  audited: AuditedCall | undefined = undefined;
   /** Its place among the requests of its socket. */
   at = 0;
   private readonly socket: Socket;
@@ -58,6 +61,10 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     this.generation.enter();
     state.answering.enter(this);
     socket.enter(this);
+  }
+
+  get seesProtected(): boolean {
+    return this.socket.seesProtected;
   }
 
   answer(answer: Answer): void {
@@ -83,6 +90,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     if (this.isDone) return;
     const { outbox, state } = this.socket.parts;
     const known = toKnownError(error, state.log, this.requestId, this.metrics.route);
+    this.audited?.note({ code: known.code });
     const { id, requestId, isBinary } = this;
     writeError(outbox.begin(), { id, requestId, isBinary, error: known });
     this.finish(known.status);
@@ -113,6 +121,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     this.metrics.count(status, (performance.now() - this.enteredMs) / 1000);
     this.queue?.leave(this);
     this.generation.leave();
+    this.audited?.ended(this.requestId, this.socket.owner.principal, status);
   }
 }
 

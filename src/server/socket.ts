@@ -3,6 +3,9 @@
  * the memory, and a stopping server from cutting off what it still has to send.
  */
 import type { WebSocket } from 'uWebSockets.js';
+import { authorize } from '../access/access.ts';
+import type { Principal } from '../access/access.ts';
+import type { Scope } from '../access/scope.ts';
 import { MillraceError } from '../errors.ts';
 import type { Caller } from '../serving/caller.ts';
 import { overloaded } from '../serving/overloaded.ts';
@@ -10,6 +13,7 @@ import type { PredictRequest } from '../serving/predict-request.ts';
 import type { ServedEndpoint } from '../serving/serving.ts';
 import { isRecord } from '../project/json-record.ts';
 import type { JsonRecord } from '../project/json-record.ts';
+import { createAuditedCall } from './audited-call.ts';
 import { bodyTooLarge, toKnownError } from './error-reply.ts';
 import { ACCEPTED } from './intake-call.ts';
 import type { IntakeCall, IntakeList } from './intake-call.ts';
@@ -49,15 +53,25 @@ export interface SocketIntake {
 }
 
 /** With 4000 and up, the codes that RFC 6455 leaves to applications. */
-export const closeCodes = { stopping: 1001, slowConsumer: 4008 } as const;
+export const closeCodes = { stopping: 1001, revoked: 4001, slowConsumer: 4008 } as const;
+
+/** Who has opened a socket, as its headers said. */
+export interface SocketOwner {
+  /** By endpoint. */
+  readonly callers: ReadonlyMap<string, Caller>;
+  /** Undefined = the server was open. */
+  readonly principal: Principal | undefined;
+}
+
+const predictScopes: readonly Scope[] = ['predict'];
+const intakeScopes: readonly Scope[] = ['events:write'];
 
 /** What `send` returns when all bytes went to the operating system, or to the cork. */
 const SENT = 1;
 
 export class Socket {
   readonly parts: SocketParts;
-  /** By endpoint, what the headers said with which the socket was opened. */
-  private readonly callers: ReadonlyMap<string, Caller>;
+  readonly owner: SocketOwner;
   /** Those that are not answered yet. */
   private readonly requests: SocketRequest[] = [];
   private readonly ws: WebSocket<unknown>;
@@ -66,15 +80,27 @@ export class Socket {
   private bufferedBytes = 0;
   private isOpen = true;
   private isTooSlow = false;
+  /** The message that is being read was let in already, before it went the long way. */
+  private isAdmitted = false;
 
-  constructor(ws: WebSocket<unknown>, parts: SocketParts, callers: ReadonlyMap<string, Caller>) {
+  constructor(ws: WebSocket<unknown>, parts: SocketParts, owner: SocketOwner) {
     this.ws = ws;
-    this.callers = callers;
+    this.owner = owner;
     this.parts = parts;
+  }
+
+  /** Whether its owner may see the values of protected features. */
+  get seesProtected(): boolean {
+    return this.parts.context.access.isOpen || this.owner.principal?.allows('features:protected') === true;
   }
 
   /** @param message lent until this returns */
   receive(message: ArrayBuffer, isBinary: boolean): void {
+    if (this.isRevoked) {
+      this.ws.end(closeCodes.revoked, 'REVOKED');
+      return;
+    }
+    this.isAdmitted = false;
     const { bodyBytesMax } = this.parts.state.limits;
     try {
       if (message.byteLength > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
@@ -186,11 +212,13 @@ export class Socket {
 
   private async take(id: MessageId, isBinary: boolean, { list, input }: AskedIntake): Promise<void> {
     const { call, metrics } = this.parts.intakes.get(list) as SocketIntake;
-    const refusal = this.refusal();
+    const refusal = this.refusal() ?? this.denial(intakeScopes);
     if (refusal !== undefined) return this.refuse(id, isBinary, refusal, metrics);
     const request = this.open(id, isBinary, metrics);
+    const audited = createAuditedCall(this.parts.context.audit, metrics.route);
+    request.audited = audited;
     try {
-      request.reply(ACCEPTED, await call(async (intake) => intake.takeValue(input)));
+      request.reply(ACCEPTED, await call(async (intake) => intake.takeValue(input), audited));
     } catch (error) {
       request.fail(error);
     }
@@ -205,6 +233,7 @@ export class Socket {
     // Before the rest is read: what is refused must cost little.
     if (this.isRefused(id, true, metrics)) return true;
     const decoded = endpoint.readPacked(usual.rest);
+    this.isAdmitted = decoded === undefined;
     if (decoded === undefined) return false;
     this.predict(this.open(id, true, metrics, endpointName), endpoint, decoded);
     return true;
@@ -218,6 +247,7 @@ export class Socket {
     const metrics = this.metricsOf(endpointName);
     if (this.isRefused(id, false, metrics)) return true;
     const decoded = readTextRest(usual);
+    this.isAdmitted = decoded === undefined;
     if (decoded === undefined) return false;
     this.predict(this.open(id, false, metrics, endpointName), endpoint, decoded);
     return true;
@@ -232,14 +262,31 @@ export class Socket {
   }
 
   private open(id: MessageId, isBinary: boolean, metrics: RouteMetrics, endpoint = ''): SocketRequest {
-    return new SocketRequest(this, id, isBinary, metrics, this.callers.get(endpoint));
+    return new SocketRequest(this, id, isBinary, metrics, this.owner.callers.get(endpoint));
   }
 
   /** Whether there is no room for another prediction; if so, the caller has been told. */
   private isRefused(id: MessageId, isBinary: boolean, metrics: RouteMetrics): boolean {
-    const refusal = this.refusal() ?? this.parts.context.serving?.refusal();
+    const denial = this.isAdmitted ? undefined : this.denial(predictScopes);
+    const refusal = denial ?? this.refusal() ?? this.parts.context.serving?.refusal();
     if (refusal !== undefined) this.refuse(id, isBinary, refusal, metrics);
     return refusal !== undefined;
+  }
+
+  /** The key was revoked or has expired, or a server that was open has keys now. */
+  private get isRevoked(): boolean {
+    const { principal } = this.owner;
+    return !this.parts.context.access.isOpen && (principal === undefined || principal.isRevoked);
+  }
+
+  /** Why the owner may not make a call; takes one of its rate. */
+  private denial(scopes: readonly Scope[]): MillraceError | undefined {
+    try {
+      authorize(this.parts.context.access, this.owner.principal, scopes);
+      return undefined;
+    } catch (error) {
+      return error as MillraceError;
+    }
   }
 
   /** Why no request is taken now. */

@@ -3,9 +3,13 @@
  * no route takes gets a named error, never an empty page.
  */
 import uWS from 'uWebSockets.js';
-import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import { shortName } from '../project/problem-list.ts';
+import { preflightHeaders } from './cors.ts';
+import { freePort, listen, quietTurn } from './listen.ts';
+import type { Address } from './listen.ts';
+import { createAuditedCall } from './audited-call.ts';
 import { Exchange } from './exchange.ts';
 import { admit } from './gate.ts';
 import type { RouteHandler } from './exchange.ts';
@@ -13,76 +17,105 @@ import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { plainRoutes, predictHandler, predictRoute } from './routes.ts';
 import type { RouteContext } from './route-context.ts';
+import { isWrite } from './route.ts';
 import type { Call, Route } from './route.ts';
 import { bindWebSockets, webSocketRoute } from './web-sockets.ts';
 
-/** The declared types lack this form of `listen`, its flags, and `filter`. */
+/** The declared types lack it. */
 interface UntypedApp {
-  listen(
-    host: string,
-    port: number,
-    options: number,
-    bound: (socket: us_listen_socket | false) => void,
-  ): TemplatedApp;
   /** The count is positive when a connection opens, negative when it closes; one that is upgraded stays open. */
   filter(change: (res: HttpResponse, count: number) => void): TemplatedApp;
 }
-const sharedPort = 0;
-const { LIBUS_LISTEN_EXCLUSIVE_PORT: exclusivePort } = uWS as unknown as {
-  LIBUS_LISTEN_EXCLUSIVE_PORT: number;
-};
 
-/**
- * Who else may listen on the port. alone: nobody. first: nobody yet, but servers that join later. join: those who
- * share it already. The system spreads new connections over the servers that share a port.
- */
-export type PortSharing = 'alone' | 'first' | 'join';
-
-export interface Address {
-  readonly host: string;
-  /** 0 = any free one; not for `join`. */
-  readonly port: number;
-  readonly sharing: PortSharing;
-}
+const NO_CONTENT = 204;
 
 export interface Transport {
   /** The port that is listened on; differs from the one asked for if that was 0. */
   readonly port: number;
   /** Gives endpoints a route and metrics of their own. Those that are gone keep theirs, which then answers that they are. */
   bindEndpoints(names: Iterable<string>): void;
+  /**
+   * Takes new connections with the certificate that the files hold now; open ones live on with theirs.
+   * @throws MillraceError STARTUP_FAILED
+   */
+  renewCertificate(): Promise<void>;
   /** Takes no new connections; open ones live on, WebSockets until their requests are answered. Resolves when the port is closed. */
   stopListening(): Promise<void>;
   /** Closes every connection. */
   close(): void;
 }
 
-/** @throws MillraceError STARTUP_FAILED if the address cannot be bound. */
+/** @throws MillraceError STARTUP_FAILED if the address cannot be bound, or the certificate cannot be used */
 export async function openTransport(address: Address, context: RouteContext): Promise<Transport> {
-  const { host, sharing } = address;
-  const port = sharing === 'first' ? await freePort(host, address.port) : address.port;
-  const app = uWS.App();
+  const { host, sharing, tls } = address;
+  // With a new certificate another listener joins, so the port is shared from the start.
+  const isFound = sharing === 'first' || (sharing === 'alone' && tls !== undefined);
+  const port = isFound ? await freePort(host, address.port) : address.port;
+  const isShared = sharing !== 'alone' || tls !== undefined;
+  const names = new Set<string>();
+  const open = async (at: number): Promise<Listener> => {
+    const listener = await openListener({ ...address, port: at }, isShared, context);
+    for (const name of names) listener.bindEndpoint(name);
+    return listener;
+  };
+  let current = await open(port);
+  const before: Listener[] = [];
+  return {
+    port: current.port,
+    bindEndpoints(added) {
+      for (const name of added) {
+        if (names.has(name)) continue;
+        names.add(name);
+        for (const listener of [...before, current]) listener.bindEndpoint(name);
+      }
+    },
+    async renewCertificate() {
+      const next = await open(current.port);
+      before.push(current);
+      const last = current;
+      current = next;
+      await last.stopListening();
+    },
+    stopListening: async () => current.stopListening(),
+    close() {
+      for (const listener of [...before, current]) listener.close();
+    },
+  };
+}
+
+/** One app of uWebSockets.js, whose certificate is as it was when it was opened. */
+interface Listener {
+  readonly port: number;
+  bindEndpoint(name: string): void;
+  stopListening(): Promise<void>;
+  close(): void;
+}
+
+async function openListener(
+  { host, port, tls }: Address,
+  isShared: boolean,
+  context: RouteContext,
+): Promise<Listener> {
+  const app =
+    tls === undefined ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
   let acceptedCount = 0;
   (app as unknown as UntypedApp).filter((_res, count) => {
     if (count < 0) return context.state.disconnectOne();
     context.state.connections++;
     acceptedCount++;
   });
-  const bound = new Set<string>();
   const sockets = bindWebSockets(app, context);
   bindPlainCall(app, context);
   bindRoutes(app, context, [predictRoute(context), ...plainRoutes(context)]);
+  bindPreflight(app, context);
   bindUnknown(app, context);
-  const socket = await listen(app, host, port, sharing === 'alone' ? exclusivePort : sharedPort);
+  const socket = await listen(app, host, port, isShared);
   let isListening = true;
   return {
     port: uWS.us_socket_local_port(socket),
-    bindEndpoints(names) {
-      for (const name of names) {
-        if (bound.has(name)) continue;
-        bound.add(name);
-        bindPredict(app, context, name);
-        sockets.bindEndpoint(name);
-      }
+    bindEndpoint(name) {
+      bindPredict(app, context, name);
+      sockets.bindEndpoint(name);
     },
     async stopListening() {
       await quietTurn(() => acceptedCount);
@@ -97,54 +130,26 @@ export async function openTransport(address: Address, context: RouteContext): Pr
   };
 }
 
-/**
- * The port, or a free one for 0, if nobody listens on it.
- * @throws MillraceError STARTUP_FAILED
- */
-export async function freePort(host: string, port: number): Promise<number> {
-  const app = uWS.App();
-  const socket = await listen(app, host, port, exclusivePort);
-  const found = uWS.us_socket_local_port(socket);
-  app.close();
-  return found;
+/** What browsers ask before they let a page of another origin call. */
+function bindPreflight(app: TemplatedApp, context: RouteContext): void {
+  if (context.cors === undefined) return;
+  const metrics = createRouteMetrics(context.metrics, 'preflight', '');
+  app.options('/*', (res, req) => {
+    const exchange = openExchange(context, res, req, metrics, false);
+    exchange.handle(() => exchange.send(NO_CONTENT, '', '', preflightHeaders));
+  });
 }
 
-async function listen(
-  app: TemplatedApp,
-  host: string,
-  port: number,
-  options: number,
-): Promise<us_listen_socket> {
-  const socket = await new Promise<us_listen_socket | false>((resolve) => {
-    (app as unknown as UntypedApp).listen(host, port, options, resolve);
-  });
-  if (socket !== false) return socket;
-  app.close();
-  throw new MillraceError(
-    'STARTUP_FAILED',
-    `cannot listen on ${host}:${port}: the port is in use, or the address is not one of this machine; choose another`,
-  );
-}
-
-const QUIET_TURN_MS = 0.05;
-const QUIET_TURN_WAIT_MS = 250;
-
-/**
- * Resolves right after a turn of the event loop that was short and saw no connection open. The system resets the
- * connections that are established but not yet accepted when their port is closed; after such a turn hardly any are.
- * Under fresh connections without pause, 30 closings lost 81 of them without this wait, and none with it.
- */
-async function quietTurn(acceptedCount: () => number): Promise<void> {
-  const endMs = performance.now() + QUIET_TURN_WAIT_MS;
-  return new Promise((resolve) => {
-    const look = (startedMs: number, countBefore: number): void => {
-      const nowMs = performance.now();
-      const isQuiet = nowMs - startedMs < QUIET_TURN_MS && acceptedCount() === countBefore;
-      if (isQuiet || nowMs > endMs) resolve();
-      else setImmediate(look, nowMs, acceptedCount());
-    };
-    setImmediate(look, -Infinity, acceptedCount());
-  });
+function openExchange(
+  context: RouteContext,
+  res: HttpResponse,
+  req: HttpRequest,
+  metrics: RouteMetrics,
+  isHead: boolean,
+): Exchange {
+  const exchange = new Exchange(res, context.state, metrics, isHead);
+  if (context.cors !== undefined) exchange.corsHeaders = context.cors.headersFor(req.getHeader('origin'));
+  return exchange;
 }
 
 /** Each endpoint has a route of its own: its name need not be read and looked up in every call. */
@@ -153,7 +158,7 @@ function bindPredict(app: TemplatedApp, context: RouteContext, name: string): vo
   const handler = predictHandler(context, name);
   const metrics = createRouteMetrics(context.metrics, label, name);
   app.post(path.replace(':endpoint', name), (res, req) => {
-    const exchange = new Exchange(res, context.state, metrics, false);
+    const exchange = openExchange(context, res, req, metrics, false);
     const admitted = admit(context.access, req, exchange, scopes);
     if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
     const wanted = refuseCaller(context, name, req, exchange) ?? handler;
@@ -195,14 +200,17 @@ function bindRoutes(app: TemplatedApp, context: RouteContext, routes: readonly R
 }
 
 function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, metrics: RouteMetrics): void {
+  const isAudited = isWrite(route);
   const bind =
     (isHead: boolean) =>
     (res: HttpResponse, req: HttpRequest): void => {
-      const exchange = new Exchange(res, context.state, metrics, isHead);
+      const exchange = openExchange(context, res, req, metrics, isHead);
       exchange.isChange = route.isChange ?? false;
+      if (isAudited) exchange.audited = createAuditedCall(context.audit, route.name);
       const admitted = admit(context.access, req, exchange, route.scopes);
       if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
       const call = readCall(route, req);
+      if (call.params[0] !== undefined) exchange.audited?.note({ target: call.params[0] });
       const wanted: RouteHandler = (_exchange, body) => route.handle(exchange, body, call);
       const handler = admitted === undefined ? wanted : afterwards(admitted, wanted);
       if (route.body === 'none') exchange.handle(handler);
@@ -282,7 +290,7 @@ function refuse(
   error: MillraceError,
   allow?: string,
 ): void {
-  refuseUnread(req, new Exchange(res, context.state, metrics, req.getMethod() === 'head'), error, allow);
+  refuseUnread(req, openExchange(context, res, req, metrics, req.getMethod() === 'head'), error, allow);
 }
 
 /** Answers without reading the body; where there is one, the connection is closed. */

@@ -1,5 +1,6 @@
 /** `/v1/ws` bound to uWebSockets.js: who may open a socket, and what happens on it. */
-import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_socket_context_t } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket } from 'uWebSockets.js';
+import type { Principal } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
 import type { Caller } from '../serving/caller.ts';
 import { overloaded } from '../serving/overloaded.ts';
@@ -19,6 +20,7 @@ import { servingOf } from './route-context.ts';
 import type { RouteContext } from './route-context.ts';
 import { Socket, closeCodes } from './socket.ts';
 import type { SocketIntake, SocketParts } from './socket.ts';
+import { openSocket } from './socket-opening.ts';
 
 export const webSocketRoute = { path: '/v1/ws', name: 'ws' } as const;
 
@@ -33,6 +35,7 @@ export interface WebSockets {
 interface UserData {
   socket: Socket | undefined;
   readonly callers: ReadonlyMap<string, Caller>;
+  readonly principal: Principal | undefined;
 }
 
 export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSockets {
@@ -40,10 +43,6 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
   const sockets = new Set<Socket>();
   const metricsOf = (endpoint: string): RouteMetrics =>
     createRouteMetrics(metrics, webSocketRoute.name, endpoint);
-  const intakes = intakeKinds.map((kind): [IntakeList, SocketIntake] => {
-    const routeMetrics = createRouteMetrics(metrics, `${webSocketRoute.name}-${kind.name}`, '');
-    return [kind.list, { call: createIntakeCall(context, kind), metrics: routeMetrics }];
-  });
   const parts = {
     context,
     state,
@@ -51,12 +50,12 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     readPacked: packedReader(context),
     readText: textReader(context),
     metrics: new Map([['', metricsOf('')]]),
-    intakes: new Map(intakes),
+    intakes: openIntakes(context),
   };
   metrics.gauge('millrace_ws_sockets', 'Open WebSockets.', () => [{ labels: {}, value: sockets.size }]);
-  const messagesIn = (encoding: string): Counter =>
-    metrics.counter('millrace_ws_messages_total', 'Messages that came over WebSockets.', { encoding });
-  const [jsonMessages, packedMessages] = [messagesIn('json'), messagesIn('messagepack')];
+  const [jsonMessages, packedMessages] = ['json', 'messagepack'].map((encoding) =>
+    metrics.counter('millrace_ws_messages_total', 'Messages that came over WebSockets.', { encoding }),
+  ) as [Counter, Counter];
   const socketOf = (ws: WebSocket<UserData>): Socket => ws.getUserData().socket as Socket;
   const { bodyBytesMax, wsIdleTimeoutMs } = state.limits;
   app.ws<UserData>(webSocketRoute.path, {
@@ -67,17 +66,21 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     // Without a limit of its own: the socket looks itself what was not taken yet, to close with a code.
     maxBackpressure: 0,
     upgrade: (res, req, socketContext) => {
-      const refusal = refusalOf(req, context, sockets.size);
-      const callers = refusal === undefined ? callersOf(req, context) : refusal;
-      if (!(callers instanceof MillraceError)) return upgrade(res, req, socketContext, callers);
-      const exchange = new Exchange(res, state, parts.metrics.get('') as RouteMetrics, false);
-      exchange.handle(() => exchange.fail(callers));
+      const callers = refusalOf(req, context, sockets.size) ?? callersOf(req, context);
+      const fail = (error: unknown): void => refuseSocket(res, parts, error);
+      if (callers instanceof MillraceError) return fail(callers);
+      const userData = (principal: Principal | undefined): UserData => ({
+        callers,
+        principal,
+        socket: undefined,
+      });
+      openSocket(res, req, socketContext, { access: context.access, userData, fail });
     },
     open(ws) {
       // uWebSockets.js does not tell that an HTTP connection has become another one.
       state.disconnectOne();
       const userData = ws.getUserData();
-      const socket = new Socket(ws, parts, userData.callers);
+      const socket = new Socket(ws, parts, userData);
       userData.socket = socket;
       sockets.add(socket);
     },
@@ -103,6 +106,19 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
       for (const socket of sockets) socket.closeIfDone();
     },
   };
+}
+
+function openIntakes(context: RouteContext): SocketParts['intakes'] {
+  const intakes = intakeKinds.map((kind): [IntakeList, SocketIntake] => {
+    const metrics = createRouteMetrics(context.metrics, `${webSocketRoute.name}-${kind.name}`, '');
+    return [kind.list, { call: createIntakeCall(context, kind), metrics }];
+  });
+  return new Map(intakes);
+}
+
+function refuseSocket(res: HttpResponse, { state, metrics }: SocketParts, error: unknown): void {
+  const exchange = new Exchange(res, state, metrics.get('') as RouteMetrics, false);
+  exchange.handle(() => exchange.fail(error));
 }
 
 /** Sockets are only opened once there is something to serve. */
@@ -138,24 +154,13 @@ function callersOf(req: HttpRequest, context: RouteContext): ReadonlyMap<string,
   }
 }
 
-function upgrade(
-  res: HttpResponse,
-  req: HttpRequest,
-  socketContext: us_socket_context_t,
-  callers: UserData['callers'],
-): void {
-  const userData: UserData = { socket: undefined, callers };
-  const [key, extensions] = [req.getHeader('sec-websocket-key'), req.getHeader('sec-websocket-extensions')];
-  // No subprotocol is offered, so none is chosen.
-  res.upgrade(userData, key, '', extensions, socketContext);
-}
-
 /** Why a socket may not be opened; undefined = it may. */
 function refusalOf(req: HttpRequest, context: RouteContext, openCount: number): MillraceError | undefined {
   const { state } = context;
   const origin = req.getHeader('origin');
   // Browsers let any page open a socket to any server, so the server must ask where the page is from.
-  if (origin !== '' && hostOf(origin) !== req.getHeader('host').toLowerCase()) {
+  const isAllowed = hostOf(origin) === req.getHeader('host').toLowerCase() || context.cors?.isAllowed(origin);
+  if (origin !== '' && isAllowed !== true) {
     const sentence = `A page of ${shortName(origin)} may not open a WebSocket here, only one of this host.`;
     return new MillraceError('ORIGIN_REFUSED', sentence);
   }
@@ -182,6 +187,7 @@ const lossReasons: Readonly<Record<string, string>> = {
 /** @param message the reason that was sent, or what uWebSockets.js says of a socket that it cut off */
 function closeReason(code: number, message: string): string {
   if (code === closeCodes.slowConsumer) return 'slow_consumer';
+  if (code === closeCodes.revoked) return 'revoked';
   if (code === closeCodes.stopping && message === 'STOPPING') return 'stopping';
   return code === LOST ? (lossReasons[message] ?? 'lost') : 'client';
 }

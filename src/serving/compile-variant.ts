@@ -19,7 +19,7 @@ import type {
 import { suggestName } from '../project/suggestion.ts';
 import { checkExpression } from '../transforms/check.ts';
 import type { Scope } from '../transforms/check.ts';
-import { compileTransforms } from '../transforms/compile.ts';
+import { compileTransforms, namesProtected } from '../transforms/compile.ts';
 import type { CompiledTransforms } from '../transforms/compile.ts';
 import { ExpressionError, UnknownNameError } from '../transforms/expression-error.ts';
 import { parseExpression } from '../transforms/parse.ts';
@@ -34,6 +34,8 @@ export interface CompiledVariant {
   readonly transforms: CompiledTransforms;
   /** The model's inputs in its own order: `width` slots per row. */
   readonly inputs: readonly { readonly name: string; readonly width: number }[];
+  /** Whether any expression names a protected feature. */
+  readonly readsProtected: boolean;
   readonly answer: readonly AnswerField[];
   /** Positions of the outputs that the answer reads, each once. */
   readonly fetch: readonly number[];
@@ -70,7 +72,14 @@ export function compileVariant(
   }));
   const named = session.inputs.map(({ name }, i) => ({ name, width: transforms.widths[i] as number }));
   return {
-    compiled: { transforms, inputs: named, answer, fetch: outputs.fetch, outputWidthsMin: outputs.widthsMin },
+    compiled: {
+      transforms,
+      inputs: named,
+      readsProtected: namesProtected(inputs),
+      answer,
+      fetch: outputs.fetch,
+      outputWidthsMin: outputs.widthsMin,
+    },
     mistakes: [],
   };
 }

@@ -8,7 +8,7 @@
  */
 import { createHmac } from 'node:crypto';
 import type { LoggedValue } from '../events/prediction-events.ts';
-import type { Endpoint } from '../project/project.ts';
+import type { Endpoint, Feature } from '../project/project.ts';
 import type { Value } from '../project/value.ts';
 
 export interface FieldProtection {
@@ -68,6 +68,16 @@ function remembered(hash: (text: string) => string): (text: string) => string {
     known.set(text, made);
     return made;
   };
+}
+
+/** A feature as it is logged: protected ones as their hash. */
+export function loggedFeature(
+  { isProtected }: Pick<Feature, 'isProtected'>,
+  value: Value,
+  hashKey: Buffer,
+): LoggedValue {
+  const logged = loggedValue(value);
+  return isProtected === true && logged !== null ? hashOf(logged, hashKey) : logged;
 }
 
 /** What stands in the log for a value that is hashed. */

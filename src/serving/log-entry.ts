@@ -4,10 +4,10 @@ import type { Row } from '../features/online-store.ts';
 import type { BlockShape, LoggedAssignment, LoggedValue } from '../events/prediction-events.ts';
 import type { OutputData } from '../inference/batcher.ts';
 import { float16ToNumber } from '../inference/float16.ts';
-import type { Endpoint, Variant } from '../project/project.ts';
+import type { Endpoint, Feature, Variant } from '../project/project.ts';
 import type { Value } from '../project/value.ts';
 import type { AnswerField, AnswerPart, Coding } from './answer.ts';
-import { createFieldProtection, loggedValue } from './field-protection.ts';
+import { createFieldProtection, loggedFeature, loggedValue } from './field-protection.ts';
 import type { PlanRead } from './plan.ts';
 
 export interface ServedPrediction {
@@ -67,7 +67,7 @@ export function createLogEntryWriter(
       const { requestId, timeMs, asOfMs, latencyMs, propensity, rows, entityRows, parts } = served;
       const latency = Math.round(latencyMs * 1000) / 1000;
       const kept = JSON.stringify(protection.keep(rows));
-      const features = entityRows?.map((row) => featuresOf(row, reads, asOfMs ?? timeMs)) ?? null;
+      const features = entityRows?.map((row) => featuresOf(row, reads, asOfMs ?? timeMs, hashKey)) ?? null;
       const assignment = served.assignment === undefined ? '' : `,${JSON.stringify(served.assignment)}`;
       return `["${requestId}",${timeMs},${asOfMs ?? null},${latency},${propensity},${kept},[${outputTexts(parts, answer)}],${JSON.stringify(features)}${assignment}]`;
     },
@@ -76,11 +76,18 @@ export function createLogEntryWriter(
   };
 }
 
-function featuresOf(row: readonly Row[], reads: readonly PlanRead[], asOfMs: number): LoggedValue[][] {
+function featuresOf(
+  row: readonly Row[],
+  reads: readonly PlanRead[],
+  asOfMs: number,
+  hashKey: Buffer,
+): LoggedValue[][] {
   return reads.map((read, i) => {
     const found = row[i] as Row;
     const [, ...values] = found;
-    return [found === read.emptyRow ? null : ageMs(found, asOfMs), ...values.map(loggedValue)];
+    const { features } = read.view;
+    const logged = values.map((value, at) => loggedFeature(features[at] as Feature, value, hashKey));
+    return [found === read.emptyRow ? null : ageMs(found, asOfMs), ...logged];
   });
 }
 

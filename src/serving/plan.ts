@@ -39,6 +39,8 @@ export interface Plan {
   readonly source: RowSource;
   readonly batcher: Batcher;
   readonly reads: readonly PlanRead[];
+  /** Whether any of its expressions names a protected feature. */
+  readonly readsProtected: boolean;
   /** The model's inputs, for the trace: `width` values per row. */
   readonly inputs: readonly { readonly name: string; readonly width: number }[];
   readonly transforms: CompiledTransforms;
@@ -77,6 +79,7 @@ export function createPlan(
     source: parts.source,
     batcher: parts.batcher,
     reads,
+    readsProtected: compiled.readsProtected,
     inputs: compiled.inputs,
     transforms: compiled.transforms,
     fetch: compiled.fetch,

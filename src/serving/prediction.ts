@@ -5,7 +5,7 @@
 import type { RowStatus } from '../features/feature-status.ts';
 import type { EntityKey, Row } from '../features/online-store.ts';
 import type { BatchCaller, RunOutputs, TensorData } from '../inference/batcher.ts';
-import type { MillraceError } from '../errors.ts';
+import { MillraceError } from '../errors.ts';
 import type { Value } from '../project/value.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 import type { Answer, AnswerPart } from './answer.ts';
@@ -27,6 +27,8 @@ export interface PredictionSink {
   onUnanswered?: (() => void) | undefined;
   /** Whether the caller hung up, or has been answered because the time was over. */
   readonly isDone: boolean;
+  /** Whether the caller may see the values of protected features; default: it may not. */
+  readonly seesProtected?: boolean;
   answer(answer: Answer): void;
   fail(error: unknown): void;
 }
@@ -72,12 +74,16 @@ export class Prediction implements BatchCaller {
     this.rows = request.rows;
     this.entityRows = new Array<Row[]>(this.rowCount);
     this.unanswered = this.rowCount;
-    this.trace = request.trace ? createTrace(plan, this.rowCount, this.asOfMs) : undefined;
+    this.trace = request.trace ? this.createTrace() : undefined;
     this.logChoice = plan.log === undefined ? 'nothing' : plan.log.choose(sink.requestId);
     this.timeMs = nowMs;
     this.isObservedWhole = observer?.wantsRows(sink.requestId) ?? false;
     this.startedMs = this.logChoice === 'nothing' && observer === undefined ? 0 : performance.now();
     if (observer !== undefined) this.sink.onUnanswered = () => this.observeFailure(undefined);
+  }
+
+  private createTrace(): Trace {
+    return createTrace(this.plan, this.rowCount, this.asOfMs, this.sink.seesProtected === true);
   }
 
   /** Starts the prediction; the sink gets its answer, now or later. */
@@ -208,7 +214,7 @@ export class Prediction implements BatchCaller {
   private failWith(error: unknown): void {
     this.failed = true;
     if (!this.sink.isDone) this.observeFailure(error);
-    this.sink.fail(error);
+    this.sink.fail(this.plan.readsProtected ? withoutValues(error) : error);
   }
 
   /** @param error undefined = nobody waits for the answer any more */
@@ -245,4 +251,11 @@ export class Prediction implements BatchCaller {
       parts: this.parts,
     };
   }
+}
+
+/** What a runtime says of values that it rejects may quote them, and is logged. */
+function withoutValues(error: unknown): unknown {
+  if (!(error instanceof MillraceError) || error.code !== 'MODEL_FAILED') return error;
+  const cause = 'left out, since the model reads protected features';
+  return new MillraceError(error.code, error.message, { cause });
 }

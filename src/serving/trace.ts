@@ -18,9 +18,12 @@ export interface Trace {
   report(): JsonObject;
 }
 
-export function createTrace(plan: Plan, rowCount: number, asOfMs: number): Trace {
+/** @param seesProtected whether the caller may see the values of protected features */
+export function createTrace(plan: Plan, rowCount: number, asOfMs: number, seesProtected: boolean): Trace {
   const startedMs = performance.now();
   let gatheredMs = startedMs;
+  // What is made of a protected value would often tell it.
+  const hidesInputs = !seesProtected && plan.readsProtected;
   const rows = Array.from({ length: rowCount }, () => ({
     features: {} as Record<string, JsonObject>,
     inputs: {} as Record<string, JsonValue>,
@@ -37,10 +40,11 @@ export function createTrace(plan: Plan, rowCount: number, asOfMs: number): Trace
         event_time: seen === null ? null : new Date(seen[0]).toISOString(),
         age_ms: seen === null ? null : ageMs(seen, asOfMs),
         ...staleness(plan, read, key, found),
-        values: tracedValues(read, found, status),
+        values: tracedValues(read, found, status, seesProtected),
       };
     },
     keepInputs(row, tensors, at) {
+      if (hidesInputs) return;
       plan.inputs.forEach((input, i) => {
         const from = at * input.width;
         const values = (tensors[i] as TensorData).slice(from, from + input.width);
@@ -56,6 +60,7 @@ export function createTrace(plan: Plan, rowCount: number, asOfMs: number): Trace
     report: () => ({
       as_of: new Date(asOfMs).toISOString(),
       rows,
+      ...(hidesInputs && { inputs_left_out: 'the model reads protected features' }),
       timings_ms: {
         gather: gatheredMs - startedMs,
         batch_and_run: performance.now() - gatheredMs,
@@ -80,11 +85,18 @@ function tracedSlot(value: JsonValue): JsonValue {
   return value === Infinity || value === -Infinity ? String(value) : value;
 }
 
-function tracedValues(read: PlanRead, found: Row | null, status: RowStatus): JsonObject {
+function tracedValues(
+  read: PlanRead,
+  found: Row | null,
+  status: RowStatus,
+  seesProtected: boolean,
+): JsonObject {
   const values: Record<string, JsonValue> = {};
   for (const feature of read.view.features) {
     const value: Value = found === null || status !== 'PRESENT' ? null : (found[feature.index + 1] as Value);
-    values[feature.name] = { value, status: valueStatus(read.view, feature, found, status) };
+    const isHidden = feature.isProtected === true && !seesProtected;
+    const shown = isHidden ? 'protected' : value;
+    values[feature.name] = { value: shown, status: valueStatus(read.view, feature, found, status) };
   }
   return values;
 }

@@ -68,7 +68,14 @@ export async function compileTrainingInputs(
   const slots = named.flatMap(({ name, width }) => Array.from({ length: width }, (_, s) => `${name}[${s}]`));
   return {
     inputs: {
-      compiled: { transforms, inputs: named, answer: [], fetch: [], outputWidthsMin: [] },
+      compiled: {
+        transforms,
+        inputs: named,
+        readsProtected: false,
+        answer: [],
+        fetch: [],
+        outputWidthsMin: [],
+      },
       elementTypes: specs.map(({ elementType }) => elementType),
       views: [...new Set(transforms.reads.map(({ view }) => view))],
       columns: new Set(texts).size === texts.length ? texts : slots,

@@ -135,6 +135,13 @@ export function collectReads(inputs: readonly TransformInput[]): Reads {
   return [...reads.values()];
 }
 
+/** Whether any expression names a protected feature. */
+export function namesProtected(inputs: readonly TransformInput[]): boolean {
+  const finds = (node: TypedExpression): boolean =>
+    (node.kind === 'feature' && node.feature.isProtected === true) || children(node).some(finds);
+  return inputs.some(({ expressions }) => expressions.some(finds));
+}
+
 function children(node: TypedExpression): readonly TypedExpression[] {
   switch (node.kind) {
     case 'constant':

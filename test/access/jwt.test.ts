@@ -30,6 +30,8 @@ async function keySetFile(...keys: readonly JWK[]): Promise<string> {
   return file;
 }
 
+const subjectMessage = 'The token\'s claim "sub" must be a text of at most 256 characters, on one line.';
+
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 describe('a token', () => {
@@ -68,7 +70,8 @@ describe('a token', () => {
     ['no audience', { aud: undefined }, 'The token has no claim "aud" as the server wants it.'],
     ['no end', { exp: undefined }, 'The token has no claim "exp" as the server wants it.'],
     ['no subject', { sub: undefined }, 'The token has no claim "sub" as the server wants it.'],
-    ['an empty subject', { sub: '' }, 'The token\'s claim "sub" must be a text of at most 256 characters.'],
+    ['an empty subject', { sub: '' }, subjectMessage],
+    ['a subject that moves the cursor', { sub: 'ann\u001b[2J' }, subjectMessage],
     ['its end 31 s ago', { exp: soundTimes.iat - 31 }, 'The token has expired.'],
     [
       'its start in 31 s',

@@ -6,7 +6,8 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { KeyRecord } from '../../src/access/key-records.ts';
-import { formatKeyText, newKeyText, secretDigest } from '../../src/access/key-text.ts';
+import { makeKey } from '../../src/access/make-key.ts';
+import type { MadeKey } from '../../src/access/make-key.ts';
 import type { Log } from '../../src/telemetry/log.ts';
 
 /** A folder that goes when the test ends. */
@@ -48,23 +49,14 @@ export function setClock(time = '2026-06-01T00:00:00Z'): SetClock {
   };
 }
 
-export interface MadeKey {
-  /** As a caller sends it. */
-  readonly text: string;
-  readonly record: KeyRecord;
-}
-
 export function madeKey(parts: Partial<KeyRecord> = {}): MadeKey {
-  const text = newKeyText();
-  const record: KeyRecord = {
-    id: text.id,
+  const made = makeKey({
     name: 'shop',
     scopes: ['predict'],
-    sha256: secretDigest(text.secret).toString('hex'),
     createdMs: Date.parse('2026-01-01T00:00:00Z'),
     expiresMs: undefined,
     rate: undefined,
     ...parts,
-  };
-  return { text: formatKeyText(text), record };
+  });
+  return { text: made.text, record: { ...made.record, ...parts } };
 }

@@ -68,9 +68,9 @@ it('gives metrics without end up', async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = await resolveAddress(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  expect(await scrapeServer(address)).toEqual({ batches: undefined, memoryBytes: 7 });
+  expect(await scrapeServer({ address })).toEqual({ batches: undefined, memoryBytes: 7 });
   isEndless = true;
-  expect(await scrapeServer(address)).toBeUndefined();
+  expect(await scrapeServer({ address })).toBeUndefined();
   expect(sentBytes).toBeLessThan(64 * 1024 * 1024);
   server.closeAllConnections();
   server.close();

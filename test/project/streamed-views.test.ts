@@ -241,7 +241,7 @@ test('events, streams and aggregates with many mistakes have each of them, in or
       "millrace.yaml:40  feature_views.a.features.standin.default  must be an integer, not 1.5",
       "millrace.yaml:42  feature_views.a.features.last  makes a feature last_1, and there is one above",
       "millrace.yaml:43  feature_views.a.features.iata  has the name of a join key of airport, and one column cannot be both",
-      "millrace.yaml:45  feature_views.a.features.misspelt.cuont  is not a known key (keys here are type, default, count, sum, mean, min, max, variance, first, last, count_distinct, top_k, quantile, window, where, n, k, q)",
+      "millrace.yaml:45  feature_views.a.features.misspelt.cuont  is not a known key (keys here are type, default, protected, count, sum, mean, min, max, variance, first, last, count_distinct, top_k, quantile, window, where, n, k, q)",
       "millrace.yaml:46  feature_views.b.stream.event  there is no event "fligth" (did you mean "flight"?)",
       "millrace.yaml:47  feature_views.c.stream.keys.itaa  is not a join key of the entity airport (join keys are iata)",
       "millrace.yaml:48  feature_views.d.stream.keys  lacks the join key row of the entity seat (write it like keys: { row: FIELD })",

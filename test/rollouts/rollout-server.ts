@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadProject } from '../../src/project/read-project.ts';
 import { createServer } from '../../src/server/server.ts';
-import type { Server, ServerOptions } from '../../src/server/server.ts';
+import type { Server } from '../../src/server/server.ts';
+import type { ServerOptions } from '../../src/server/server-options.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 
 const versions: Readonly<Record<string, { readonly model: string; readonly input: string }>> = {

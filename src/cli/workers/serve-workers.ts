@@ -1,30 +1,25 @@
 /** `millrace serve --workers`: the supervisor as a process of its own, led by signals. */
 import { loadProject } from '../../project/read-project.ts';
 import { listenGrpc } from '../../server/grpc/listen-grpc.ts';
+import type { GrpcListener } from '../../server/grpc/listen-grpc.ts';
 import { createLog } from '../../telemetry/log.ts';
 import type { ServeGroupOptions } from '../serve-options.ts';
-import { REDIS_VARIABLE } from '../store-options.ts';
 import { unlessStopped, untilStopped } from '../until-stopped.ts';
 import { Supervisor } from './supervisor.ts';
-import { workerArgs } from './worker.ts';
+import { WORKER_VARIABLE } from './worker.ts';
+import type { WorkerOptions } from './worker.ts';
 
 /** Serves until SIGTERM or SIGINT; SIGHUP restarts the workers one by one. */
 export async function serveWithWorkers(options: ServeGroupOptions): Promise<void> {
   const stop = untilStopped();
   const { workers, host, grpcPort } = options;
   const log = createLog(options.logLevel);
-  const { redis } = options;
-  const hasGrpc = grpcPort === undefined ? 'no' : 'yes';
   const supervisor = new Supervisor({
     workerCount: workers,
     port: options.port,
     log,
     startTimeoutMs: options.startTimeout,
-    workerArgs: (number, port, sharing, unloaded) => [
-      'worker',
-      ...workerArgs({ ...options, number, port, sharing, grpc: hasGrpc, unloaded: unloaded.join() }),
-    ],
-    workerEnv: redis === undefined ? {} : { [REDIS_VARIABLE]: redis },
+    workerEnv: (place) => ({ [WORKER_VARIABLE]: workerText({ ...options, ...place }) }),
     checkProject: async () => loadProject(options.project),
   });
   // However this process ends, no worker outlives it. One that is killed cannot see to it; its workers then do.
@@ -36,12 +31,7 @@ export async function serveWithWorkers(options: ServeGroupOptions): Promise<void
   await unlessStopped(loadProject(options.project), stop);
   const port = await unlessStopped(supervisor.start(), stop);
   isReady = true;
-  const grpc =
-    grpcPort === undefined
-      ? undefined
-      : await listenGrpc({ host, port: grpcPort, isForOthers: true }, (connection) =>
-          supervisor.handOver(connection),
-        );
+  const grpc = await listenForWorkers(host, grpcPort, supervisor);
   log.info({ host, port }, 'listening');
   if (grpc !== undefined) log.info({ host, port: grpc.port }, 'listening for gRPC');
   log.info({ workers }, 'ready');
@@ -51,4 +41,18 @@ export async function serveWithWorkers(options: ServeGroupOptions): Promise<void
   const isClean = await supervisor.stop();
   log.info('stopped');
   process.exit(isClean ? 0 : 1);
+}
+
+function workerText(options: WorkerOptions): string {
+  return JSON.stringify(options);
+}
+
+/** @param port undefined = no gRPC */
+async function listenForWorkers(
+  host: string,
+  port: number | undefined,
+  supervisor: Supervisor,
+): Promise<GrpcListener | undefined> {
+  if (port === undefined) return undefined;
+  return listenGrpc({ host, port, isForOthers: true }, (connection) => supervisor.handOver(connection));
 }

@@ -9,7 +9,7 @@
 import type { Socket } from 'node:net';
 import { MillraceError } from '../../errors.ts';
 import type { Change } from '../../server/lifecycle.ts';
-import type { PortSharing } from '../../server/transport.ts';
+import type { PortSharing } from '../../server/listen.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { failuresInRow, restartDelayMs } from './restart-delay.ts';
 import { createWorkerMetrics } from './worker-metrics.ts';
@@ -24,12 +24,18 @@ export interface SupervisorOptions {
   readonly log: Log;
   /** A worker that is not ready by then is killed. */
   readonly startTimeoutMs: number;
-  /** Arguments of the command line that make a process a worker. */
-  workerArgs(number: number, port: number, sharing: PortSharing, unloaded: readonly string[]): string[];
-  /** What workers have in their environment besides. */
-  readonly workerEnv: Readonly<Record<string, string>>;
+  /** What a worker has in its environment besides. */
+  workerEnv(place: WorkerPlace): Readonly<Record<string, string>>;
   /** @throws MillraceError if the project as it is now has mistakes */
   checkProject(): Promise<unknown>;
+}
+
+/** What tells a worker from the others. */
+export interface WorkerPlace {
+  readonly number: number;
+  readonly port: number;
+  readonly sharing: PortSharing;
+  readonly unloaded: readonly string[];
 }
 
 interface Slot {
@@ -150,10 +156,11 @@ export class Supervisor {
 
   private startProcess(slot: Slot): WorkerProcess {
     const sharing = this.phase === 'starting' && slot.number === 1 ? 'first' : 'join';
-    const args = this.options.workerArgs(slot.number, this.port, sharing, [...this.unloaded]);
-    const worker = new WorkerProcess(slot.number, args, {
+    const { number } = slot;
+    const unloaded = [...this.unloaded];
+    const worker = new WorkerProcess(number, {
       startTimeoutMs: this.options.startTimeoutMs,
-      env: this.options.workerEnv,
+      env: this.options.workerEnv({ number, port: this.port, sharing, unloaded }),
       collect: async () => this.metrics.collect(),
       announce: async (change, from) => this.announce(change, from),
     });

@@ -50,12 +50,11 @@ export class WorkerProcess {
   private readonly startTimeoutMs: number;
   private isStartOver = false;
 
-  /** @param args of the command line that make a process a worker */
-  constructor(number: number, args: readonly string[], options: WorkerProcessOptions) {
+  constructor(number: number, options: WorkerProcessOptions) {
     this.number = number;
     this.startTimeoutMs = options.startTimeoutMs;
     // Infinity and NaN are values of metrics, and JSON has neither.
-    this.child = fork(process.argv[1] as string, [...args], {
+    this.child = fork(process.argv[1] as string, ['worker'], {
       env: { ...process.env, ...options.env },
       serialization: 'advanced',
     });

@@ -1,75 +1,46 @@
 /** `millrace worker`: a server that is one of several processes. The supervisor starts it and speaks with it. */
 import type { Socket } from 'node:net';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { MillraceError } from '../../errors.ts';
 import { loadProject } from '../../project/read-project.ts';
 import { createServer } from '../../server/server.ts';
 import type { Server } from '../../server/server.ts';
 import type { Change } from '../../server/lifecycle.ts';
-import type { PortSharing } from '../../server/transport.ts';
+import type { PortSharing } from '../../server/listen.ts';
 import { createLog } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import { serverOptions } from '../serve-options.ts';
 import type { ServeOptions } from '../serve-options.ts';
-import { REDIS_VARIABLE, forceKey, storePlace } from '../store-options.ts';
+import { openServerAccess } from '../access-options.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
-interface WorkerOptions extends Omit<ServeOptions, 'grpcPort'> {
+/** What a worker is told. */
+export interface WorkerOptions extends ServeOptions {
+  readonly workers: number;
+  /** Its place among the workers. */
   readonly number: number;
   readonly sharing: PortSharing;
-  /** Whether it serves connections for gRPC, which the supervisor accepts. */
-  readonly grpc: 'yes' | 'no';
-  /** Names of models, with commas between them. */
-  readonly unloaded: string;
+  /** Models that are not loaded. */
+  readonly unloaded: readonly string[];
 }
+
+/** Holds them, as JSON: arguments can be read by everybody, and all processes of a server are told the same. */
+export const WORKER_VARIABLE = 'MILLRACE_WORKER';
 
 /** Not in the help: it is not for people. */
 export function workerCommand(): Command {
   return new Command('worker')
     .description('One of the processes of `millrace serve --workers`.')
-    .requiredOption('--number <number>', 'its place among the workers', Number)
-    .requiredOption('--project <dir>', 'as for serve')
-    .option('--data <dir>', 'as for serve')
-    .requiredOption('--host <address>', 'as for serve')
-    .requiredOption('--port <number>', 'as for serve', Number)
-    .addOption(new Option('--sharing <how>', 'who else may listen on the port').choices(['first', 'join']))
-    .addOption(new Option('--redis <url>', 'as for serve').env(REDIS_VARIABLE))
-    .option('--redis-layout <layout>', 'as for serve')
-    .requiredOption('--watch <ms>', 'as for serve', Number)
-    .addOption(new Option('--grpc <answer>', 'whether it serves gRPC').choices(['yes', 'no']).default('no'))
-    .option('--unloaded <models>', 'models that are not loaded', '')
-    .requiredOption('--log-level <level>', 'as for serve')
-    .action(work);
+    .action(async () => work());
 }
 
-/** The arguments of `millrace worker`. */
-export function workerArgs(options: WorkerOptions): string[] {
-  const { number, project, data, host, port, sharing, logLevel, redisLayout, watch, grpc, unloaded } =
-    options;
-  const layout = { 'redis-layout': redisLayout };
-  const pairs = {
-    number,
-    project,
-    data,
-    host,
-    port,
-    sharing,
-    watch,
-    grpc,
-    unloaded,
-    ...layout,
-    'log-level': logLevel,
-  };
-  // One word each, so that a value may begin with a dash.
-  return Object.entries(pairs).flatMap(([name, value]) =>
-    value === undefined ? [] : [`--${name}=${value}`],
-  );
-}
-
-async function work(options: WorkerOptions): Promise<void> {
-  if (process.send === undefined) {
+async function work(): Promise<void> {
+  const told = process.env[WORKER_VARIABLE];
+  if (process.send === undefined || told === undefined) {
     throw new MillraceError('STARTUP_FAILED', 'a worker is started by `millrace serve --workers`');
   }
+  const options = JSON.parse(told) as WorkerOptions;
   // A terminal sends these to every process that runs in it; what they mean is the supervisor's to decide.
   for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
   const metrics = createMetrics();
@@ -86,20 +57,16 @@ async function work(options: WorkerOptions): Promise<void> {
   const supervisor = answerSupervisor(metrics, { drain, server: () => server });
   try {
     const project = await loadProject(options.project);
-    const { host, port, sharing } = options;
     const log = createLog(options.logLevel).child({ worker: options.number });
-    const shared: Metrics = { ...metrics, render: supervisor.collect, close: () => undefined };
+    const access = await openServerAccess(options, log, options.workers);
+    const shared: Metrics = { ...metrics, render: async () => supervisor.collect(), close: () => undefined };
     server = await createServer(project, {
-      ...storePlace(options),
-      host,
-      port,
-      sharing,
-      forceKey: forceKey(),
-      grpc: options.grpc === 'yes' ? {} : undefined,
-      watchModelsMs: options.watch,
-      unloadedModels: options.unloaded.split(',').filter((name) => name !== ''),
-      onChange: supervisor.announce,
-      log,
+      ...serverOptions(options, access, log),
+      sharing: options.sharing,
+      // The supervisor accepts the connections.
+      grpc: options.grpcPort === undefined ? undefined : {},
+      unloadedModels: options.unloaded,
+      onChange: async (change) => supervisor.announce(change),
       metrics: shared,
     });
     await tell({ type: 'ready', port: server.port, drainTimeoutMs: project.limits.drainTimeoutMs });

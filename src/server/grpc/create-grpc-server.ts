@@ -1,7 +1,4 @@
-/**
- * gRPC beside HTTP, on a port of its own. Connections come in over a socket of Node, also those that another process
- * has accepted: where several processes serve, one hands them on, as Node 20 cannot share a port otherwise.
- */
+/** The gRPC service on connections that somebody else accepts. */
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
@@ -11,31 +8,45 @@ import type { RouteContext } from '../route-context.ts';
 import { inferenceService } from './inference-service.ts';
 
 export interface GrpcServer {
-  /** Serves a connection that was accepted. */
   readonly take: (connection: Socket) => void;
+  renew(certificate: Certificate | undefined): void;
   /** Takes no new calls; resolves when those that are under way are answered, and the answers are sent. */
   drain(): Promise<void>;
   /** Ends every connection. */
   close(): void;
 }
 
+/** In PEM. */
+export interface Certificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
 const protoFile = fileURLToPath(new URL('../../../schema/open-inference.proto', import.meta.url));
 
-export function createGrpcServer(context: RouteContext): GrpcServer {
+/** @param certificate undefined = without TLS */
+export function createGrpcServer(context: RouteContext, certificate: Certificate | undefined): GrpcServer {
   const server = new Server({
     'grpc.max_receive_message_length': context.state.limits.bodyBytesMax,
     'grpc.max_send_message_length': -1,
   });
   server.addService(serviceDefinition(), inferenceService(context));
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const injectors = [server.createConnectionInjector(credentialsOf(certificate))];
   return {
-    take: (connection) => injector.injectConnection(connection),
+    take: (connection) => injectors.at(-1)?.injectConnection(connection),
+    renew: (next) => void injectors.push(server.createConnectionInjector(credentialsOf(next))),
     drain: async () => new Promise((resolve) => server.tryShutdown(() => resolve())),
     close: () => {
-      injector.destroy();
+      for (const injector of injectors) injector.destroy();
       server.forceShutdown();
     },
   };
+}
+
+function credentialsOf(certificate: Certificate | undefined): ServerCredentials {
+  if (certificate === undefined) return ServerCredentials.createInsecure();
+  const { cert, key } = certificate;
+  return ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }]);
 }
 
 function serviceDefinition(): ServiceDefinition {
