@@ -26,12 +26,11 @@ export interface GrpcPort {
 /** @throws MillraceError STARTUP_FAILED */
 export async function openGrpcPort(
   options: GrpcOptions | undefined,
-  http: { readonly host: string; readonly tls: TlsFiles | undefined },
+  { host, tls }: { readonly host: string; readonly tls?: TlsFiles | undefined },
   context: RouteContext,
 ): Promise<GrpcPort | undefined> {
   if (options === undefined) return undefined;
-  const { host = http.host, port } = options;
-  const { tls } = http;
+  const { port } = options;
   // Loaded only where it is wanted: the packages take a tenth of a second.
   const { createGrpcServer } = await import('./grpc/create-grpc-server.ts');
   const server: GrpcServer = createGrpcServer(context, await certificateOf(tls));

@@ -49,9 +49,8 @@ export interface ServerOptions {
   readonly grpc?: GrpcOptions | undefined;
 }
 
+/** On the address of HTTP, with its certificate. */
 export interface GrpcOptions {
-  /** Default: as for HTTP. */
-  readonly host?: string;
   /** 0 = any free one; undefined = somebody else accepts connections, see `Server.takeGrpcConnection`. */
   readonly port?: number | undefined;
 }

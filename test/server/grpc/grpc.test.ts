@@ -1,10 +1,15 @@
 /** The Open Inference Protocol over gRPC, with a real client over a real connection. */
+import { once } from 'node:events';
+import { copyFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { status } from '@grpc/grpc-js';
 import type { ServiceError } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
 import type { Access, Principal } from '../../../src/access/access.ts';
 import { MillraceError } from '../../../src/errors.ts';
+import { createAuthority, hasOpenssl } from '../../redis/certificates.ts';
 import { tensorServer } from '../open-inference/tensor-server.ts';
 import type { TensorServer } from '../open-inference/tensor-server.ts';
 import { protocolClient } from './protocol.ts';
@@ -342,6 +347,69 @@ describe('a server with keys', () => {
     } finally {
       guardedClient.close();
       await guarded.close();
+    }
+  });
+});
+
+describe('a change that is asked for over gRPC', () => {
+  it('stands in the audit log, also when it is refused', async () => {
+    const file = join(served.dir, 'data', 'audit.ndjson');
+    await client.call('RepositoryModelUnload', { model_name: 'flags' });
+    await failureOf(client.call('RepositoryModelLoad', { model_name: 'nobody' }));
+    await expect.poll(async () => readFile(file, 'utf8')).toContain('nobody');
+    const lines = (await readFile(file, 'utf8')).trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as object)).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ action: 'grpc-model-unload', target: 'flags', status: 200 }),
+        expect.objectContaining({
+          action: 'grpc-model-load',
+          target: 'nobody',
+          status: 404,
+          code: 'UNKNOWN_MODEL',
+        }),
+      ]),
+    );
+  });
+});
+
+describe('a server with a certificate', () => {
+  it('serves gRPC with it, and with the next one once that is there', async ({ skip }) => {
+    skip(!hasOpenssl, 'no openssl on this machine');
+    const authority = await createAuthority();
+    const [certFile, keyFile] = [join(served.dir, 'cert.pem'), join(served.dir, 'key.pem')] as const;
+    const put = async (name: string): Promise<void> => {
+      const { cert, key } = await authority.issue(name);
+      await copyFile(cert, certFile);
+      await copyFile(key, keyFile);
+    };
+    await put('first');
+    const secured = await tensorServer({ grpc: { port: 0 }, tls: { certFile, keyFile } });
+    const port = secured.server.grpcPort ?? 0;
+    const ca = await readFile(authority.ca);
+    const nameOfServer = async (): Promise<unknown> => {
+      const socket = connect({ host: '127.0.0.1', port, ca, ALPNProtocols: ['h2'] });
+      await once(socket, 'secureConnect');
+      const { subject } = socket.getPeerCertificate();
+      socket.destroy();
+      return subject.CN;
+    };
+    const inSecret = protocolClient(secured.dir, port, ca);
+    const inClear = protocolClient(secured.dir, port);
+    try {
+      expect(await inSecret.call('ServerReady')).toEqual({ ready: true });
+      expect((await failureOf(inClear.call('ServerReady', {}, { deadlineMs: 5000 }))).code).not.toBe(
+        status.OK,
+      );
+      expect(await nameOfServer()).toBe('first');
+      await put('second');
+      await secured.server.reload();
+      expect(await nameOfServer()).toBe('second');
+      expect(await inSecret.call('ServerReady')).toEqual({ ready: true });
+    } finally {
+      inSecret.close();
+      inClear.close();
+      await secured.close();
+      await authority.remove();
     }
   });
 });

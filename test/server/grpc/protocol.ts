@@ -81,8 +81,11 @@ type Method = (
   callback: (error: ServiceError | null, response: unknown) => void,
 ) => void;
 
-/** @param dir for a file */
-export function protocolClient(dir: string, port: number): ProtocolClient {
+/**
+ * @param dir for a file
+ * @param ca whose certificates are trusted; undefined = without TLS
+ */
+export function protocolClient(dir: string, port: number, ca?: Buffer): ProtocolClient {
   const file = join(dir, 'protocol.proto');
   writeFileSync(file, text);
   const loaded = loadPackageDefinition(loadSync(file, { keepCase: true, longs: String }));
@@ -91,10 +94,14 @@ export function protocolClient(dir: string, port: number): ProtocolClient {
     new (address: string, credentials: unknown, options: object) => Client
   >;
   if (Service === undefined) throw new Error('the protocol has no service');
-  const client = new Service(`127.0.0.1:${port}`, credentials.createInsecure(), {
-    // A connection of its own.
-    'grpc.use_local_subchannel_pool': 1,
-  });
+  const client = new Service(
+    `127.0.0.1:${port}`,
+    ca === undefined ? credentials.createInsecure() : credentials.createSsl(ca),
+    {
+      // A connection of its own.
+      'grpc.use_local_subchannel_pool': 1,
+    },
+  );
   return {
     call: async (method, request = {}, { metadata = {}, deadlineMs } = {}) => {
       const sent = new Metadata();
