@@ -11,7 +11,7 @@ const timed = [
  * Files whose threads or whose end of the process are looked at, and all others, have a process each.
  */
 const shared = [
-  'test/{access,events,features,project,records,redis,server,serving,stats,streaming,telemetry,transforms}/**/*.test.ts',
+  'test/{access,client,events,features,project,records,redis,server,serving,stats,streaming,telemetry,transforms}/**/*.test.ts',
   'test/cli/{load,progress,replay}.test.ts',
   'test/cli/workers/restart-delay.test.ts',
   'test/e2e/*.test.ts',

@@ -101,6 +101,55 @@ export interface PushOptions extends CallOptions {
   readonly hasEventTimes?: boolean | undefined;
 }
 
+/** A tensor of the Open Inference Protocol. */
+export interface InferInput {
+  readonly name: string;
+  /** `FP32`, `INT64`, `BOOL`, `BYTES` … */
+  readonly datatype: string;
+  /** The first dimension is the batch. */
+  readonly shape: readonly number[];
+  /** Row by row: flat, or nested as the shape says. */
+  readonly data: TensorValues;
+}
+
+export type TensorValues =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | readonly (number | bigint | string | boolean | null | readonly unknown[])[];
+
+export interface InferRequest {
+  readonly inputs: readonly InferInput[];
+  /** Default: all outputs of the model. */
+  readonly outputs?: readonly { readonly name: string }[] | undefined;
+  readonly id?: string | undefined;
+}
+
+export interface InferOptions extends CallOptions {
+  /** Of the model. Default: the newest. */
+  readonly version?: string | undefined;
+}
+
+export interface InferAnswer {
+  readonly model_name: string;
+  readonly model_version: string;
+  readonly id?: string;
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly datatype: string;
+    readonly shape: readonly number[];
+    /** Flat, row by row. NaN and infinities are null. */
+    readonly data: readonly (number | string | boolean | null)[];
+  }[];
+}
+
 /** What came of a prediction; at least one of `label`, `reward` and `click`. */
 export interface Feedback {
   /** The row of the request, from 0. Default: the request as a whole. */
@@ -180,6 +229,9 @@ export interface Client<P extends ProjectShape = AnyProject> {
 
   /** Writes rows of a view; they are durable when it resolves. */
   push<V extends PushedView<P>>(view: V, rows: readonly RowOf<P, V>[], options?: PushOptions): Promise<void>;
+
+  /** Runs a model on tensors, as the Open Inference Protocol says it in JSON: whole numbers beyond 2^53 cannot be sent. */
+  infer(model: string, request: InferRequest, options?: InferOptions): Promise<InferAnswer>;
 
   /** Tells what came of a prediction; it is durable when this resolves. */
   feedback(requestId: string, feedback: Feedback, options?: CallOptions): Promise<FeedbackOutcome>;

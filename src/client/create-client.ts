@@ -8,6 +8,10 @@ import type {
   FeatureAnswer,
   Feedback,
   FeedbackOutcome,
+  InferAnswer,
+  InferOptions,
+  InferRequest,
+  TensorValues,
   PushOptions,
 } from './client.ts';
 import { createEventOutbox } from './event-outbox.ts';
@@ -117,6 +121,15 @@ class PlainClient {
     await this.repeated(this.http, { path: '/push', body }, this.terms(options, mayRepeat));
   }
 
+  async infer(model: string, request: InferRequest, options: InferOptions = {}): Promise<InferAnswer> {
+    const { version } = options;
+    const inputs = request.inputs.map((input) => ({ ...input, data: tensorData(input.data) }));
+    const ofVersion = version === undefined ? '' : `/versions/${encodeURIComponent(version)}`;
+    const path = `/v2/models/${encodeURIComponent(model)}${ofVersion}/infer`;
+    const call = { path, body: wireFields({ ...request, inputs }, '') };
+    return this.repeated<InferAnswer>(this.http, call, this.terms(options, isTransient));
+  }
+
   async feedback(requestId: string, feedback: Feedback, options: CallOptions = {}): Promise<FeedbackOutcome> {
     const entry = wireFields({ ...feedback, request_id: requestId, id: feedback.id ?? uniqueId() }, '');
     const call = { path: '/v1/feedback', body: entry, message: { feedback: entry } };
@@ -191,6 +204,12 @@ class PlainEvents {
   async flush(): Promise<void> {
     await this.outbox.flush();
   }
+}
+
+/** The protocol has null for NaN. */
+function tensorData(data: TensorValues): readonly unknown[] {
+  if (Array.isArray(data)) return data as readonly unknown[];
+  return Array.from(data as Float32Array, (value) => (Number.isNaN(value) ? null : value));
 }
 
 /** Rows as columns; what a row does not have is null. */

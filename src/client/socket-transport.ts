@@ -66,6 +66,8 @@ class SocketCalls {
   private silentSinceMs: number | undefined;
   /** Since a socket last worked. */
   private failures = 0;
+  /** Why the last socket was lost; undefined = one is open. */
+  private trouble: MillraceClientError | undefined;
   /** Until the next socket is opened, or until one that is being opened is given up. */
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -96,9 +98,11 @@ class SocketCalls {
 
   private giveUp(call: PendingCall, reason: Error): void {
     if (!this.pending.delete(call.id)) return;
-    call.reject(reason);
-    // A socket that leads nowhere may stay open for minutes; what is given up by its caller says nothing of it.
     const isLate = reason instanceof MillraceClientError && reason.code === 'TIMEOUT';
+    call.reject(
+      isLate && !call.isSent && this.trouble !== undefined ? withCause(reason, this.trouble) : reason,
+    );
+    // A socket that leads nowhere may stay open for minutes; what is given up by its caller says nothing of it.
     const silentMs = performance.now() - (this.silentSinceMs ?? Infinity);
     if (isLate && silentMs >= SILENT_MS_MAX) this.lost(this.socket, 'nothing comes over it');
   }
@@ -130,7 +134,7 @@ class SocketCalls {
     const handlers: Pick<SocketLike, 'onopen' | 'onmessage' | 'onerror' | 'onclose'> = {
       onopen: () => this.opened(socket),
       onmessage: ({ data }: { data: unknown }) => {
-        if (socket === this.socket) this.receive(data);
+        if (socket === this.socket) this.receive(socket, data);
       },
       onerror: ({ message = '' }: { message?: string }) => {
         trouble = message;
@@ -146,6 +150,7 @@ class SocketCalls {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.isOpen = true;
+    this.trouble = undefined;
     for (const call of this.pending.values()) this.transmit(call);
   }
 
@@ -155,10 +160,11 @@ class SocketCalls {
     this.socket?.send(call.bytes);
   }
 
-  private receive(data: unknown): void {
+  private receive(socket: SocketLike, data: unknown): void {
+    const answer = this.decode(data);
+    if (answer === undefined) return this.lost(socket, 'what comes over it is no answer of Millrace');
     this.silentSinceMs = undefined;
     this.failures = 0;
-    const answer = this.decode(data);
     const call = typeof answer['id'] === 'number' ? this.pending.get(answer['id']) : this.largest();
     // A call that was given up is answered all the same.
     if (call === undefined) return;
@@ -168,9 +174,17 @@ class SocketCalls {
     call.resolve(body);
   }
 
-  private decode(data: unknown): Record<string, unknown> {
-    if (typeof data === 'string') return JSON.parse(data) as Record<string, unknown>;
-    return this.unpackr.unpack(new Uint8Array(data as ArrayBuffer)) as Record<string, unknown>;
+  private decode(data: unknown): Record<string, unknown> | undefined {
+    try {
+      const answer: unknown =
+        typeof data === 'string'
+          ? JSON.parse(data)
+          : this.unpackr.unpack(new Uint8Array(data as ArrayBuffer));
+      if (typeof answer !== 'object' || answer === null || !('id' in answer)) return undefined;
+      return { ...answer };
+    } catch {
+      return undefined;
+    }
   }
 
   /** An answer has no id where the message could not be read; of this client's messages, one that is too large. */
@@ -188,6 +202,7 @@ class SocketCalls {
     socket.close();
     this.failures++;
     const error = new MillraceClientError('NETWORK', `The WebSocket to ${this.options.url} is lost: ${why}.`);
+    this.trouble = error;
     for (const call of this.pending.values()) {
       if (!call.isSent) continue;
       this.pending.delete(call.id);
@@ -205,6 +220,11 @@ class SocketCalls {
     this.silentSinceMs = undefined;
     return socket;
   }
+}
+
+/** A key that is refused, say, is only seen as a socket that does not open. */
+function withCause(late: MillraceClientError, cause: MillraceClientError): MillraceClientError {
+  return new MillraceClientError(late.code, `${late.message} ${cause.message}`, { cause });
 }
 
 function closed(): MillraceClientError {

@@ -127,6 +127,12 @@ export async function main(): Promise<void> {
   await client.push('profile', [{ user_id: 1, name: 'a', taste: null }], { hasEventTimes: false });
   console.log(first, all, only);
 }
+interface Bare {
+  readonly endpoints: {};
+  readonly events: {};
+  readonly views: {};
+}
+export const bare = createClient<Bare>({ url: 'http://127.0.0.1:8080' });
 export const untyped = createClient({ url: 'http://127.0.0.1:8080', transport: 'ws', WebSocket, fetch });
 export const asked = untyped.predict('any', { context: { a: 1 }, rows: [{ b: 'x', c: [1, 2], d: null }] });
 export const told = untyped.events.send({ type: 'any', fields: { a: 1, b: new Date() }, time: 12 });

@@ -1,6 +1,8 @@
 /** What a client does when the server, or the way to it, is in trouble. */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { WebSocket } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { createClient } from '../../src/client/index.ts';
 import type { Client, ClientOptions } from '../../src/client/index.ts';
 import { isTransient } from '../../src/client/repeated-call.ts';
@@ -90,6 +92,32 @@ it('a WebSocket that leads nowhere is given up', async () => {
   await expect(client.predict('m', request)).rejects.toMatchObject({ code: 'TIMEOUT' });
   Object.assign(proxy, { delayMs: 0, delayMsMin: 0 });
   expect(await client.predict('m', request)).toMatchObject({ predictions });
+});
+
+it.each(['hello', '7', Buffer.from([0xc1])])(
+  'a WebSocket over which %j comes is given up',
+  async (message) => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    onTestFinished(() => server.close());
+    server.on('connection', (socket) => socket.on('message', () => socket.send(message)));
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const client = connect({ url: `http://127.0.0.1:${port}`, transport: 'ws', retries: 0 });
+    await expect(client.predict('m', request)).rejects.toMatchObject({
+      code: 'NETWORK',
+      message: expect.stringContaining('no answer of Millrace') as unknown,
+    });
+  },
+);
+
+it('a WebSocket that cannot be opened is told of as the cause', async () => {
+  const client = connect({ url: 'http://127.0.0.1:1', transport: 'ws', timeoutMs: 200 });
+  const asked = client.predict('m', request);
+  await expect(asked).rejects.toMatchObject({
+    code: 'TIMEOUT',
+    message: expect.stringContaining('ECONNREFUSED') as unknown,
+    cause: expect.objectContaining({ code: 'NETWORK' }) as unknown,
+  });
 });
 
 describe('over http', () => {

@@ -113,6 +113,24 @@ describe('predictOne', () => {
     expect(answers[37]?.prediction).toEqual(predictions[0]);
   });
 
+  it('finds all good rows among more bad ones than an error names', async () => {
+    const isBad = (i: number): boolean => i % 4 !== 0;
+    const asked = Array.from({ length: 45 }, async (_, i) =>
+      client.predictOne(ENDPOINT, isBad(i) ? { ...flight(i), distance: null } : flight(i), { context }),
+    );
+    const outcomes = await Promise.allSettled(asked);
+    const good = outcomes.filter(({ status }) => status === 'fulfilled');
+    expect(outcomes.map(({ status }) => status === 'rejected')).toEqual(outcomes.map((_, i) => isBad(i)));
+    for (const outcome of outcomes.filter(({ status }) => status === 'rejected'))
+      expect(outcome).toMatchObject({ reason: { details: [{ path: 'rows[0].distance' }] } });
+    const rows = outcomes
+      .map((_, i) => i)
+      .filter((i) => !isBad(i))
+      .map(flight);
+    const { predictions } = await client.predict(ENDPOINT, { context, rows });
+    expect(good).toMatchObject(predictions.map((prediction) => ({ value: { prediction } })));
+  });
+
   it('finds the one row whose key no store keeps', async () => {
     sent = [];
     const rows = [0, 1, 2, 3].map((i) => ({ ...goodFlight, flight_id: `${i}` }));
