@@ -1,6 +1,6 @@
 /** Compiles src/ to an empty dist/, so that no file of an earlier build stays, and makes the command line executable. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -11,5 +11,11 @@ const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.
   cwd: root,
   stdio: 'inherit',
 });
-if (status === 0) chmodSync(`${root}dist/cli.js`, 0o755);
-else process.exitCode = 1;
+if (status === 0) {
+  chmodSync(`${root}dist/cli.js`, 0o755);
+  // What browsers get is not compiled.
+  cpSync(`${root}src/server/docs-page`, `${root}dist/server/docs-page`, {
+    recursive: true,
+    filter: (name) => !name.endsWith('.ts'),
+  });
+} else process.exitCode = 1;

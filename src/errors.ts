@@ -24,11 +24,6 @@ export const errorCatalogue = {
     status: 400,
     meaning: 'Fields are unknown, missing or of the wrong type. `details` lists each with its path.',
   },
-  AMBIGUOUS_LENGTH: {
-    status: 400,
-    meaning:
-      'The headers say more than once how long the body is, or in a way that another server may read differently.',
-  },
   TOO_MANY_ROWS: {
     status: 400,
     meaning: 'The request has more rows than `limits.rows_max`, or its answer would be too large. Split it.',

@@ -10,12 +10,14 @@ import { loadProject } from '../project/read-project.ts';
 import { jsonText } from '../project/json-text.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import { addKeyOption, keyHeaders } from './access-options.ts';
 import { createProgress } from './progress.ts';
 import { addProjectOption, addRedisOptions, storePlace } from './store-options.ts';
 import type { StoreOptions } from './store-options.ts';
 
 interface WarmOptions extends StoreOptions {
   readonly url: URL;
+  readonly key?: string;
   readonly json?: true;
 }
 
@@ -23,7 +25,7 @@ export function cacheCommand(): Command {
   const warm = new Command('warm').description(
     'Have a running server read the rows that were asked for lately at one of the servers of the project. A server that starts does so by itself.',
   );
-  addRedisOptions(addProjectOption(warm))
+  addKeyOption(addRedisOptions(addProjectOption(warm)))
     .requiredOption('--url <url>', 'the server to warm: http://host:8080', parseUrl)
     .option('--json', 'print the summary as JSON')
     .action(warmServer);
@@ -35,6 +37,9 @@ function parseUrl(text: string): URL {
   if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
   throw new InvalidArgumentError('Write http://host:port.');
 }
+
+/** Of an answer that is an error, in the message. */
+const ANSWER_CHARS_MAX = 200;
 
 /** One call of get-online-features. */
 interface WarmCall {
@@ -51,7 +56,7 @@ async function warmServer(options: WarmOptions): Promise<void> {
   let done = 0;
   try {
     for (const call of calls) {
-      await send(options.url, call);
+      await send(options, call);
       done += call.keyCount;
       progress.update(done, total, `${done} entities`);
     }
@@ -89,8 +94,10 @@ function callsFor(project: Project, recent: RecentRows): WarmCall[] {
   return Object.entries(recent).flatMap(([name, { views, keys }]) => {
     const entity = project.entities.get(name);
     const features = views.flatMap((view) => {
-      const first = project.featureViews.get(view)?.features[0];
-      return first === undefined ? [] : [`${view}:${first.name}`];
+      const known = project.featureViews.get(view)?.features ?? [];
+      // One is enough to have the row read; a protected one would need a scope of its own.
+      const one = known.find(({ isProtected }) => isProtected !== true) ?? known[0];
+      return one === undefined ? [] : [`${view}:${one.name}`];
     });
     if (entity === undefined || features.length === 0) return [];
     const calls: WarmCall[] = [];
@@ -105,18 +112,21 @@ function callsFor(project: Project, recent: RecentRows): WarmCall[] {
 }
 
 /** @throws MillraceError STARTUP_FAILED if the server cannot be asked */
-async function send(url: URL, { features, entities }: WarmCall): Promise<void> {
+async function send({ url, key }: WarmOptions, { features, entities }: WarmCall): Promise<void> {
   let reason: string;
   try {
     const response = await fetch(new URL('/get-online-features', url), {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { ...keyHeaders(key), 'content-type': 'application/json' },
       // Features of several views may have one name.
       body: jsonText({ features, entities, full_feature_names: true }),
     });
-    await response.arrayBuffer();
+    const text = await response.text();
     if (response.ok) return;
-    reason = `it answered ${response.status}`;
+    const isKeyMissing = response.status === 401 || response.status === 403;
+    reason = isKeyMissing
+      ? 'it wants a key with the scope features:read (--key or MILLRACE_KEY)'
+      : `it answered ${response.status} ${text.slice(0, ANSWER_CHARS_MAX)}`.trimEnd();
   } catch (error) {
     const { cause, message } = error as Error;
     reason = cause instanceof Error ? cause.message : message;

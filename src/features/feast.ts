@@ -74,7 +74,7 @@ function refuseProtected({ views }: FeatureQuery): void {
   );
   if (names.length === 0) return;
   const which = names.length === 1 ? `The feature ${names[0]} is` : `The features ${names.join(', ')} are`;
-  const sentence = `${which} protected: to read them takes the scope "features:protected".`;
+  const sentence = `${which} protected: reading takes the scope "features:protected".`;
   throw new MillraceError('FORBIDDEN', sentence);
 }
 

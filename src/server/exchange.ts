@@ -27,6 +27,7 @@ const statusLines = new Map<number, string>(
     200: 'OK',
     202: 'Accepted',
     204: 'No Content',
+    304: 'Not Modified',
     400: 'Bad Request',
     401: 'Unauthorized',
     403: 'Forbidden',

@@ -4,7 +4,6 @@ import { authorize } from '../access/access.ts';
 import type { Access, Principal } from '../access/access.ts';
 import type { RouteScopes } from '../access/scope.ts';
 import { MillraceError } from '../errors.ts';
-import { ambiguousLength } from './body-length.ts';
 import type { Exchange } from './exchange.ts';
 
 const BEARER = /^bearer +(\S+) *$/i;
@@ -20,8 +19,6 @@ export function admit(
   exchange: Exchange,
   scopes: RouteScopes,
 ): MillraceError | Promise<void> | undefined {
-  const ambiguous = ambiguousLength(req);
-  if (ambiguous !== undefined) return ambiguous;
   if (access.isOpen) {
     exchange.isUnrestricted = true;
     return undefined;

@@ -6,6 +6,7 @@ import { featureRoutes } from './feature-routes.ts';
 import { healthRoutes } from './health-routes.ts';
 import { lifecycleRoutes } from './lifecycle-routes.ts';
 import { openInferenceRoutes } from './open-inference/routes.ts';
+import { openApiRoutes } from './openapi-routes.ts';
 import { rolloutRoutes } from './rollout-routes.ts';
 import type { RouteContext } from './route-context.ts';
 import { endpointNamed, servingOf } from './route-context.ts';
@@ -26,7 +27,7 @@ export function predictRoute(context: RouteContext): Route {
 
 /** All but those of predictions and WebSockets. */
 export function plainRoutes(context: RouteContext): readonly Route[] {
-  return [
+  const table: readonly Route[] = [
     ...featureRoutes(context),
     ...eventRoutes(context),
     ...rolloutRoutes(context),
@@ -41,7 +42,9 @@ export function plainRoutes(context: RouteContext): readonly Route[] {
       body: 'none',
       handle: metricsHandler(context),
     },
+    ...openApiRoutes(context, () => [predictRoute(context), ...table]),
   ];
+  return table;
 }
 
 /** Answers a predict call of one endpoint. */

@@ -10,6 +10,8 @@ import { preflightHeaders } from './cors.ts';
 import { freePort, listen, quietTurn } from './listen.ts';
 import type { Address } from './listen.ts';
 import { createAuditedCall } from './audited-call.ts';
+import { guardRoutes } from './body-length.ts';
+import type { RouteApp } from './body-length.ts';
 import { Exchange } from './exchange.ts';
 import { admit } from './gate.ts';
 import type { RouteHandler } from './exchange.ts';
@@ -105,16 +107,17 @@ async function openListener(
     acceptedCount++;
   });
   const sockets = bindWebSockets(app, context);
-  bindPlainCall(app, context);
-  bindRoutes(app, context, [predictRoute(context), ...plainRoutes(context)]);
-  bindPreflight(app, context);
-  bindUnknown(app, context);
+  const routes = guardRoutes(app, context.metrics);
+  bindPlainCall(routes, context);
+  bindRoutes(routes, context, [predictRoute(context), ...plainRoutes(context)]);
+  bindPreflight(routes, context);
+  bindUnknown(routes, context);
   const socket = await listen(app, host, port, isShared);
   let isListening = true;
   return {
     port: uWS.us_socket_local_port(socket),
     bindEndpoint(name) {
-      bindPredict(app, context, name);
+      bindPredict(routes, context, name);
       sockets.bindEndpoint(name);
     },
     async stopListening() {
@@ -131,7 +134,7 @@ async function openListener(
 }
 
 /** What browsers ask before they let a page of another origin call. */
-function bindPreflight(app: TemplatedApp, context: RouteContext): void {
+function bindPreflight(app: RouteApp, context: RouteContext): void {
   if (context.cors === undefined) return;
   const metrics = createRouteMetrics(context.metrics, 'preflight', '');
   app.options('/*', (res, req) => {
@@ -153,7 +156,7 @@ function openExchange(
 }
 
 /** Each endpoint has a route of its own: its name need not be read and looked up in every call. */
-function bindPredict(app: TemplatedApp, context: RouteContext, name: string): void {
+function bindPredict(app: RouteApp, context: RouteContext, name: string): void {
   const { path, name: label, scopes } = predictRoute(context);
   const handler = predictHandler(context, name);
   const metrics = createRouteMetrics(context.metrics, label, name);
@@ -184,7 +187,7 @@ function refuseCaller(
 }
 
 /** Routes that share a path are bound one after the other; what is left of the path is for other methods. */
-function bindRoutes(app: TemplatedApp, context: RouteContext, routes: readonly Route[]): void {
+function bindRoutes(app: RouteApp, context: RouteContext, routes: readonly Route[]): void {
   const metricsOf = new Map<string, RouteMetrics>();
   for (const route of routes) {
     // Names of endpoints that are not in the project share one child of the metrics: callers could else make more.
@@ -199,7 +202,7 @@ function bindRoutes(app: TemplatedApp, context: RouteContext, routes: readonly R
   }
 }
 
-function bindRoute(app: TemplatedApp, context: RouteContext, route: Route, metrics: RouteMetrics): void {
+function bindRoute(app: RouteApp, context: RouteContext, route: Route, metrics: RouteMetrics): void {
   const isAudited = isWrite(route);
   const bind =
     (isHead: boolean) =>
@@ -250,7 +253,7 @@ function decodePart(part: string | undefined): string {
 
 /** A path that exists, called with a method that it does not have. */
 function bindOtherMethods(
-  app: TemplatedApp,
+  app: RouteApp,
   context: RouteContext,
   path: string,
   methods: readonly string[],
@@ -266,7 +269,7 @@ function bindOtherMethods(
 }
 
 /** A call of the WebSocket path that asks for no WebSocket. */
-function bindPlainCall(app: TemplatedApp, context: RouteContext): void {
+function bindPlainCall(app: RouteApp, context: RouteContext): void {
   const metrics = createRouteMetrics(context.metrics, webSocketRoute.name, '');
   app.any(webSocketRoute.path, (res, req) => {
     const sentence = `${webSocketRoute.path} takes WebSocket connections only.`;
@@ -274,7 +277,7 @@ function bindPlainCall(app: TemplatedApp, context: RouteContext): void {
   });
 }
 
-function bindUnknown(app: TemplatedApp, context: RouteContext): void {
+function bindUnknown(app: RouteApp, context: RouteContext): void {
   const metrics = createRouteMetrics(context.metrics, 'unknown', '');
   app.any('/*', (res, req) => {
     const call = `${req.getMethod().toUpperCase()} ${shortName(req.getUrl())}`;

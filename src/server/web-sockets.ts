@@ -8,6 +8,7 @@ import type { Serving } from '../serving/serving.ts';
 import { shortName } from '../project/problem-list.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 
+import { isAmbiguous } from './body-length.ts';
 import { Exchange } from './exchange.ts';
 import { Outbox } from './outbox.ts';
 import { createIntakeCall, intakes as intakeKinds } from './intake-call.ts';
@@ -66,6 +67,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     // Without a limit of its own: the socket looks itself what was not taken yet, to close with a code.
     maxBackpressure: 0,
     upgrade: (res, req, socketContext) => {
+      if (isAmbiguous(req)) return void res.close();
       const callers = refusalOf(req, context, sockets.size) ?? callersOf(req, context);
       const fail = (error: unknown): void => refuseSocket(res, parts, error);
       if (callers instanceof MillraceError) return fail(callers);

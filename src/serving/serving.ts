@@ -9,6 +9,8 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createAdmission } from './admission.ts';
 import type { Admission } from './admission.ts';
+import { answerShapes } from './answer-shape.ts';
+import type { AnswerShape } from './answer-shape.ts';
 import { createBatchers } from './batchers.ts';
 import type { CallerNeeds } from './caller.ts';
 import { compileProject, servedVersions } from './compile-project.ts';
@@ -61,6 +63,8 @@ export interface Serving {
   readonly source: RowSource;
   readonly clock: Clock;
   readonly endpoints: ReadonlyMap<string, ServedEndpoint>;
+  /** What the variants of each endpoint answer, by its name. */
+  readonly answers: ReadonlyMap<string, readonly AnswerShape[]>;
   /** What serves tensors: the models of the endpoints, and the newest version of every other. */
   readonly models: RawModels;
   readonly control: RolloutControl;
@@ -137,7 +141,20 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
     const models = await openRawModels({ ...parts, repository, batchers, variants });
     const refusal = createAdmission(batchers.onLoop(), project.limits.timeoutMs);
     const shadowsEnded = async (): Promise<void> => watch?.shadowsEnded();
-    return { project, store, source, clock, endpoints, models, ...rollouts, refusal, close, shadowsEnded };
+    const answers = answerShapes(variants);
+    return {
+      project,
+      store,
+      source,
+      clock,
+      endpoints,
+      answers,
+      models,
+      ...rollouts,
+      refusal,
+      close,
+      shadowsEnded,
+    };
   } catch (error) {
     await close();
     throw error;
