@@ -15,6 +15,8 @@ export interface ServeOptions extends StoreOptions, AccessOptions {
   readonly logLevel: LogLevel;
   /** Part of the requests that the access log has a line for; undefined = there is none. */
   readonly accessLog?: number;
+  /** Undefined = no gRPC. */
+  readonly grpcPort?: number;
   /** Milliseconds; 0 = never. */
   readonly watch: number;
   readonly tlsCert?: string;
@@ -29,7 +31,7 @@ export interface ServeGroupOptions extends ServeOptions {
 
 /** @throws MillraceError STARTUP_FAILED for options that do not go together */
 export function serverOptions(options: ServeOptions, access: Access, log: Log): ServerOptions {
-  const { host, port, insecure = false, auditLog: auditFile, watch, corsOrigin = [] } = options;
+  const { host, port, grpcPort, insecure = false, auditLog: auditFile, watch, corsOrigin = [] } = options;
   return {
     ...storePlace(options),
     host,
@@ -42,6 +44,7 @@ export function serverOptions(options: ServeOptions, access: Access, log: Log): 
     forceKey: forceKey(),
     watchModelsMs: watch,
     accessLog: options.accessLog === undefined ? undefined : { share: options.accessLog },
+    grpc: grpcPort === undefined ? undefined : { port: grpcPort },
     log,
   };
 }

@@ -45,6 +45,11 @@ export function serveCommand(): Command {
       ),
     )
     .option(
+      '--grpc-port <number>',
+      'serve the Open Inference Protocol over gRPC as well, on this port; 0 takes any free one',
+      parsePort,
+    )
+    .option(
       '--workers <count>',
       'processes that share the port and the store, or auto for one a core; with several, SIGHUP restarts them one by one',
       parseWorkers,

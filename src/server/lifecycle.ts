@@ -106,7 +106,8 @@ class SwappingLifecycle implements Lifecycle {
     const read = await readProject(project.dir, { file });
     if (kind === 'load' && !read.project.models.has(change.model)) throw cannotLoad(change.model, read);
     refuseMistakes(kind === 'reload' ? read.mistakes : unbearableMistakes(read));
-    await this.replace(current, withoutModels(read.project, hidden), read.file, hidden);
+    const loading = kind === 'load' ? change.model : undefined;
+    await this.replace(current, withoutModels(read.project, hidden), read.file, { hidden, loading });
     this.hidden = hidden;
     this.file = read.file;
   }
@@ -115,11 +116,12 @@ class SwappingLifecycle implements Lifecycle {
     before: Definition,
     project: Project,
     file: ProjectFile | undefined,
-    hidden: ReadonlySet<string>,
+    { hidden, loading }: { hidden: ReadonlySet<string>; loading: string | undefined },
   ): Promise<void> {
     let next: Definition;
     try {
       next = await this.open(project, file, hidden, before);
+      await requireLoaded(loading, next, before);
     } catch (error) {
       throw error instanceof MillraceError ? refused(error) : error;
     }
@@ -184,6 +186,15 @@ function unknownModel(model: string, { models }: Project): MillraceError {
 function cannotLoad(model: string, { project, mistakes }: ReadProject): MillraceError {
   const own = mistakes.filter((mistake) => mistake.file.startsWith(join(project.dir, model) + sep));
   return own.length === 0 ? unknownModel(model, project) : refused(invalidProject(own));
+}
+
+/** What is asked for answers, or nothing is changed; other models that cannot be loaded are only left out. */
+async function requireLoaded(model: string | undefined, next: Definition, before: Definition): Promise<void> {
+  const found = model === undefined ? undefined : next.serving.models.get(model);
+  if (found?.state !== 'unavailable') return;
+  await next.serving.close();
+  if (next.data !== before.data) await next.data.close();
+  throw new MillraceError('MODEL_UNAVAILABLE', found.reason);
 }
 
 function refuseMistakes(mistakes: readonly Mistake[]): void {

@@ -48,16 +48,13 @@ export interface ServerOptions {
   readonly accessLog?: AccessLogOptions | undefined;
   /** Default: metrics of this server and process. */
   readonly metrics?: Metrics;
-  /**
-   * Serves the Open Inference Protocol over gRPC as well. Port 0 = any free one; without a port there is none, and
-   * connections that somebody else has accepted come by `takeGrpcConnection`. Default: no gRPC.
-   */
+  /** Serves the Open Inference Protocol over gRPC as well; default: not. */
   readonly grpc?: GrpcOptions | undefined;
 }
 
+/** On the address of HTTP, with its certificate. */
 export interface GrpcOptions {
-  /** Default: as for HTTP. */
-  readonly host?: string;
+  /** 0 = any free one; undefined = somebody else accepts connections, see `Server.takeGrpcConnection`. */
   readonly port?: number | undefined;
 }
 

@@ -23,6 +23,8 @@ import type { Definition } from './definition.ts';
 import type { Generation } from './generation.ts';
 import { createLifecycle } from './lifecycle.ts';
 import type { Change, Lifecycle } from './lifecycle.ts';
+import { openGrpcPort } from './grpc-port.ts';
+import type { GrpcPort } from './grpc-port.ts';
 import { freePort } from './listen.ts';
 import type { Address } from './listen.ts';
 import { createModelWatch, modelFingerprint } from './model-watch.ts';
@@ -34,7 +36,6 @@ import type { RouteContext } from './route-context.ts';
 import { checkOptions, defaultHost, defaultPort } from './server-options.ts';
 import type { ServerOptions } from './server-options.ts';
 import { ServerState } from './server-state.ts';
-import type { GrpcListener, GrpcServer } from './grpc/open-grpc.ts';
 import { readCertificate, watchCertificate } from './tls-files.ts';
 import type { CertificateWatch } from './tls-files.ts';
 import { openTransport } from './transport.ts';
@@ -93,7 +94,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     }
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
-    await openGrpc(opened, { host, ...options.grpc }, options.grpc !== undefined);
+    opened.grpc = await openGrpcPort(options.grpc, { host, tls }, context);
     const models = await modelFingerprint(project.dir);
     publish(opened, await opened.lifecycle.start(project));
     context.state.phase = 'ready';
@@ -101,7 +102,9 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     transport.bindEndpoints(project.endpoints.keys());
     opened.watch = watchModels(project, models, opened, options);
     if (tls !== undefined && certificate !== undefined)
-      opened.certificate = watchCertificate(tls, certificate, log, async () => transport.renewCertificate());
+      opened.certificate = watchCertificate(tls, certificate, log, async () => {
+        await Promise.all([transport.renewCertificate(), opened.grpc?.renewCertificate()]);
+      });
     log.info({ endpoints: [...project.endpoints.keys()] }, sharing === 'alone' ? 'ready' : 'worker ready');
     return createHandle(address, transport.port, opened, log);
   } catch (error) {
@@ -147,9 +150,8 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
     () => [{ labels: {}, value: context.readiness.now().reasons.length === 0 ? 1 : 0 }],
     'min',
   );
-  const nothingYet = { transport: undefined, watch: undefined, certificate: undefined };
-  const noGrpc = { grpc: undefined, grpcListener: undefined };
-  const opened: Opened = { context, lifecycle, environment, accessLog, ...nothingYet, ...noGrpc };
+  const nothingYet = { transport: undefined, watch: undefined, certificate: undefined, grpc: undefined };
+  const opened: Opened = { context, lifecycle, environment, accessLog, ...nothingYet };
   return opened;
 }
 
@@ -164,24 +166,7 @@ interface Opened {
   transport: Transport | undefined;
   watch: ModelWatch | undefined;
   certificate: CertificateWatch | undefined;
-  grpc: GrpcServer | undefined;
-  grpcListener: GrpcListener | undefined;
-}
-
-/** Loaded only where it is wanted: its packages take a tenth of a second to load. */
-async function openGrpc(
-  opened: Opened,
-  { host, port }: { host: string; port?: number | undefined },
-  isWanted: boolean,
-): Promise<void> {
-  const holder = opened;
-  if (!isWanted) return;
-  const { createGrpcServer, listenGrpc } = await import('./grpc/open-grpc.ts');
-  const grpc = createGrpcServer(opened.context);
-  holder.grpc = grpc;
-  if (port === undefined) return;
-  holder.grpcListener = await listenGrpc({ host, port }, grpc.take);
-  opened.context.state.log.info({ host, port: holder.grpcListener.port }, 'listening for gRPC');
+  grpc: GrpcPort | undefined;
 }
 
 /** From one request to the next, all of them are answered by this definition. */
@@ -232,7 +217,6 @@ function createHandle({ host, tls }: Address, port: number, opened: Opened, log:
     await opened.watch?.close();
     state.drain();
     await opened.transport?.stopListening();
-    opened.grpcListener?.close();
     const isGrpcDrained = opened.grpc?.drain() ?? Promise.resolve();
     log.info({ open: state.open }, 'draining');
     const endMs = performance.now() + state.limits.drainTimeoutMs;
@@ -248,7 +232,7 @@ function createHandle({ host, tls }: Address, port: number, opened: Opened, log:
     host,
     port,
     url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    grpcPort: opened.grpcListener?.port,
+    grpcPort: opened.grpc?.port,
     takeGrpcConnection: (connection) => {
       if (opened.grpc === undefined) connection.destroy();
       else opened.grpc.take(connection);
@@ -287,7 +271,6 @@ async function closeAll(opened: Opened): Promise<void> {
   opened.certificate?.close();
   await watch?.close();
   transport?.close();
-  opened.grpcListener?.close();
   opened.grpc?.close();
   await lifecycle.close();
   await environment.close();

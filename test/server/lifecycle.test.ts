@@ -179,7 +179,7 @@ describe('the reload of a project', () => {
 
 describe('a model that no endpoint uses', () => {
   it('is loaded and unloaded while the server runs', async () => {
-    const { server } = await serve(async (folder) => {
+    const { dir, server } = await serve(async (folder) => {
       await writeVersion(folder, 1, SMALL);
       await writeNumbered(folder, 1);
       await mkdir(join(folder, 'free/1'), { recursive: true });
@@ -195,6 +195,8 @@ describe('a model that no endpoint uses', () => {
     expect(await change('m', 'load')).toEqual({});
     expect(await change('m', 'unload')).toBe('MODEL_IN_USE');
     expect(await change('fee', 'load')).toBe('UNKNOWN_MODEL');
+    await copyFile(modelPath('corrupt.onnx'), join(dir, 'bad.onnx'));
+    expect(await change('bad', 'load')).toBe('CHANGE_REFUSED');
     expect(await change('..%2f..%2fetc', 'load')).toBe('UNKNOWN_MODEL');
     expect(await answeredBy(server)).toEqual(answerOf(1));
   });

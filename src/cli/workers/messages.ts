@@ -10,6 +10,8 @@ export type ToWorker =
   /** Finish and end. With `lingers`, also wait for the callers to leave their connections. */
   | { readonly type: 'drain'; readonly lingers: boolean }
   | { readonly type: 'report'; readonly id: number; readonly part: ReportPart }
+  /** A connection for gRPC, which comes with the message. */
+  | { readonly type: 'connection' }
   /** The answer to `collect`. */
   | { readonly type: 'collected'; readonly text: string }
   /** Make a change that another worker was asked for. */

@@ -6,6 +6,7 @@
  * Each slot has at most one worker that is meant to serve. A worker that was replaced drains beside it and belongs to
  * no slot any more, so that its end starts nothing.
  */
+import type { Socket } from 'node:net';
 import { MillraceError } from '../../errors.ts';
 import type { Change } from '../../server/lifecycle.ts';
 import type { PortSharing } from '../../server/listen.ts';
@@ -58,6 +59,7 @@ export class Supervisor {
   private readonly metrics: WorkerMetrics;
   private readonly reloads = { done: 0, failed: 0 };
   private restarts = 0;
+  private handedOver = 0;
   /** Models that calls have unloaded: a worker that starts does not load them. */
   private readonly unloaded = new Set<string>();
   private port: number;
@@ -131,6 +133,14 @@ export class Supervisor {
       }),
     );
     return this.isClean;
+  }
+
+  /** Gives a connection for gRPC to one worker after the other; without one that is ready it is closed. */
+  handOver(connection: Socket): void {
+    const ready = [...this.workers].filter((worker) => worker.state === 'ready');
+    const next = ready[this.handedOver++ % ready.length];
+    if (next === undefined) connection.destroy();
+    else next.take(connection);
   }
 
   /** Ends all workers at once. */

@@ -4,6 +4,7 @@
  */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { MillraceError } from '../../errors.ts';
 import type { MetricFamily } from '../../telemetry/merge-families.ts';
 import type { Change } from '../../server/lifecycle.ts';
@@ -95,6 +96,14 @@ export class WorkerProcess {
     // One that ends starts again with the project as it then is.
     const ended = this.ended.then(() => '');
     return Promise.race([answered, ended]).finally(() => this.changes.delete(id));
+  }
+
+  /** Hands a connection over, which is then its. */
+  take(connection: Socket): void {
+    const message: ToWorker = { type: 'connection' };
+    this.child.send(message, connection, { keepOpen: false }, (error) => {
+      if (error !== null) connection.destroy();
+    });
   }
 
   /** Lets it finish and end; it is killed if that takes longer than its project allows. May be called again. */

@@ -1,4 +1,5 @@
 /** `millrace worker`: a server that is one of several processes. The supervisor starts it and speaks with it. */
+import type { Socket } from 'node:net';
 import { Command } from 'commander';
 import { MillraceError } from '../../errors.ts';
 import { loadProject } from '../../project/read-project.ts';
@@ -62,6 +63,8 @@ async function work(): Promise<void> {
     server = await createServer(project, {
       ...serverOptions(options, access, log),
       sharing: options.sharing,
+      // The supervisor accepts the connections.
+      grpc: options.grpcPort === undefined ? undefined : {},
       unloadedModels: options.unloaded,
       onChange: async (change) => supervisor.announce(change),
       metrics: shared,
@@ -95,8 +98,9 @@ function answerSupervisor(metrics: Metrics, { drain, server }: Led): Supervisor 
   let onCollected: ((text: string) => void) | undefined;
   const announced = new Map<number, (problem: string) => void>();
   let announcedCount = 0;
-  process.on('message', (message: ToWorker) => {
+  process.on('message', (message: ToWorker, connection?: Socket) => {
     if (message.type === 'drain') drain(message.lingers);
+    else if (message.type === 'connection') takeConnection(connection, server());
     else if (message.type === 'report') void report(metrics, message.id, message.part);
     else if (message.type === 'change') void makeChange(message.id, message.change, server());
     else if (message.type === 'announced') announced.get(message.id)?.(message.problem);
@@ -125,6 +129,12 @@ function answerSupervisor(metrics: Metrics, { drain, server }: Led): Supervisor 
       throw new MillraceError('CHANGE_REFUSED', sentence);
     },
   };
+}
+
+/** One that comes while this process is ending is closed; the caller connects again, and to another. */
+function takeConnection(connection: Socket | undefined, server: Server | undefined): void {
+  if (server === undefined) connection?.destroy();
+  else if (connection !== undefined) server.takeGrpcConnection(connection);
 }
 
 async function makeChange(id: number, change: Change, server: Server | undefined): Promise<void> {

@@ -4,8 +4,10 @@
  */
 import type { ServerUnaryCall, UntypedHandleCall, sendUnaryData } from '@grpc/grpc-js';
 import { authorize } from '../../access/access.ts';
+import type { Principal } from '../../access/access.ts';
 import type { RouteScopes } from '../../access/scope.ts';
 import { overloaded } from '../../serving/overloaded.ts';
+import { createAuditedCall } from '../audited-call.ts';
 import { toKnownError } from '../error-reply.ts';
 import { credentialFrom } from '../gate.ts';
 import type { RouteContext } from '../route-context.ts';
@@ -19,6 +21,8 @@ export interface GrpcRoute<Request, Response> {
   readonly scopes: RouteScopes;
   /** As of a route over HTTP. */
   readonly isChange?: boolean;
+  /** What is changed, for the audit log; undefined = nothing. */
+  readonly target?: (request: Request) => string;
   readonly answer: (request: Request, caller: GrpcCaller) => Response | Promise<Response>;
 }
 
@@ -49,32 +53,36 @@ async function serve<Request, Response>(
 ): Promise<void> {
   const { state } = context;
   const startedMs = performance.now();
+  const requestId = state.nextRequestId();
+  const audited = route.target && createAuditedCall(context.audit, route.name);
+  let principal: Principal | undefined;
   let status = 200;
   state.open++;
   try {
+    if (state.open > state.limits.inFlightMax) throw overloaded();
+    principal = await admit(context, call, route.scopes);
+    audited?.note({ target: route.target?.(call.request) ?? '' });
     callback(null, await answer(context, route, call));
   } catch (error) {
-    const requestId = state.nextRequestId();
     const known = toKnownError(error, state.log, requestId, route.name);
     status = known.status;
+    audited?.note({ code: known.code });
     callback(callFailure(known, requestId));
   } finally {
     state.closeOne();
+    audited?.ended(requestId, principal, status);
     metrics.count(call.cancelled ? 0 : status, (performance.now() - startedMs) / 1000);
   }
 }
 
 async function answer<Request, Response>(
   context: RouteContext,
-  { scopes, isChange = false, answer: make }: GrpcRoute<Request, Response>,
+  { isChange = false, answer: make }: GrpcRoute<Request, Response>,
   call: ServerUnaryCall<Request, Response>,
 ): Promise<Response> {
-  const { state } = context;
-  if (state.open > state.limits.inFlightMax) throw overloaded();
-  await admit(context, call, scopes);
   const caller = { isGone: () => call.cancelled, timeoutMs: timeLeftMs(call) };
   if (isChange) return make(call.request, caller);
-  const { generation } = state;
+  const { generation } = context.state;
   generation.enter();
   try {
     return await make(call.request, caller);
@@ -87,12 +95,13 @@ async function admit(
   { access }: RouteContext,
   { metadata }: ServerUnaryCall<unknown, unknown>,
   scopes: RouteScopes,
-): Promise<void> {
-  if (access.isOpen || scopes === 'anyone') return;
+): Promise<Principal | undefined> {
+  if (access.isOpen || scopes === 'anyone') return undefined;
   const header = (name: string): string => String(metadata.get(name)[0] ?? '');
   const credential = credentialFrom(header('authorization'), header('x-api-key'));
   const principal = credential === '' ? undefined : await access.authenticate(credential);
   authorize(access, principal, scopes);
+  return principal;
 }
 
 function timeLeftMs(call: ServerUnaryCall<unknown, unknown>): number | undefined {

@@ -76,6 +76,7 @@ function changing(context: RouteContext, kind: 'load' | 'unload'): GrpcRoute<{ m
     name: `grpc-model-${kind}`,
     scopes: ['models:write'],
     isChange: true,
+    target: ({ model_name: model }) => model,
     answer: async ({ model_name: model }) => {
       servingOf(context);
       await context.change({ kind, model });

@@ -3,8 +3,6 @@ import { status } from '@grpc/grpc-js';
 import type { ServiceError } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
-import type { Access, Principal } from '../../../src/access/access.ts';
-import { MillraceError } from '../../../src/errors.ts';
 import { tensorServer } from '../open-inference/tensor-server.ts';
 import type { TensorServer } from '../open-inference/tensor-server.ts';
 import { protocolClient } from './protocol.ts';
@@ -138,20 +136,24 @@ describe('an inference over gRPC', () => {
     await Promise.all(
       asks.map(async ({ n, values }) => {
         const shape = [values.length / 2, 2];
-        if (n % 2 === 0) {
-          const input = { name: 'x', datatype: 'FP32', shape, data: values };
-          const { json } = await served.infer('float', { inputs: [input] });
-          expect(json['outputs']).toMatchObject([{ data: values }]);
-          return;
-        }
-        const { outputs } = await infer('float', {
-          inputs: [{ name: 'x', datatype: 'FP32', shape, contents: { fp32_contents: values } }],
-        });
-        expect(outputs[0]?.contents?.['fp32_contents']).toEqual(values);
+        const isOverHttp = n % 2 === 0;
+        const found = isOverHttp ? await askOverHttp(shape, values) : await ask(shape, values);
+        expect(found).toEqual(values);
       }),
     );
   });
 });
+
+async function ask(shape: readonly number[], values: readonly number[]): Promise<unknown> {
+  const input = { name: 'x', datatype: 'FP32', shape, contents: { fp32_contents: values } };
+  return (await infer('float', { inputs: [input] })).outputs[0]?.contents?.['fp32_contents'];
+}
+
+async function askOverHttp(shape: readonly number[], values: readonly number[]): Promise<unknown> {
+  const input = { name: 'x', datatype: 'FP32', shape, data: values };
+  const { json } = await served.infer('float', { inputs: [input] });
+  return (json['outputs'] as { data: unknown }[])[0]?.data;
+}
 
 describe('what is wrong with an inference over gRPC', () => {
   const x = { name: 'x', datatype: 'FP32', shape: [1, 2] };
@@ -306,84 +308,3 @@ describe('the other calls', () => {
     expect(page).toMatch(/millrace_requests_total\{route="grpc-live",endpoint="",status="200"\} \d/);
   });
 });
-
-describe('a server with keys', () => {
-  it('asks for them over gRPC as well, and for their scope', async () => {
-    const principal: Principal = {
-      id: 'k',
-      name: 'watcher',
-      isRevoked: false,
-      allows: (scope) => scope === 'metrics:read',
-      take: () => undefined,
-    };
-    const access: Access = {
-      isOpen: false,
-      authenticate: (credential) => {
-        if (credential === 'right') return principal;
-        throw new MillraceError('UNAUTHENTICATED', 'The key is not known.');
-      },
-      close: () => undefined,
-    };
-    const guarded = await tensorServer({ grpc: { port: 0 }, access });
-    const guardedClient = protocolClient(guarded.dir, guarded.server.grpcPort ?? 0);
-    const call = async (method: string, authorization?: string): Promise<unknown> =>
-      guardedClient
-        .call(method, { name: 'float' }, { metadata: authorization === undefined ? {} : { authorization } })
-        .then(
-          () => status.OK,
-          (error: unknown) => (error as ServiceError).code,
-        );
-    try {
-      expect(await call('ServerLive')).toBe(status.OK);
-      expect(await call('ModelMetadata')).toBe(status.UNAUTHENTICATED);
-      expect(await call('ModelMetadata', 'Bearer wrong')).toBe(status.UNAUTHENTICATED);
-      expect(await call('ModelMetadata', 'Bearer right')).toBe(status.OK);
-      expect(await call('ModelInfer', 'Bearer right')).toBe(status.PERMISSION_DENIED);
-    } finally {
-      guardedClient.close();
-      await guarded.close();
-    }
-  });
-});
-
-describe('the port of gRPC', () => {
-  it('is not there unless it is asked for', async () => {
-    const without = await tensorServer();
-    expect(without.server.grpcPort).toBeUndefined();
-    await without.close();
-  });
-
-  it('that is in use keeps the server from starting', async () => {
-    const port = served.server.grpcPort;
-    await expect(tensorServer({ grpc: { port } })).rejects.toMatchObject({
-      code: 'STARTUP_FAILED',
-      message: expect.stringContaining(`127.0.0.1:${port} for gRPC`),
-    });
-  });
-
-  it('is closed once the calls under way are answered', async () => {
-    const stopping = await tensorServer({ grpc: { port: 0 } });
-    const stoppingClient = protocolClient(stopping.dir, stopping.server.grpcPort ?? 0);
-    const input = { name: 'x', datatype: 'FP32', shape: [1, 1], contents: { fp32_contents: [1] } };
-    await stoppingClient.call('ServerLive');
-    const answers = Promise.all(
-      Array.from({ length: 5 }, async () =>
-        stoppingClient.call<Inferred>('ModelInfer', { model_name: 'slow', inputs: [input] }),
-      ),
-    );
-    // All five have reached the server once it counts them.
-    await expect.poll(async () => inFlight(stopping)).toBeGreaterThanOrEqual(1);
-    const closed = stopping.close();
-    expect((await answers).map(({ model_name }) => model_name)).toEqual(new Array(5).fill('slow'));
-    await closed;
-    const failure = await failureOf(stoppingClient.call('ServerLive', {}, { deadlineMs: 2000 }));
-    expect(failure.code).not.toBe(status.OK);
-    stoppingClient.close();
-  });
-});
-
-async function inFlight({ server }: TensorServer): Promise<number> {
-  const page = await (await fetch(`${server.url}/metrics`)).text();
-  // The call for the metrics is one itself.
-  return Number(/millrace_in_flight_requests (\d+)/.exec(page)?.[1] ?? 0) - 1;
-}

@@ -81,17 +81,27 @@ type Method = (
   callback: (error: ServiceError | null, response: unknown) => void,
 ) => void;
 
-/** @param dir for a file */
-export function protocolClient(dir: string, port: number): ProtocolClient {
+/**
+ * @param dir for a file
+ * @param ca whose certificates are trusted; undefined = without TLS
+ */
+export function protocolClient(dir: string, port: number, ca?: Buffer): ProtocolClient {
   const file = join(dir, 'protocol.proto');
   writeFileSync(file, text);
   const loaded = loadPackageDefinition(loadSync(file, { keepCase: true, longs: String }));
   const { GRPCInferenceService: Service } = loaded['inference'] as unknown as Record<
     string,
-    new (address: string, credentials: unknown) => Client
+    new (address: string, credentials: unknown, options: object) => Client
   >;
   if (Service === undefined) throw new Error('the protocol has no service');
-  const client = new Service(`127.0.0.1:${port}`, credentials.createInsecure());
+  const client = new Service(
+    `127.0.0.1:${port}`,
+    ca === undefined ? credentials.createInsecure() : credentials.createSsl(ca),
+    {
+      // A connection of its own.
+      'grpc.use_local_subchannel_pool': 1,
+    },
+  );
   return {
     call: async (method, request = {}, { metadata = {}, deadlineMs } = {}) => {
       const sent = new Metadata();
