@@ -20,7 +20,7 @@ export interface StoreOptions {
 }
 
 /** Also how the address reaches worker processes: among their arguments, everybody could read the password. */
-export const REDIS_VARIABLE = 'MILLRACE_REDIS_URL';
+const REDIS_VARIABLE = 'MILLRACE_REDIS_URL';
 
 /** Who may ask for a variant by header, see docs/rollouts.md. Not an option: arguments can be read by everybody. */
 export function forceKey(): string | undefined {

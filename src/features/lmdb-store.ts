@@ -177,16 +177,13 @@ function createStore(opened: OpenedStore): OnlineStore {
     staleMs: () => 0,
     state: () => reads.state(),
 
-    async read(keys) {
-      return keys.map(({ view, key }) => get(view, key));
-    },
+    read: async (keys) => keys.map(({ view, key }) => get(view, key)),
 
     async write(writes) {
       if (isClosed || environment.isClosed()) throw closedError();
       if (environment.readOnly) throw new Error('the store was opened for reading only');
       for (const write of writes) checkWrite(write, storedView(opened, write.view));
-      if (writes.length === 0) return [];
-      return commit(writes);
+      return writes.length === 0 ? [] : commit(writes);
     },
 
     async close() {

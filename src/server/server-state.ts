@@ -22,6 +22,8 @@ export class ServerState {
   open = 0;
   /** HTTP connections, idle ones as well. */
   connections = 0;
+  /** Open WebSockets. */
+  sockets = 0;
   /** Bytes of bodies that are still arriving. */
   arrivingBytes = 0;
   /** Bytes of answers that were sent to WebSockets and not read yet. */

@@ -50,7 +50,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     metrics: new Map([['', metricsOf('')]]),
     intakes: openIntakes(context),
   };
-  metrics.gauge('millrace_ws_sockets', 'Open WebSockets.', () => [{ labels: {}, value: sockets.size }]);
+  metrics.gauge('millrace_ws_sockets', 'Open WebSockets.', () => [{ labels: {}, value: state.sockets }]);
   const [jsonMessages, packedMessages] = ['json', 'messagepack'].map((encoding) =>
     metrics.counter('millrace_ws_messages_total', 'Messages that came over WebSockets.', { encoding }),
   ) as [Counter, Counter];
@@ -65,21 +65,18 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     maxBackpressure: 0,
     upgrade: (res, req, socketContext) => {
       if (isAmbiguous(req)) return void res.close();
-      const callers = refusalOf(req, context, sockets.size) ?? callersOf(req, context);
+      const callers = refusalOf(req, context, state.sockets) ?? callersOf(req, context);
       const opening = context.observer?.opening(req);
       const fail = (error: unknown): void => refuseSocket(res, parts, opening, error);
       if (callers instanceof MillraceError) return fail(callers);
-      const userData = (principal: Principal | undefined): UserData => ({
-        callers,
-        principal,
-        opening,
-        socket: undefined,
-      });
+      const kept = { callers, opening, socket: undefined };
+      const userData = (principal: Principal | undefined): UserData => ({ ...kept, principal });
       openSocket(res, req, socketContext, { access: context.access, userData, fail });
     },
     open(ws) {
       // uWebSockets.js does not tell that an HTTP connection has become another one.
       state.disconnectOne();
+      state.sockets++;
       const userData = ws.getUserData();
       const socket = new Socket(ws, parts, userData);
       userData.socket = socket;
@@ -94,6 +91,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     close(ws, code, message) {
       const socket = socketOf(ws);
       sockets.delete(socket);
+      state.sockets--;
       socket.closed();
       const reason = closeReason(code, Buffer.from(message).toString('latin1'));
       metrics

@@ -3,7 +3,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { numberedModel, writeVersion } from '../server/numbered-project.ts';
 
-export const FIRST_VERSION = 1;
+const FIRST_VERSION = 1;
 export const LAST_VERSION = 3;
 /** Of the model that comes and goes. */
 export const FREE_MODEL = 'free';
