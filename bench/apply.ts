@@ -88,6 +88,7 @@ function shared(): Pick<StreamingParts, 'metrics' | 'clock' | 'logger'> {
 const noRows: OnlineStore = {
   get: () => null,
   staleMs: () => 0,
+  state: () => 'answers',
   read: async (keys) => keys.map(() => null),
   write: async () => [],
   close: async () => undefined,

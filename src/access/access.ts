@@ -65,7 +65,7 @@ export function authorize(
 }
 
 /** @param scopes one of which would do */
-export function forbidden(name: string, scopes: readonly Scope[]): MillraceError {
+function forbidden(name: string, scopes: readonly Scope[]): MillraceError {
   const wanted = scopes.map((scope) => `"${scope}"`).join(' or ');
   return new MillraceError('FORBIDDEN', `The key or token "${name}" lacks the scope ${wanted}.`);
 }

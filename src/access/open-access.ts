@@ -4,7 +4,6 @@ import { systemClock } from '../clock.ts';
 import { MillraceError } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Access, Principal } from './access.ts';
-import { createTokenVerifier } from './jwt.ts';
 import type { JwtOptions, TokenVerifier } from './jwt.ts';
 import { KEY_PREFIX } from './key-text.ts';
 import { watchKeyFile } from './key-watch.ts';
@@ -35,7 +34,7 @@ export interface OpenAccess extends Access {
 /** @throws MillraceError KEYS_FAILED, STARTUP_FAILED */
 export async function openAccess(options: AccessOptions): Promise<OpenAccess> {
   const { keys, jwt, log, clock = systemClock, processCount = 1 } = options;
-  const tokens = jwt === undefined ? undefined : await createTokenVerifier(jwt, clock, log);
+  const tokens = jwt && (await openTokens(jwt, clock, log));
   try {
     const share = 1 / processCount;
     return join(keys && (await watchKeyFile({ ...keys, clock, log, share })), tokens);
@@ -43,6 +42,12 @@ export async function openAccess(options: AccessOptions): Promise<OpenAccess> {
     tokens?.close();
     throw error;
   }
+}
+
+/** What tokens need is loaded where they are taken: starts would take longer for all others. */
+async function openTokens(jwt: JwtOptions, clock: Clock, log: Log): Promise<TokenVerifier> {
+  const { createTokenVerifier } = await import('./jwt.ts');
+  return createTokenVerifier(jwt, clock, log);
 }
 
 function join(watch: KeyWatch | undefined, tokens: TokenVerifier | undefined): OpenAccess {

@@ -13,6 +13,8 @@ export interface ServeOptions extends StoreOptions, AccessOptions {
   readonly host: string;
   readonly port: number;
   readonly logLevel: LogLevel;
+  /** Part of the requests that the access log has a line for; undefined = there is none. */
+  readonly accessLog?: number;
   /** Undefined = no gRPC. */
   readonly grpcPort?: number;
   /** Milliseconds; 0 = never. */
@@ -41,6 +43,7 @@ export function serverOptions(options: ServeOptions, access: Access, log: Log): 
     corsOrigins: corsOrigin,
     forceKey: forceKey(),
     watchModelsMs: watch,
+    accessLog: options.accessLog === undefined ? undefined : { share: options.accessLog },
     grpc: grpcPort === undefined ? undefined : { port: grpcPort },
     log,
   };

@@ -68,6 +68,11 @@ export function serveCommand(): Command {
         .argParser(durationArgument)
         .default(START_TIMEOUT_MS, formatDuration(START_TIMEOUT_MS)),
     )
+    .option(
+      '--access-log <share>',
+      'log this share of the requests, from 0 to 1, and those that are refused or fail (default: no access log)',
+      parseShare,
+    )
     .addOption(
       new Option('--log-level <level>', 'least level that is logged').choices(logLevels).default('info'),
     )
@@ -111,6 +116,12 @@ export function parsePort(text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= PORT_MAX) return port;
   throw new InvalidArgumentError(`A port is a number from 0 to ${PORT_MAX}.`);
+}
+
+function parseShare(text: string): number {
+  const share = Number(text);
+  if (/^\d*\.?\d+$/.test(text) && share <= 1) return share;
+  throw new InvalidArgumentError('A share is a number from 0 to 1, such as 0.01.');
 }
 
 function parseWorkers(text: string): number {

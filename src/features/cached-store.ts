@@ -23,7 +23,15 @@ import { Entry } from './cache-entry.ts';
 import type { Slot } from './cache-entry.ts';
 import { Fills } from './fills.ts';
 import type { Batch, Fill } from './fills.ts';
-import type { EntityKey, OnlineStore, Row, RowKey, RowWrite, WriteOutcome } from './online-store.ts';
+import type {
+  EntityKey,
+  OnlineStore,
+  Row,
+  RowKey,
+  RowWrite,
+  StoreState,
+  WriteOutcome,
+} from './online-store.ts';
 import type { RecentRows, RemoteStore, Shard } from './remote-store.ts';
 
 export interface CachedStoreOptions {
@@ -63,6 +71,7 @@ class MemoryFirst implements CachedStore {
   /** Of the last get, unless it is in the cache no more: then no change would reach it. */
   private last: Entry | undefined;
   private nowMs = performance.now();
+  private awaySinceMs: number | undefined;
   private readonly clock: NodeJS.Timeout;
   private readonly counts: Readonly<Record<'invalidation' | 'eviction', Counter>>;
   private closing: Promise<void> | undefined;
@@ -102,7 +111,7 @@ class MemoryFirst implements CachedStore {
     metrics.gauge('millrace_cache_bytes', 'Memory that they take, about.', () => [
       { labels: {}, value: this.present.calculatedSize + this.absent.calculatedSize },
     ]);
-    this.clock = setInterval(() => (this.nowMs = performance.now()), CLOCK_STEP_MS);
+    this.clock = setInterval(() => this.tick(), CLOCK_STEP_MS);
     this.clock.unref();
     remote.onChange((names) => {
       for (const name of names) if (this.forget(name)) this.counts.invalidation.add(1);
@@ -157,6 +166,11 @@ class MemoryFirst implements CachedStore {
     return entry.lastRow(index) === row ? performance.now() - entry.lastReadAtMs(index) : 0;
   }
 
+  state(): StoreState {
+    if (this.awaySinceMs === undefined) return 'answers';
+    return performance.now() - this.awaySinceMs > this.options.staleMsMax ? 'away' : 'stale';
+  }
+
   recent(countMax: number): RecentRows {
     const found: Record<string, { views: Set<string>; keys: EntityKey[] }> = {};
     let count = 0;
@@ -176,6 +190,12 @@ class MemoryFirst implements CachedStore {
     clearInterval(this.clock);
     this.closing ??= this.remote.close();
     return this.closing;
+  }
+
+  private tick(): void {
+    this.nowMs = performance.now();
+    if (this.remote.isAway) this.awaySinceMs ??= this.nowMs;
+    else this.awaySinceMs = undefined;
   }
 
   private addSlot(view: FeatureView, metrics: Metrics): void {

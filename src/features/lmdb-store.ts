@@ -30,7 +30,7 @@ import { createRowCodec } from '../records/row-codec.ts';
 import type { RowConversion, Schemas } from '../records/row-schema.ts';
 import { createRowConversion } from '../records/row-schema.ts';
 import { checkEntityKeyLength } from './entity-key.ts';
-import type { EntityKey, OnlineStore, Row, RowWrite, WriteOutcome } from './online-store.ts';
+import type { EntityKey, OnlineStore, Row, RowWrite, StoreState, WriteOutcome } from './online-store.ts';
 import type { RowChanges } from './row-changes.ts';
 import { createRowChanges } from './row-changes.ts';
 import type { RowMemory } from './row-memory.ts';
@@ -46,6 +46,9 @@ export interface LmdbStoreOptions {
 }
 
 type Rows = LmdbDatabase<string>;
+
+/** How often a store whose reads fail is tried again. */
+const TRY_AGAIN_MS = 1000;
 
 /** A view as it is stored. */
 interface StoredView {
@@ -126,6 +129,7 @@ function createStore(opened: OpenedStore): OnlineStore {
   const readRow = createReader(opened, codec);
   const writeNewest = createWriter(opened, codec);
   let isClosed = false;
+  const reads = new ReadWatch(opened);
   /** Commits that are under way. */
   const commits = new Set<Promise<unknown>>();
   /** Whether the reads of this turn share a view of the data. */
@@ -146,13 +150,13 @@ function createStore(opened: OpenedStore): OnlineStore {
   }
 
   function get(view: FeatureView, key: EntityKey): Row | null {
-    if (isClosed || environment.isClosed()) throw closedError();
+    if (isClosed || environment.isClosed()) throw reads.failed(closedError());
     const stored = storedView(opened, view);
     try {
       if (!holdsView) takeView();
-      return readRow(stored, key);
+      return reads.worked(readRow(stored, key));
     } catch (error) {
-      throw environment.failure(error);
+      throw environment.failure(reads.failed(error));
     }
   }
 
@@ -171,6 +175,7 @@ function createStore(opened: OpenedStore): OnlineStore {
   return {
     get,
     staleMs: () => 0,
+    state: () => reads.state(),
 
     async read(keys) {
       return keys.map(({ view, key }) => get(view, key));
@@ -189,6 +194,47 @@ function createStore(opened: OpenedStore): OnlineStore {
       await Promise.allSettled(commits);
     },
   };
+}
+
+/** Whether the last read threw. Who is not asked any more because reads do would never notice that they work again. */
+class ReadWatch {
+  private isFailing = false;
+  private triedAtMs = -Infinity;
+  private readonly opened: OpenedStore;
+
+  constructor(opened: OpenedStore) {
+    this.opened = opened;
+  }
+
+  worked(row: Row | null): Row | null {
+    this.isFailing = false;
+    return row;
+  }
+
+  failed<T>(error: T): T {
+    this.isFailing = true;
+    return error;
+  }
+
+  state(): StoreState {
+    if (!this.isFailing) return 'answers';
+    const nowMs = performance.now();
+    if (nowMs - this.triedAtMs < TRY_AGAIN_MS) return 'failing';
+    this.triedAtMs = nowMs;
+    this.isFailing = !canRead(this.opened);
+    return this.isFailing ? 'failing' : 'answers';
+  }
+}
+
+/** In the memory map: a key that no row has. */
+function canRead({ environment, rows }: OpenedStore): boolean {
+  try {
+    if (environment.isClosed()) return false;
+    rows.getBinaryFast('/');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function createReader(

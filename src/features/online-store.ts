@@ -50,6 +50,12 @@ export interface RowSource {
   staleMs(view: FeatureView, key: EntityKey, row: Row | null): number;
 }
 
+/**
+ * answers; stale: it cannot be asked, and memory answers with what was read before; away: no longer so, and each view
+ * says what it is read as; failing: reads throw.
+ */
+export type StoreState = 'answers' | 'stale' | 'away' | 'failing';
+
 export interface OnlineStore {
   /**
    * The row, if memory can answer at once: a row, null (there is none), or undefined (ask `read`). Never waits.
@@ -62,6 +68,9 @@ export interface OnlineStore {
    * now. More only where the store keeps rows of another one that is away.
    */
   staleMs(view: FeatureView, key: EntityKey, row: Row | null): number;
+
+  /** What reads come to at the moment. Asked often: no I/O. */
+  state(): StoreState;
 
   /**
    * The rows of many keys, in the order asked; null where there is none.

@@ -54,6 +54,7 @@ export async function openStore(
   return {
     get: (view, key) => store.get(view, key),
     staleMs: (view, key, row) => store.staleMs(view, key, row),
+    state: () => store.state(),
     read: async (keys) => store.read(keys),
     write: async (rows) => store.write(rows),
     async close() {

@@ -41,6 +41,9 @@ export interface RemoteStore {
   /** The part of the store that holds what has this name. */
   shardOf(name: string): Shard;
 
+  /** Whether any part of it does not answer at the moment. */
+  readonly isAway: boolean;
+
   /**
    * Reads rows in as few round trips as there are shards, within a time limit. For each read the rows of its views,
    * null = there is no such row, an Error = what is there is no row of this view; or undefined if they could not be

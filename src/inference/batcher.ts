@@ -75,8 +75,8 @@ export interface BatcherOptions {
   /** The model's own deadline: rows fail with DEADLINE_EXCEEDED after it. undefined = callers watch the time. */
   readonly timeoutMs?: number | undefined;
   readonly onRefuse?: (reason: RefusalReason) => void;
-  /** After each run: its rows, and the time from its start to its outputs. */
-  readonly onRun?: (rows: number, durationMs: number) => void;
+  /** After each run: its rows, the time from its start to its outputs, and how long the first of its rows waited for it. */
+  readonly onRun?: (rows: number, durationMs: number, waitedMs: number) => void;
 }
 
 interface Run {
@@ -293,7 +293,8 @@ class TurnBatcher implements Batcher {
       return batch.fail(from, to, failure);
     }
     const durationMs = performance.now() - startedMs;
-    this.options.onRun?.(rows, durationMs);
+    const { delayMsMax, onRun } = this.options;
+    onRun?.(rows, durationMs, startedMs - (batch.dueMs - delayMsMax));
     batch.answer(from, to, found.outputs, found.faults);
     this.estimate.learn(isOnLoop ? performance.now() - startedMs : durationMs);
   }

@@ -68,6 +68,8 @@ export interface ModelSession {
   readonly refusedOutputs: readonly RefusedOutput[];
   /** Worker threads, each of which makes one run at a time; 0 = runs block the event loop. */
   readonly threads: number;
+  /** Whether a run could be made now: false while every thread has ended and none is back. */
+  readonly isAlive: boolean;
 
   /**
    * Runs the model on one tensor per input, in the order of `inputs`; gives one per output, in the order of
@@ -199,6 +201,7 @@ class OnnxSession implements ModelSession {
   readonly outputs: readonly TensorSpec[];
   readonly refusedOutputs: readonly RefusedOutput[];
   readonly threads = 0;
+  readonly isAlive = true;
   private readonly native: InferenceSession;
   private readonly all: readonly number[];
   private runsInFlight = 0;

@@ -74,6 +74,10 @@ class WorkerSession implements ModelSession {
     for (const thread of threads) this.add(thread);
   }
 
+  get isAlive(): boolean {
+    return this.alive.size > 0;
+  }
+
   async run(inputs: readonly TensorValue[], fetch?: readonly number[]): Promise<readonly TensorValue[]> {
     if (this.released !== undefined) throw this.unloading();
     this.runsInFlight++;

@@ -3,6 +3,7 @@ import { MillraceError, errorCatalogue } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { JsonObject } from '../project/json-text.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { SpanIds } from '../telemetry/tracing.ts';
 
 /** Errors that the server's own state explains; metrics count them, and a log of each would add to the load. */
 const expectedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NOT_READY', 'DEADLINE_EXCEEDED']);
@@ -13,12 +14,18 @@ const explainedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['MODEL_FAILED
 const RETRY_AFTER_MS_MIN = 1000;
 
 /** The error as the caller may see it. The log gets what the caller does not: the cause. */
-export function toKnownError(error: unknown, log: Log, requestId: string, route: string): MillraceError {
+export function toKnownError(
+  error: unknown,
+  log: Log,
+  requestId: string,
+  route: string,
+  span?: SpanIds,
+): MillraceError {
   const known =
     error instanceof MillraceError
       ? error
       : new MillraceError('INTERNAL', errorCatalogue.INTERNAL.meaning, { cause: error });
-  const context = { request_id: requestId, route };
+  const context = { request_id: requestId, route, ...span };
   if (explainedCodes.has(known.code)) log.warn({ ...context, cause: String(known.cause) }, known.message);
   else if (known.status >= 500 && !expectedCodes.has(known.code)) {
     log.error({ ...context, err: error }, 'request failed');

@@ -11,10 +11,12 @@ import type { Answer } from '../serving/answer.ts';
 import type { Caller } from '../serving/caller.ts';
 import { jsonText } from '../project/json-text.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
+import type { RequestSpan } from '../telemetry/tracing.ts';
 import type { AuditedCall } from './audited-call.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { bodyTooLarge, deadlineExceeded, errorBody, retryAfterMsOf, toKnownError } from './error-reply.ts';
 import type { Generation } from './generation.ts';
+import type { Observation } from './observer.ts';
 import { ARRIVING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -81,9 +83,11 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   isDone = false;
   /** Whether the answer has no deadline, because it changes by what other requests are answered. */
   isChange = false;
+  /** Undefined = there is no observer. */
+  observation: Observation | undefined = undefined;
+  readonly metrics: RouteMetrics;
   private readonly res: HttpResponse;
   private readonly state: ServerState;
-  private readonly metrics: RouteMetrics;
   /** HEAD: the answer is told, but not sent. */
   private readonly isHead: boolean;
   private readonly startedMs: number;
@@ -105,6 +109,10 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     res.onAborted(() => this.abort());
   }
 
+  get span(): RequestSpan | undefined {
+    return this.observation?.span;
+  }
+
   /** Whether who calls may do this too. */
   allows(scope: Scope): boolean {
     return this.isUnrestricted || this.principal?.allows(scope) === true;
@@ -124,6 +132,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
       if (this.isDone) return;
       if (this.bytes + chunk.byteLength > limits.bodyBytesMax) return this.refuseBody();
       if (!isLast) return this.keepChunk(chunk);
+      if (this.observation !== undefined) this.observation.bytesIn = this.bytes + chunk.byteLength;
       const body = this.wholeBody(chunk);
       this.forgetBody();
       arriving.leave(this);
@@ -151,7 +160,9 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   }
 
   answer(answer: Answer): void {
-    if (!this.isDone) this.reply(answer.plan.jsonAnswer(answer, this.requestId, ''));
+    if (this.isDone) return;
+    this.observation?.answered(answer);
+    this.reply(answer.plan.jsonAnswer(answer, this.requestId, ''));
   }
 
   /** Answers 200 with JSON text. */
@@ -172,7 +183,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   /** Answers with the error's status and the error body that every call has. */
   fail(error: unknown, allow?: string): void {
     if (this.isDone) return;
-    const known = toKnownError(error, this.state.log, this.requestId, this.metrics.route);
+    const known = toKnownError(error, this.state.log, this.requestId, this.metrics.route, this.span?.ids);
+    if (this.observation !== undefined) this.observation.error = known.code;
     const body = jsonText(errorBody(known, this.requestId));
     const { status } = known;
     this.audited?.note({ code: known.code });
@@ -199,6 +211,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
   private write(head: ReplyHead, body: string | Uint8Array): void {
     const { res } = this;
     const closes = this.closesConnection;
+    if (this.observation !== undefined) this.observation.bytesOut = Buffer.byteLength(body);
     const isLong = body.length > WHOLE_ANSWER_LENGTH_MAX && !this.isHead;
     res.cork(() => {
       this.writeHead(head, body);
@@ -220,6 +233,8 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     if (status === 401) res.writeHeader('www-authenticate', 'Bearer');
     if (status === 426) res.writeHeader('upgrade', 'websocket');
     if (allow !== undefined) res.writeHeader('allow', allow);
+    const { span } = this;
+    if (span !== undefined) res.writeHeader('traceparent', span.traceparent);
     if (headers !== undefined) this.writeHeaders(headers);
     if (this.corsHeaders !== undefined) this.writeHeaders(this.corsHeaders);
   }
@@ -294,6 +309,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
     this.generation?.leave();
     this.generation = undefined;
     this.metrics.count(status, (performance.now() - this.startedMs) / 1000);
+    this.observation?.end(status, this.principal?.id);
     if (this.isUnrestricted || this.principal !== undefined)
       this.audited?.ended(this.requestId, this.principal, status);
   }

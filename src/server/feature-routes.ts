@@ -41,7 +41,7 @@ function pushHandler(context: RouteContext): Route['handle'] {
     const { project, store, clock } = servingOf(context);
     const rows = decodePush(project, parseStrictJson(body), clock.nowMs());
     exchange.audited?.note({ target: rows[0]?.view.name ?? '', details: { rows: rows.length } });
-    const outcomes = await store.write(rows);
+    const outcomes = await context.readiness.watch('features', store.write(rows));
     outcomes.forEach((outcome, i) => {
       const view = rows[i]?.view.name ?? '';
       context.metrics

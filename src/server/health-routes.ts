@@ -15,7 +15,13 @@ function health(path: string, name: string, handle: (exchange: Exchange) => void
   return { method: 'get', path, name, scopes: 'anyone', body: 'none', handle };
 }
 
-function answerReady(exchange: Exchange, context: RouteContext): void {
-  if (context.state.phase === 'ready') exchange.reply('{"ready":true}');
-  else exchange.send(503, 'application/json', '{"ready":false}');
+function answerReady(exchange: Exchange, { readiness }: RouteContext): void {
+  const { reasons, degraded } = readiness.now();
+  const isReady = reasons.length === 0;
+  const body = {
+    ready: isReady,
+    ...(isReady ? {} : { reasons }),
+    ...(degraded.length === 0 ? {} : { degraded }),
+  };
+  exchange.send(isReady ? 200 : 503, 'application/json', JSON.stringify(body));
 }

@@ -67,7 +67,7 @@ export function createIntakeCall(context: RouteContext, kind: Intake): IntakeCal
     context.metrics.counter(name, help, { outcome });
   const counts = { accepted: count('accepted'), duplicate: count('duplicate'), rejected: count('rejected') };
   return async (give, audited) => {
-    const outcomes = await give(requireIntake(context, kind));
+    const outcomes = await context.readiness.watch(kind.list, give(requireIntake(context, kind)));
     for (const { status } of outcomes) counts[status].add(1);
     audited?.note({ details: countOutcomes(outcomes) });
     if (outcomes.length > 0 && outcomes.every(({ status }) => status === 'rejected'))

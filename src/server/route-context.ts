@@ -10,6 +10,8 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { CallerReader } from './caller-headers.ts';
 import type { Cors } from './cors.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { Observer } from './observer.ts';
+import type { Readiness } from './readiness.ts';
 import type { ServerState } from './server-state.ts';
 
 /** The serving is there once the server is ready. */
@@ -25,6 +27,9 @@ export interface RouteContext {
   readonly cors: Cors | undefined;
   readonly audit: AuditLog;
   readonly readCaller: CallerReader;
+  readonly readiness: Readiness;
+  /** Undefined = nobody asks for spans or an access log. */
+  readonly observer: Observer | undefined;
   serving: Serving | undefined;
   /** Undefined also where the project has no events. */
   intake: EventIntake | undefined;

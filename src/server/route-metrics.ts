@@ -4,6 +4,8 @@ import type { Counter, Histogram, Metrics } from '../telemetry/metrics.ts';
 
 export interface RouteMetrics {
   readonly route: string;
+  /** Empty = the route has none. */
+  readonly endpoint: string;
   /** @param status 0 = the caller hung up before the answer. */
   count(status: number, seconds: number): void;
 }
@@ -28,6 +30,7 @@ export function createRouteMetrics(metrics: Metrics, route: string, endpoint: st
     });
   return {
     route,
+    endpoint,
     count(status, seconds) {
       let counter = byStatus[status];
       if (counter === undefined) {

@@ -2,6 +2,7 @@
 import type { Access } from '../access/access.ts';
 import type { Clock } from '../clock.ts';
 import type { RedisOptions } from '../features/redis/redis-options.ts';
+import type { AccessLogOptions } from '../telemetry/access-log.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Change } from './lifecycle.ts';
@@ -43,6 +44,8 @@ export interface ServerOptions {
   readonly unloadedModels?: Iterable<string>;
   /** Called when a call has changed what is served, to change the other processes of the server as well. */
   readonly onChange?: (change: Change) => Promise<void>;
+  /** Default: no access log. It has a line for a share of the requests, and for all that are refused or fail. */
+  readonly accessLog?: AccessLogOptions | undefined;
   /** Default: metrics of this server and process. */
   readonly metrics?: Metrics;
   /** Serves the Open Inference Protocol over gRPC as well; default: not. */

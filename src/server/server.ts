@@ -8,6 +8,9 @@ import { openToAll } from '../access/access.ts';
 import { createAuditLog } from '../access/audit-log.ts';
 import { systemClock } from '../clock.ts';
 import type { Project } from '../project/project.ts';
+import { createAccessLog } from '../telemetry/access-log.ts';
+import type { AccessLog } from '../telemetry/access-log.ts';
+import { findTracing } from '../telemetry/tracing.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -26,7 +29,9 @@ import { freePort } from './listen.ts';
 import type { Address } from './listen.ts';
 import { createModelWatch, modelFingerprint } from './model-watch.ts';
 import type { ModelWatch } from './model-watch.ts';
+import { createObserver } from './observer.ts';
 import { packageVersion } from './package-version.ts';
+import { createReadiness } from './readiness.ts';
 import type { RouteContext } from './route-context.ts';
 import { checkOptions, defaultHost, defaultPort } from './server-options.ts';
 import type { ServerOptions } from './server-options.ts';
@@ -112,6 +117,7 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
   const { dataDir, redis, clock = systemClock, metrics = createMetrics(), access = openToAll } = options;
   const { corsOrigins = [], auditFile = join(dataDir, 'audit.ndjson') } = options;
   const state = new ServerState(project.limits, log);
+  const accessLog = options.accessLog && createAccessLog(options.accessLog, log, metrics);
   const environment = createEnvironmentHolder(dataDir);
   const lifecycle = createLifecycle({
     place: { dataDir, redis, environment, clock, metrics, log },
@@ -125,6 +131,8 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
     access,
     cors: corsOrigins.length === 0 ? undefined : createCors(corsOrigins),
     audit: createAuditLog({ clock, log, metrics, file: auditFile }),
+    observer: createObserver({ tracing: findTracing(packageVersion()), accessLog }),
+    readiness: createReadiness(state, () => context.serving),
     readCaller: createCallerReader(options.forceKey),
     change: createChange(lifecycle, options, log),
     unloadedModels: () => lifecycle.unloaded,
@@ -135,8 +143,15 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
   metrics.gauge('millrace_in_flight_requests', 'Requests that are not answered yet.', () => [
     { labels: {}, value: state.open },
   ]);
+  const ready = 'Whether the server is ready for predictions: 1 or 0.';
+  metrics.gauge(
+    'millrace_ready',
+    ready,
+    () => [{ labels: {}, value: context.readiness.now().reasons.length === 0 ? 1 : 0 }],
+    'min',
+  );
   const nothingYet = { transport: undefined, watch: undefined, certificate: undefined, grpc: undefined };
-  const opened: Opened = { context, lifecycle, environment, ...nothingYet };
+  const opened: Opened = { context, lifecycle, environment, accessLog, ...nothingYet };
   return opened;
 }
 
@@ -147,6 +162,7 @@ interface Opened {
   readonly context: RouteContext;
   readonly lifecycle: Lifecycle;
   readonly environment: EnvironmentHolder;
+  readonly accessLog: AccessLog | undefined;
   transport: Transport | undefined;
   watch: ModelWatch | undefined;
   certificate: CertificateWatch | undefined;
@@ -259,6 +275,7 @@ async function closeAll(opened: Opened): Promise<void> {
   await lifecycle.close();
   await environment.close();
   await context.audit.close();
+  await opened.accessLog?.close();
   context.state.close();
   context.metrics.close();
   // Last, as a model that hangs never ends.

@@ -6,10 +6,12 @@ import { jsonText } from '../project/json-text.ts';
 import type { JsonObject } from '../project/json-text.ts';
 import type { MessagePackWriter } from '../serving/message-pack-writer.ts';
 import type { PredictionSink } from '../serving/prediction.ts';
+import type { RequestSpan } from '../telemetry/tracing.ts';
 import type { AuditedCall } from './audited-call.ts';
 import type { DeadlineEntry, DeadlineQueue } from './deadline-queue.ts';
 import { deadlineExceeded, errorBody, toKnownError } from './error-reply.ts';
 import type { Generation } from './generation.ts';
+import type { Observation } from './observer.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import type { Socket } from './socket.ts';
 
@@ -45,7 +47,8 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   private readonly socket: Socket;
   private readonly id: MessageId;
   private readonly isBinary: boolean;
-  private readonly metrics: RouteMetrics;
+  readonly metrics: RouteMetrics;
+  private readonly observation: Observation | undefined;
   private readonly generation: Generation;
 
   constructor(socket: Socket, id: MessageId, isBinary: boolean, metrics: RouteMetrics, caller?: Caller) {
@@ -56,11 +59,16 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
     this.caller = caller;
     const { state } = socket.parts;
     this.requestId = state.nextRequestId();
+    this.observation = socket.observe(this);
     state.open++;
     this.generation = state.generation;
     this.generation.enter();
     state.answering.enter(this);
     socket.enter(this);
+  }
+
+  get span(): RequestSpan | undefined {
+    return this.observation?.span;
   }
 
   get seesProtected(): boolean {
@@ -69,6 +77,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
 
   answer(answer: Answer): void {
     if (this.isDone) return;
+    this.observation?.answered(answer);
     const writer = this.socket.parts.outbox.begin();
     const { id, requestId } = this;
     if (this.isBinary) {
@@ -89,7 +98,8 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   fail(error: unknown): void {
     if (this.isDone) return;
     const { outbox, state } = this.socket.parts;
-    const known = toKnownError(error, state.log, this.requestId, this.metrics.route);
+    const known = toKnownError(error, state.log, this.requestId, this.metrics.route, this.span?.ids);
+    if (this.observation !== undefined) this.observation.error = known.code;
     this.audited?.note({ code: known.code });
     const { id, requestId, isBinary } = this;
     writeError(outbox.begin(), { id, requestId, isBinary, error: known });
@@ -119,6 +129,7 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   private leave(status: number): void {
     // The queue notes when an entry enters it; leaving does not change that.
     this.metrics.count(status, (performance.now() - this.enteredMs) / 1000);
+    this.observation?.end(status, this.socket.owner.principal?.id);
     this.queue?.leave(this);
     this.generation.leave();
     this.audited?.ended(this.requestId, this.socket.owner.principal, status);

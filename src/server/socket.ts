@@ -17,6 +17,7 @@ import { createAuditedCall } from './audited-call.ts';
 import { bodyTooLarge, toKnownError } from './error-reply.ts';
 import { ACCEPTED } from './intake-call.ts';
 import type { IntakeCall, IntakeList } from './intake-call.ts';
+import type { Observation, ObservedRequest, SocketOpening } from './observer.ts';
 import type { Outbox, OutboxPiece } from './outbox.ts';
 import type { UsualMessage } from './packed-envelope.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -52,6 +53,8 @@ export interface SocketIntake {
   readonly metrics: RouteMetrics;
 }
 
+export const webSocketRoute = { path: '/v1/ws', name: 'ws' } as const;
+
 /** With 4000 and up, the codes that RFC 6455 leaves to applications. */
 export const closeCodes = { stopping: 1001, revoked: 4001, slowConsumer: 4008 } as const;
 
@@ -61,6 +64,8 @@ export interface SocketOwner {
   readonly callers: ReadonlyMap<string, Caller>;
   /** Undefined = the server was open. */
   readonly principal: Principal | undefined;
+  /** Undefined = there is no observer. */
+  readonly opening: SocketOpening | undefined;
 }
 
 const predictScopes: readonly Scope[] = ['predict'];
@@ -112,6 +117,10 @@ export class Socket {
     } catch (error) {
       this.refuse(null, isBinary, error, this.metricsOf(''));
     }
+  }
+
+  observe(request: ObservedRequest): Observation | undefined {
+    return this.parts.context.observer?.message(this.owner.opening, request, webSocketRoute.path);
   }
 
   /** In any order: each knows where it stands. A set would make a new table every few requests, and leave it behind. */
@@ -301,10 +310,13 @@ export class Socket {
   private refuse(id: MessageId, isBinary: boolean, error: unknown, metrics: RouteMetrics): void {
     const { outbox, state } = this.parts;
     const requestId = state.nextRequestId();
-    const known = toKnownError(error, state.log, requestId, metrics.route);
+    const observation = this.observe({ requestId, metrics });
+    const known = toKnownError(error, state.log, requestId, metrics.route, observation?.span?.ids);
+    if (observation !== undefined) observation.error = known.code;
     state.open++;
     writeError(outbox.begin(), { id, requestId, isBinary, error: known });
     metrics.count(known.status, 0);
+    observation?.end(known.status, this.owner.principal?.id);
     this.queueAnswer(isBinary);
   }
 

@@ -12,7 +12,8 @@ import type { Address } from './listen.ts';
 import { createAuditedCall } from './audited-call.ts';
 import { guardRoutes } from './body-length.ts';
 import type { RouteApp } from './body-length.ts';
-import { Exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { openExchange } from './open-exchange.ts';
 import { admit } from './gate.ts';
 import type { RouteHandler } from './exchange.ts';
 import { createRouteMetrics } from './route-metrics.ts';
@@ -21,7 +22,8 @@ import { plainRoutes, predictHandler, predictRoute } from './routes.ts';
 import type { RouteContext } from './route-context.ts';
 import { isWrite } from './route.ts';
 import type { Call, Route } from './route.ts';
-import { bindWebSockets, webSocketRoute } from './web-sockets.ts';
+import { webSocketRoute } from './socket.ts';
+import { bindWebSockets } from './web-sockets.ts';
 
 /** The declared types lack it. */
 interface UntypedApp {
@@ -138,21 +140,9 @@ function bindPreflight(app: RouteApp, context: RouteContext): void {
   if (context.cors === undefined) return;
   const metrics = createRouteMetrics(context.metrics, 'preflight', '');
   app.options('/*', (res, req) => {
-    const exchange = openExchange(context, res, req, metrics, false);
+    const exchange = openExchange(res, req, context, metrics, '/*');
     exchange.handle(() => exchange.send(NO_CONTENT, '', '', preflightHeaders));
   });
-}
-
-function openExchange(
-  context: RouteContext,
-  res: HttpResponse,
-  req: HttpRequest,
-  metrics: RouteMetrics,
-  isHead: boolean,
-): Exchange {
-  const exchange = new Exchange(res, context.state, metrics, isHead);
-  if (context.cors !== undefined) exchange.corsHeaders = context.cors.headersFor(req.getHeader('origin'));
-  return exchange;
 }
 
 /** Each endpoint has a route of its own: its name need not be read and looked up in every call. */
@@ -161,7 +151,7 @@ function bindPredict(app: RouteApp, context: RouteContext, name: string): void {
   const handler = predictHandler(context, name);
   const metrics = createRouteMetrics(context.metrics, label, name);
   app.post(path.replace(':endpoint', name), (res, req) => {
-    const exchange = openExchange(context, res, req, metrics, false);
+    const exchange = openExchange(res, req, context, metrics, path);
     const admitted = admit(context.access, req, exchange, scopes);
     if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
     const wanted = refuseCaller(context, name, req, exchange) ?? handler;
@@ -204,24 +194,22 @@ function bindRoutes(app: RouteApp, context: RouteContext, routes: readonly Route
 
 function bindRoute(app: RouteApp, context: RouteContext, route: Route, metrics: RouteMetrics): void {
   const isAudited = isWrite(route);
-  const bind =
-    (isHead: boolean) =>
-    (res: HttpResponse, req: HttpRequest): void => {
-      const exchange = openExchange(context, res, req, metrics, isHead);
-      exchange.isChange = route.isChange ?? false;
-      if (isAudited) exchange.audited = createAuditedCall(context.audit, route.name);
-      const admitted = admit(context.access, req, exchange, route.scopes);
-      if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
-      const call = readCall(route, req);
-      if (call.params[0] !== undefined) exchange.audited?.note({ target: call.params[0] });
-      const wanted: RouteHandler = (_exchange, body) => route.handle(exchange, body, call);
-      const handler = admitted === undefined ? wanted : afterwards(admitted, wanted);
-      if (route.body === 'none') exchange.handle(handler);
-      else if (route.body === 'json') receiveJson(req, exchange, handler);
-      else exchange.receive(handler, req.getHeader('content-length'));
-    };
-  app[route.method](route.path, bind(false));
-  if (route.method === 'get') app.head(route.path, bind(true));
+  const bind = (res: HttpResponse, req: HttpRequest): void => {
+    const exchange = openExchange(res, req, context, metrics, route.path);
+    exchange.isChange = route.isChange ?? false;
+    if (isAudited) exchange.audited = createAuditedCall(context.audit, route.name);
+    const admitted = admit(context.access, req, exchange, route.scopes);
+    if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
+    const call = readCall(route, req);
+    if (call.params[0] !== undefined) exchange.audited?.note({ target: call.params[0] });
+    const wanted: RouteHandler = (_exchange, body) => route.handle(exchange, body, call);
+    const handler = admitted === undefined ? wanted : afterwards(admitted, wanted);
+    if (route.body === 'none') exchange.handle(handler);
+    else if (route.body === 'json') receiveJson(req, exchange, handler);
+    else exchange.receive(handler, req.getHeader('content-length'));
+  };
+  app[route.method](route.path, bind);
+  if (route.method === 'get') app.head(route.path, bind);
 }
 
 /** The bytes of a body are there in its turn only. */
@@ -264,7 +252,7 @@ function bindOtherMethods(
     const method = req.getMethod().toUpperCase();
     const sentence = `${method} is not allowed here; use ${methods.join(' or ')}.`;
     const error = new MillraceError('METHOD_NOT_ALLOWED', sentence);
-    refuse(res, req, context, metrics, error, allow);
+    refuse(res, req, context, { metrics, path }, error, allow);
   });
 }
 
@@ -273,7 +261,8 @@ function bindPlainCall(app: RouteApp, context: RouteContext): void {
   const metrics = createRouteMetrics(context.metrics, webSocketRoute.name, '');
   app.any(webSocketRoute.path, (res, req) => {
     const sentence = `${webSocketRoute.path} takes WebSocket connections only.`;
-    refuse(res, req, context, metrics, new MillraceError('UPGRADE_REQUIRED', sentence));
+    const bound = { metrics, path: webSocketRoute.path };
+    refuse(res, req, context, bound, new MillraceError('UPGRADE_REQUIRED', sentence));
   });
 }
 
@@ -281,7 +270,8 @@ function bindUnknown(app: RouteApp, context: RouteContext): void {
   const metrics = createRouteMetrics(context.metrics, 'unknown', '');
   app.any('/*', (res, req) => {
     const call = `${req.getMethod().toUpperCase()} ${shortName(req.getUrl())}`;
-    refuse(res, req, context, metrics, new MillraceError('UNKNOWN_ROUTE', `There is no call ${call}.`));
+    const error = new MillraceError('UNKNOWN_ROUTE', `There is no call ${call}.`);
+    refuse(res, req, context, { metrics, path: '' }, error);
   });
 }
 
@@ -289,11 +279,11 @@ function refuse(
   res: HttpResponse,
   req: HttpRequest,
   context: RouteContext,
-  metrics: RouteMetrics,
+  { metrics, path }: { readonly metrics: RouteMetrics; readonly path: string },
   error: MillraceError,
   allow?: string,
 ): void {
-  refuseUnread(req, openExchange(context, res, req, metrics, req.getMethod() === 'head'), error, allow);
+  refuseUnread(req, openExchange(res, req, context, metrics, path), error, allow);
 }
 
 /** Answers without reading the body; where there is one, the connection is closed. */

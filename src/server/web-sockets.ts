@@ -19,11 +19,10 @@ import { createRouteMetrics } from './route-metrics.ts';
 import type { RouteMetrics } from './route-metrics.ts';
 import { servingOf } from './route-context.ts';
 import type { RouteContext } from './route-context.ts';
-import { Socket, closeCodes } from './socket.ts';
-import type { SocketIntake, SocketParts } from './socket.ts';
+import { Socket, closeCodes, webSocketRoute } from './socket.ts';
+import type { SocketIntake, SocketOwner, SocketParts } from './socket.ts';
+import type { SocketOpening } from './observer.ts';
 import { openSocket } from './socket-opening.ts';
-
-export const webSocketRoute = { path: '/v1/ws', name: 'ws' } as const;
 
 export interface WebSockets {
   /** Counts the requests for an endpoint by its name. */
@@ -33,10 +32,8 @@ export interface WebSockets {
 }
 
 /** What uWebSockets.js keeps with a socket. */
-interface UserData {
+interface UserData extends SocketOwner {
   socket: Socket | undefined;
-  readonly callers: ReadonlyMap<string, Caller>;
-  readonly principal: Principal | undefined;
 }
 
 export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSockets {
@@ -69,11 +66,13 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     upgrade: (res, req, socketContext) => {
       if (isAmbiguous(req)) return void res.close();
       const callers = refusalOf(req, context, sockets.size) ?? callersOf(req, context);
-      const fail = (error: unknown): void => refuseSocket(res, parts, error);
+      const opening = context.observer?.opening(req);
+      const fail = (error: unknown): void => refuseSocket(res, parts, opening, error);
       if (callers instanceof MillraceError) return fail(callers);
       const userData = (principal: Principal | undefined): UserData => ({
         callers,
         principal,
+        opening,
         socket: undefined,
       });
       openSocket(res, req, socketContext, { access: context.access, userData, fail });
@@ -118,8 +117,14 @@ function openIntakes(context: RouteContext): SocketParts['intakes'] {
   return new Map(intakes);
 }
 
-function refuseSocket(res: HttpResponse, { state, metrics }: SocketParts, error: unknown): void {
+function refuseSocket(
+  res: HttpResponse,
+  { context, state, metrics }: SocketParts,
+  opening: SocketOpening | undefined,
+  error: unknown,
+): void {
   const exchange = new Exchange(res, state, metrics.get('') as RouteMetrics, false);
+  exchange.observation = context.observer?.message(opening, exchange, webSocketRoute.path);
   exchange.handle(() => exchange.fail(error));
 }
 

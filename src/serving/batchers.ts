@@ -46,7 +46,8 @@ export interface RunCounts {
 }
 
 export interface RunObservers {
-  readonly onRun: (rows: number, durationMs: number) => void;
+  /** @param waitedMs undefined = it is not known */
+  readonly onRun: (rows: number, durationMs: number, waitedMs?: number) => void;
   readonly onRefuse: (reason: RefusalReason) => void;
 }
 
@@ -159,6 +160,12 @@ function createObservers(metrics: Metrics, { model, version }: ModelVersion): Ob
     latencyBoundsSeconds,
     labels,
   );
+  const waits = metrics.histogram(
+    'millrace_queue_delay_seconds',
+    'Time that the first row of a run waited for it.',
+    latencyBoundsSeconds,
+    labels,
+  );
   const refused = (reason: RefusalReason): Counter =>
     metrics.counter('millrace_queue_refused_total', 'Requests that the queue of a model did not take.', {
       ...labels,
@@ -168,12 +175,13 @@ function createObservers(metrics: Metrics, { model, version }: ModelVersion): Ob
   const counts = { runs: 0, rows: 0, ms: 0 };
   return {
     counts,
-    onRun(count, durationMs) {
+    onRun(count, durationMs, waitedMs) {
       counts.runs++;
       counts.rows += count;
       counts.ms += durationMs;
       rows.observe(count);
       durations.observe(durationMs / 1000);
+      if (waitedMs !== undefined) waits.observe(waitedMs / 1000);
     },
     onRefuse: (reason) => refusals[reason].add(1),
   };

@@ -45,12 +45,13 @@ export function createLoneRuns(
   };
   return {
     async run({ tensors, fetch, rows = 1 }, isGone) {
+      const cameMs = performance.now();
       await turn(rows);
       try {
         if (isGone()) return undefined;
         const startedMs = performance.now();
         const results = await session.run(tensors, fetch);
-        onRun(rows, performance.now() - startedMs);
+        onRun(rows, performance.now() - startedMs, startedMs - cameMs);
         return results;
       } finally {
         leave();

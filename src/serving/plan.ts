@@ -12,6 +12,7 @@ import type { Endpoint, EntityBinding, FeatureView, Variant } from '../project/p
 import type { Scalar, Value } from '../project/value.ts';
 import type { Counter, Metrics } from '../telemetry/metrics.ts';
 import type { CompiledTransforms } from '../transforms/compile.ts';
+import type { AnswerNames } from './answer.ts';
 import type { CompiledVariant } from './compile-variant.ts';
 import { createJsonAnswer } from './json-answer.ts';
 import type { JsonAnswer } from './json-answer.ts';
@@ -36,6 +37,7 @@ export interface PlanRead {
 }
 
 export interface Plan {
+  readonly names: AnswerNames;
   readonly source: RowSource;
   readonly batcher: Batcher;
   readonly reads: readonly PlanRead[];
@@ -76,6 +78,7 @@ export function createPlan(
     createRead(endpoint, bindingNamed(variant, binding), view, parts.source, parts.metrics),
   );
   return {
+    names: named,
     source: parts.source,
     batcher: parts.batcher,
     reads,

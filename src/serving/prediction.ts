@@ -8,6 +8,7 @@ import type { BatchCaller, RunOutputs, TensorData } from '../inference/batcher.t
 import { MillraceError } from '../errors.ts';
 import type { Value } from '../project/value.ts';
 import type { Counter } from '../telemetry/metrics.ts';
+import type { PartSpan, RequestSpan } from '../telemetry/tracing.ts';
 import type { Answer, AnswerPart } from './answer.ts';
 import type { Plan, PlanRead } from './plan.ts';
 import type { Caller } from './caller.ts';
@@ -21,6 +22,8 @@ import type { Trace } from './trace.ts';
 /** Takes the one answer of a prediction. */
 export interface PredictionSink {
   readonly requestId: string;
+  /** The span of the request; undefined = none is recorded. */
+  readonly span?: RequestSpan | undefined;
   /** What the caller says of itself beside the request; undefined = the endpoint does not ask for it. */
   readonly caller?: Caller | undefined;
   /** To be called when the caller is not answered: the time was over, or it has hung up. */
@@ -55,6 +58,8 @@ export class Prediction implements BatchCaller {
   private readonly parts: AnswerPart[] = [];
   private unanswered: number;
   private failed = false;
+  /** Of what goes on now: reading features, or the model. */
+  private part: PartSpan | undefined = undefined;
   private readonly trace: Trace | undefined;
   private readonly logChoice: LogChoice;
   /** Whether whoever observes the variant wants its rows. */
@@ -91,6 +96,7 @@ export class Prediction implements BatchCaller {
     this.plan.metrics.rows.add(this.rowCount);
     const misses = this.gather();
     if (misses.length === 0) return this.submit();
+    this.part = this.sink.span?.part('features read');
     this.readMisses(misses).then(
       () => this.submit(),
       (error: unknown) => this.failWith(error),
@@ -199,6 +205,8 @@ export class Prediction implements BatchCaller {
   private submit(): void {
     if (this.rowCount === 0) return this.reply();
     this.trace?.mark('gathered');
+    this.part?.end();
+    this.part = this.sink.span?.part('model run');
     try {
       this.plan.batcher.submit(this, this.rowCount);
     } catch (error) {
@@ -213,6 +221,7 @@ export class Prediction implements BatchCaller {
 
   private failWith(error: unknown): void {
     this.failed = true;
+    this.part?.end(error instanceof MillraceError ? error.code : 'INTERNAL');
     if (!this.sink.isDone) this.observeFailure(error);
     this.sink.fail(this.plan.readsProtected ? withoutValues(error) : error);
   }
@@ -223,6 +232,7 @@ export class Prediction implements BatchCaller {
   }
 
   private reply(): void {
+    this.part?.end();
     if (this.parts.length > 1) this.parts.sort((a, b) => a.row - b.row);
     const isServed = !this.sink.isDone;
     this.sink.answer({

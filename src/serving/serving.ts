@@ -1,7 +1,8 @@
 /** A project ready to answer: its models are loaded and warmed up, and every endpoint has its plan. */
 import type { Clock } from '../clock.ts';
 import type { OnlineStore, RowSource } from '../features/online-store.ts';
-import type { Endpoint, Project } from '../project/project.ts';
+import type { ModelRepository } from '../inference/model-repository.ts';
+import type { Endpoint, ModelVersion, Project } from '../project/project.ts';
 import { invalidProject } from '../project/report.ts';
 import type { RolloutControl } from '../rollouts/rollout-control.ts';
 import type { RolloutStore } from '../rollouts/rollout-store.ts';
@@ -77,6 +78,13 @@ export interface Serving {
    *   stands, than a fortieth of it
    */
   readonly refusal: Admission;
+  /** Models that endpoints answer with and nothing can run at the moment: `name@version`. */
+  lostModels(): readonly string[];
+  /**
+   * What becomes of predictions while the store cannot be asked: nothing, if none reads it; they are made with defaults;
+   * or some fail, as the view says that they read.
+   */
+  readonly withoutStore: WithoutStore;
   /**
    * Waits for the batches in flight, then frees the models. The store stays open: it is its owner's. Shadows take
    * nothing more, but a run of theirs that is under way is not waited for.
@@ -85,6 +93,8 @@ export interface Serving {
   /** Resolves after `close` when the threads of shadows have ended: never, if a model hangs. */
   shadowsEnded(): Promise<void>;
 }
+
+export type WithoutStore = 'unchanged' | 'defaults' | 'failures';
 
 export interface ServingParts {
   readonly project: Project;
@@ -141,24 +151,29 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
     const models = await openRawModels({ ...parts, repository, batchers, variants });
     const refusal = createAdmission(batchers.onLoop(), project.limits.timeoutMs);
     const shadowsEnded = async (): Promise<void> => watch?.shadowsEnded();
+    const lostModels = (): readonly string[] => lostOf(answering, repository);
+    const withoutStore = withoutStoreOf(plans);
     const answers = answerShapes(variants);
-    return {
-      project,
-      store,
-      source,
-      clock,
-      endpoints,
-      answers,
-      models,
-      ...rollouts,
-      refusal,
-      close,
-      shadowsEnded,
-    };
+    const own = { endpoints, answers, models, refusal, lostModels, withoutStore, close, shadowsEnded };
+    return { project, store, source, clock, ...rollouts, ...own };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function lostOf(versions: readonly ModelVersion[], repository: ModelRepository): readonly string[] {
+  return versions
+    .filter((version) => repository.get(version)?.session.isAlive === false)
+    .map(({ model, version }) => `${model}@${version}`);
+}
+
+function withoutStoreOf(plans: ReadonlyMap<string, ReadonlyMap<string, Plan>>): WithoutStore {
+  const reads = [...plans.values()].flatMap((byVariant) =>
+    [...byVariant.values()].flatMap((plan) => plan.reads),
+  );
+  if (reads.some(({ view }) => view.onUnavailable === 'error')) return 'failures';
+  return reads.length > 0 ? 'defaults' : 'unchanged';
 }
 
 /** By endpoint and variant. */

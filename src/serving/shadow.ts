@@ -150,6 +150,9 @@ function onAccount(session: ModelSession, turns: ShadowTurns): ModelSession {
     outputs,
     refusedOutputs,
     threads,
+    get isAlive() {
+      return session.isAlive;
+    },
     async run(tensors, fetch) {
       turns.spend(RUN_MS);
       return session.run(tensors, fetch);

@@ -22,6 +22,7 @@ export function createLog(level: LogLevel): Log {
   return pino(format, destination({ dest: 1, sync: true }));
 }
 
-function isoTime(): string {
+/** The member of a line that says when. */
+export function isoTime(): string {
   return `,"time":"${new Date().toISOString()}"`;
 }

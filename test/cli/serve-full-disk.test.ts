@@ -55,6 +55,9 @@ it('refuses events with a sentence while the disk is full, keeps those it has, a
     expect(JSON.parse(text)).toMatchObject({ code: 'STORE_FAILED', error, retry_after_ms: 1000 });
   }
   expect(kept.length).toBeGreaterThan(100);
+  // Predictions do not need the room that is missing.
+  const degraded = ['The last events that were sent could not be stored.'];
+  expect(await server.health()).toEqual([200, { ready: true, degraded }]);
   // What is in memory is still answered.
   expect(await server.features()).toHaveLength(3);
   limitFiles('unlimited');
@@ -64,6 +67,7 @@ it('refuses events with a sentence while the disk is full, keeps those it has, a
     expect(text).not.toContain('duplicate');
     kept.push(...events);
   }
+  expect(await server.health()).toEqual([200, { ready: true }]);
   await expect.poll(async () => server.features(), { timeout: 20_000 }).toEqual(featuresOf(kept));
   server.running().child.kill('SIGTERM');
   expect((await server.running().finished).code).toBe(0);

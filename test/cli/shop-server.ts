@@ -66,6 +66,8 @@ export interface ShopServer {
   /** Starts one on the same data folder; resolves when it is ready. */
   serve(options?: readonly string[], env?: NodeJS.ProcessEnv): Promise<void>;
   post(events: readonly Purchase[]): Promise<Answer>;
+  /** Status and body of `/v2/health/ready`. */
+  health(): Promise<readonly [number, unknown]>;
   /** Of each user: purchases, what was spent, and how many purchases there are in all. */
   features(): Promise<unknown>;
   /** Of the events in the log; to be asked when no server runs. */
@@ -100,6 +102,10 @@ export function shopServer(): ShopServer {
       url = `http://127.0.0.1:${port}`;
     },
     post: async (events) => ask(`${url}/v1/events`, events),
+    async health() {
+      const answer = await fetch(`${url}/v2/health/ready`);
+      return [answer.status, await answer.json()];
+    },
     async features() {
       const names = ['activity:purchases_24h', 'activity:spent_24h', 'totals:all_24h'];
       const entities = { user_id: Array.from({ length: USERS }, (_, user) => user) };

@@ -390,7 +390,8 @@ describe('onRun', () => {
     const caller = new RecordingCaller([[[1]], [[2]], [[3]]]);
     batcher.submit(caller, 3);
     await caller.done;
-    expect(onRun).toHaveBeenCalledExactlyOnceWith(3, expect.any(Number));
+    const anyNumber: unknown = expect.any(Number);
+    expect(onRun).toHaveBeenCalledExactlyOnceWith(3, anyNumber, anyNumber);
     expect(onRun.mock.calls[0]?.[1]).toBeGreaterThan(0.5);
   });
 });

@@ -3,25 +3,19 @@ import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { openToAll } from '../../src/access/access.ts';
 import { scopes } from '../../src/access/scope.ts';
 import type { Scope } from '../../src/access/scope.ts';
-import { createCallerReader } from '../../src/server/caller-headers.ts';
-import type { RouteContext } from '../../src/server/route-context.ts';
 import { isWrite } from '../../src/server/route.ts';
 import type { Route } from '../../src/server/route.ts';
-import { plainRoutes, predictRoute } from '../../src/server/routes.ts';
-import { ServerState } from '../../src/server/server-state.ts';
 import { loadProject } from '../../src/project/read-project.ts';
 import { createServer } from '../../src/server/server.ts';
-import { createLog } from '../../src/telemetry/log.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { audience, issuer, signingKey } from '../access/issuer.ts';
 import { madeKey, readableLog } from '../access/scratch.ts';
 import { call } from '../e2e/demo-server.ts';
 import type { Reply } from '../e2e/demo-server.ts';
 import { bearer, startKeyedShop } from './keyed-shop.ts';
 import type { KeyedShop } from './keyed-shop.ts';
+import { routeTable } from './route-table.ts';
 import { projectOfModel } from './project-of-model.ts';
 import { purchase } from './shop-project.ts';
 
@@ -29,34 +23,9 @@ let shop: KeyedShop;
 let routes: readonly Route[];
 beforeAll(async () => {
   shop = await startKeyedShop();
-  routes = await routeTable();
+  routes = routeTable(await loadProject(shop.dir));
 });
 afterAll(async () => shop.stop());
-
-/** The real table, made for a server that is not there. */
-async function routeTable(): Promise<readonly Route[]> {
-  const log = createLog('silent');
-  const { limits } = await loadProject(shop.dir);
-  const metrics = createMetrics();
-  const state = new ServerState(limits, log);
-  const context: RouteContext = {
-    state,
-    metrics,
-    version: '0',
-    access: openToAll,
-    cors: undefined,
-    audit: { record: () => undefined, close: async () => undefined },
-    readCaller: createCallerReader(undefined),
-    change: async () => undefined,
-    unloadedModels: () => new Set(),
-    serving: undefined,
-    intake: undefined,
-    feedback: undefined,
-  };
-  state.close();
-  metrics.close();
-  return [predictRoute(context), ...plainRoutes(context)];
-}
 
 async function walk(route: Route, headers: Record<string, string>): Promise<Reply> {
   const path = route.path.replace(/:\w+/g, 'm').replace(/\*$/, '');
@@ -80,9 +49,15 @@ describe('the calls of a server with keys', () => {
     expect(open.toSorted()).toEqual(['/health', '/v2/health/live', '/v2/health/ready']);
   });
 
-  it('need a scope, all others', () => {
-    expect(closedRoutes().length + 3).toBe(routes.length);
+  it('need a scope, or any key at all, all others', async () => {
+    const ofAnyKey = routes.filter(({ scopes: needed }) => needed === 'any key');
+    expect(closedRoutes().length + ofAnyKey.length + 3).toBe(routes.length);
     for (const [name, , needed] of closedRoutes()) expect([name, needed.length]).not.toEqual([name, 0]);
+    const key = await shop.key({ scopes: [] });
+    for (const route of ofAnyKey) {
+      expect([route.path, isWrite(route), (await walk(route, {})).status]).toEqual([route.path, false, 401]);
+      expect([401, 403]).not.toContain((await walk(route, bearer(key))).status);
+    }
   });
 
   it('refuse whoever has no key, one that is not known, one that has expired, or half of one', async () => {

@@ -88,6 +88,11 @@ class RedisStore implements RemoteStore {
     return this.connection.shardOf(name);
   }
 
+  get isAway(): boolean {
+    for (const shard of this.connection.shards()) if (shard.isAway) return true;
+    return false;
+  }
+
   onChange(changed: (names: readonly string[]) => void): void {
     const { encoding } = this.layout;
     this.connection.onChange((names) => {

@@ -2,17 +2,9 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openToAll } from '../../../src/access/access.ts';
-import { createAuditLog } from '../../../src/access/audit-log.ts';
-import { systemClock } from '../../../src/clock.ts';
-import { createCallerReader } from '../../../src/server/caller-headers.ts';
-import { plainRoutes, predictRoute } from '../../../src/server/routes.ts';
-import type { Route } from '../../../src/server/route.ts';
-import { ServerState } from '../../../src/server/server-state.ts';
-import { createLog } from '../../../src/telemetry/log.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { call } from '../../e2e/demo-server.ts';
 import type { Reply } from '../../e2e/demo-server.ts';
+import { routeTable } from '../route-table.ts';
 import { exampleOf, operationsOf, startDocumentedServer } from './documented-server.ts';
 import type { Document, DocumentedServer, Operation } from './documented-server.ts';
 
@@ -61,26 +53,6 @@ function named(id: string): Operation {
   return operation;
 }
 
-function routeTable(): readonly Route[] {
-  const log = createLog('silent');
-  const metrics = createMetrics();
-  const context = {
-    state: new ServerState(documented.project.limits, log),
-    metrics,
-    version: '0.0.0',
-    access: openToAll,
-    cors: undefined,
-    audit: createAuditLog({ file: '/never-written', clock: systemClock, log, metrics }),
-    readCaller: createCallerReader(undefined),
-    change: async () => undefined,
-    unloadedModels: () => new Set<string>(),
-    serving: undefined,
-    intake: undefined,
-    feedback: undefined,
-  };
-  return [predictRoute(context), ...plainRoutes(context)];
-}
-
 describe('the document', () => {
   it('is valid OpenAPI 3.1', async () => {
     const result = await new Validator().validate(
@@ -92,14 +64,14 @@ describe('the document', () => {
 
   it('describes every route of the server, and no other', () => {
     const endpoints = [...documented.project.endpoints.keys()];
-    const routes = routeTable().flatMap(({ method, path }) => {
+    const routes = routeTable(documented.project).flatMap(({ method, path }) => {
       const paths = path.endsWith('/:endpoint/predict')
         ? endpoints.map((name) => path.replace(':endpoint', name))
         : [path];
       return paths.map((each) => `${method} ${each.replaceAll(/:(\w+)/g, '{$1}')}`);
     });
     expect(operations.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual(routes.toSorted());
-    const names = new Set(routeTable().map(({ name }) => name));
+    const names = new Set(routeTable(documented.project).map(({ name }) => name));
     expect(operations.filter(({ summary }) => names.has(summary)).map(({ path }) => path)).toEqual([]);
   });
 
