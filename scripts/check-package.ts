@@ -23,6 +23,7 @@ const needed = [
   'dist/server/docs-page/page.js',
   'schema/millrace.schema.json',
   'schema/model.schema.json',
+  'schema/open-inference.proto',
   'docs/errors.md',
   'models/millrace.yaml',
 ];
