@@ -44,14 +44,14 @@ function closedRoutes(): readonly (readonly [string, Route, readonly Scope[]])[]
 }
 
 describe('the calls of a server with keys', () => {
-  it('are open to anyone where they tell of nothing but health', () => {
+  it('are open to anyone where they tell of nothing but health, and for the page that holds nothing of the project', () => {
     const open = routes.filter(({ scopes: needed }) => needed === 'anyone').map(({ path }) => path);
-    expect(open.toSorted()).toEqual(['/health', '/v2/health/live', '/v2/health/ready']);
+    expect(open.toSorted()).toEqual(['/docs', '/health', '/v2/health/live', '/v2/health/ready']);
   });
 
   it('need a scope, or any key at all, all others', async () => {
     const ofAnyKey = routes.filter(({ scopes: needed }) => needed === 'any key');
-    expect(closedRoutes().length + ofAnyKey.length + 3).toBe(routes.length);
+    expect(closedRoutes().length + ofAnyKey.length + 4).toBe(routes.length);
     for (const [name, , needed] of closedRoutes()) expect([name, needed.length]).not.toEqual([name, 0]);
     const key = await shop.key({ scopes: [] });
     for (const route of ofAnyKey) {
