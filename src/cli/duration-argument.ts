@@ -10,3 +10,8 @@ export function durationArgument(text: string): number {
   if (typeof durationMs === 'number') return durationMs;
   throw new InvalidArgumentError(`${durationMs.startsWith('must') ? 'It ' : ''}${durationMs}.`);
 }
+
+/** As `durationArgument`; nought stands for never. */
+export function intervalArgument(text: string): number {
+  return /^0(ms|s|m|h|d)?$/.test(text) ? 0 : durationArgument(text);
+}

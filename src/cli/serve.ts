@@ -11,7 +11,7 @@ import type { Server } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { addAccessOptions, openServerAccess } from './access-options.ts';
-import { durationArgument } from './duration-argument.ts';
+import { durationArgument, intervalArgument } from './duration-argument.ts';
 import { serverOptions } from './serve-options.ts';
 import type { ServeGroupOptions, ServeOptions } from './serve-options.ts';
 import { addStoreOptions } from './store-options.ts';
@@ -60,7 +60,7 @@ export function serveCommand(): Command {
         '--watch <duration>',
         'how often the model folders are looked at; what has changed is loaded, checked and served. 0s = never',
       )
-        .argParser(durationArgument)
+        .argParser(intervalArgument)
         .default(WATCH_MS, formatDuration(WATCH_MS)),
     )
     .addOption(
