@@ -19,6 +19,8 @@ export interface DeadlineQueue {
   enter(entry: DeadlineEntry): void;
   /** Does nothing if the entry is not in this queue. */
   leave(entry: DeadlineEntry): void;
+  /** Closes when the last entry has left; no more may enter. */
+  retire(): void;
   close(): void;
 }
 
@@ -29,6 +31,7 @@ export function createDeadlineQueue(limitMs: number, nowMs: () => number): Deadl
   let size = 0;
   let oldest: DeadlineEntry | undefined;
   let newest: DeadlineEntry | undefined;
+  let isRetired = false;
 
   const queue: DeadlineQueue = {
     get size() {
@@ -54,6 +57,11 @@ export function createDeadlineQueue(limitMs: number, nowMs: () => number): Deadl
       entry.previous = undefined;
       entry.next = undefined;
       size--;
+      if (isRetired && size === 0) queue.close();
+    },
+    retire() {
+      isRetired = true;
+      if (size === 0) queue.close();
     },
     close: () => clearInterval(timer),
   };

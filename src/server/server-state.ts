@@ -70,8 +70,14 @@ export class ServerState {
     this.generation = new Generation();
     const { bodyTimeoutMs, timeoutMs } = this.limits;
     this.limits = limits;
-    if (limits.bodyTimeoutMs !== bodyTimeoutMs) this.arriving = queueOf(limits.bodyTimeoutMs);
-    if (limits.timeoutMs !== timeoutMs) this.answering = queueOf(limits.timeoutMs);
+    if (limits.bodyTimeoutMs !== bodyTimeoutMs) {
+      this.arriving.retire();
+      this.arriving = queueOf(limits.bodyTimeoutMs);
+    }
+    if (limits.timeoutMs !== timeoutMs) {
+      this.answering.retire();
+      this.answering = queueOf(limits.timeoutMs);
+    }
     return before;
   }
 

@@ -52,6 +52,23 @@ describe('the deadline queue', () => {
     }
   });
 
+  it('that is retired still expires what is in it, and keeps no timer afterwards', () => {
+    vi.useFakeTimers();
+    try {
+      let nowMs = 0;
+      const queue = createDeadlineQueue(1000, () => nowMs);
+      const expired: string[] = [];
+      queue.enter(entry(expired, 'last'));
+      queue.retire();
+      expect(vi.getTimerCount()).toBe(1);
+      nowMs = 1100;
+      vi.advanceTimersByTime(1100);
+      expect([expired, vi.getTimerCount()]).toEqual([['last'], 0]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('ignores an entry of another queue', () => {
     const first = createDeadlineQueue(1000, () => 0);
     const second = createDeadlineQueue(1000, () => 0);
