@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { openToAll } from '../access/access.ts';
 import { createAuditLog } from '../access/audit-log.ts';
 import { systemClock } from '../clock.ts';
@@ -11,6 +12,7 @@ import type { Project } from '../project/project.ts';
 import { createAccessLog } from '../telemetry/access-log.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import { findTracing } from '../telemetry/tracing.ts';
+import { readProject } from '../project/read-project.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -95,7 +97,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
     opened.grpc = await openGrpcPort(options.grpc, { host, tls }, context);
-    const models = await modelFingerprint(project.dir);
+    const models = options.watchModelsMs === undefined ? '' : await servedModels(project);
     publish(opened, await opened.lifecycle.start(project));
     context.state.phase = 'ready';
     const transport = (opened.transport ??= await openTransport(address, context));
@@ -170,8 +172,10 @@ interface Opened {
 }
 
 /** From one request to the next, all of them are answered by this definition. */
-function publish({ context, transport }: Opened, { project, data, serving }: Definition): Generation {
+function publish({ context, transport }: Opened, definition: Definition): Generation {
+  const { project, data, serving } = definition;
   const published = context;
+  definition.registerGauges();
   transport?.bindEndpoints(project.endpoints.keys());
   published.serving = serving;
   published.intake = data.streaming?.intake;
@@ -179,13 +183,20 @@ function publish({ context, transport }: Opened, { project, data, serving }: Def
   return context.state.succeed(project.limits);
 }
 
-/** A change is made here, and then by the other processes of the server, if it has several. */
-function createChange(lifecycle: Lifecycle, { onChange }: ServerOptions, log: Log): Lifecycle['change'] {
+/** A change is made here, or by all processes of the server, if it has several. */
+function createChange(lifecycle: Lifecycle, { changeAll }: ServerOptions, log: Log): Lifecycle['change'] {
+  if (changeAll !== undefined) return changeAll;
   return async (change) => {
     await lifecycle.change(change);
     log.info(change, 'changed');
-    await onChange?.(change);
   };
+}
+
+/** What the model folders hold, if that is what was read of them; else nothing that they could hold. */
+async function servedModels({ dir, models }: Project): Promise<string> {
+  const found = await modelFingerprint(dir);
+  const { project } = await readProject(dir);
+  return isDeepStrictEqual(project.models, models) ? found : '';
 }
 
 function watchModels(
@@ -214,7 +225,7 @@ function createHandle({ host, tls }: Address, port: number, opened: Opened, log:
   const close = async (): Promise<boolean> => {
     const { state } = opened.context;
     opened.certificate?.close();
-    await opened.watch?.close();
+    opened.watch?.close();
     state.drain();
     await opened.transport?.stopListening();
     const isGrpcDrained = opened.grpc?.drain() ?? Promise.resolve();
@@ -269,7 +280,7 @@ async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
 async function closeAll(opened: Opened): Promise<void> {
   const { context, lifecycle, environment, transport, watch } = opened;
   opened.certificate?.close();
-  await watch?.close();
+  watch?.close();
   transport?.close();
   opened.grpc?.close();
   await lifecycle.close();
