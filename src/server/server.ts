@@ -16,6 +16,7 @@ import { readProject } from '../project/read-project.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { checkOpen } from './check-open.ts';
 import { createCallerReader } from './caller-headers.ts';
 import { createCors } from './cors.ts';
@@ -126,6 +127,7 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
     unloaded: options.unloadedModels ?? [],
     publish: (definition) => publish(opened, definition),
   });
+  const change = toldChanges(lifecycle, metrics, log);
   const context: RouteContext = {
     state,
     metrics,
@@ -136,7 +138,7 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
     observer: createObserver({ tracing: findTracing(packageVersion()), accessLog }),
     readiness: createReadiness(state, () => context.serving),
     readCaller: createCallerReader(options.forceKey),
-    change: createChange(lifecycle, options, log),
+    change: options.changeAll ?? change,
     unloadedModels: () => lifecycle.unloaded,
     serving: undefined,
     intake: undefined,
@@ -153,7 +155,7 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
     'min',
   );
   const nothingYet = { transport: undefined, watch: undefined, certificate: undefined, grpc: undefined };
-  const opened: Opened = { context, lifecycle, environment, accessLog, ...nothingYet };
+  const opened: Opened = { context, lifecycle, change, environment, accessLog, ...nothingYet };
   return opened;
 }
 
@@ -163,6 +165,7 @@ const CLOSE_MS_MIN = 1000;
 interface Opened {
   readonly context: RouteContext;
   readonly lifecycle: Lifecycle;
+  readonly change: Lifecycle['change'];
   readonly environment: EnvironmentHolder;
   readonly accessLog: AccessLog | undefined;
   transport: Transport | undefined;
@@ -183,14 +186,38 @@ function publish({ context, transport }: Opened, definition: Definition): Genera
   return context.state.succeed(project.limits);
 }
 
-/** A change is made here, or by all processes of the server, if it has several. */
-function createChange(lifecycle: Lifecycle, { changeAll }: ServerOptions, log: Log): Lifecycle['change'] {
-  if (changeAll !== undefined) return changeAll;
+/** Counts and logs what becomes of changes. */
+function toldChanges(lifecycle: Lifecycle, metrics: Metrics, log: Log): Lifecycle['change'] {
+  const count = (kind: Change['kind'], outcome: string): void =>
+    metrics
+      .counter(
+        'millrace_changes_total',
+        'Changes of what is served, by what was asked and what became of it.',
+        {
+          kind,
+          outcome,
+        },
+      )
+      .add(1);
   return async (change) => {
-    await lifecycle.change(change);
-    log.info(change, 'changed');
+    try {
+      await lifecycle.change(change);
+      count(change.kind, 'done');
+      log.info(change, changeSentences[change.kind]);
+    } catch (error) {
+      count(change.kind, 'failed');
+      log.error({ ...change, because: (error as Error).message }, 'the change was refused');
+      throw error;
+    }
   };
 }
+
+const changeSentences: Readonly<Record<Change['kind'], string>> = {
+  reload: 'the project is served as its files are now',
+  models: 'the model folders have changed; they are served as they are now',
+  load: 'the model is loaded',
+  unload: 'the model is unloaded',
+};
 
 /** What the model folders hold, if that is what was read of them; else nothing that they could hold. */
 async function servedModels({ dir, models }: Project): Promise<string> {
@@ -202,21 +229,13 @@ async function servedModels({ dir, models }: Project): Promise<string> {
 function watchModels(
   { dir }: Project,
   served: string,
-  { lifecycle, context }: Opened,
+  { change }: Opened,
   { watchModelsMs = 0 }: ServerOptions,
 ): ModelWatch | undefined {
   if (watchModelsMs === 0) return undefined;
-  const { log } = context.state;
   return createModelWatch(dir, served, watchModelsMs, async () => {
-    try {
-      await lifecycle.change({ kind: 'models' });
-      log.info('the model folders have changed; they are served as they are now');
-    } catch (error) {
-      log.error(
-        { because: (error as Error).message },
-        'the model folders have changed, and cannot be served',
-      );
-    }
+    // What went wrong is logged, and the next change of the folders is another try.
+    await change({ kind: 'models' }).catch(() => undefined);
   });
 }
 
@@ -248,14 +267,10 @@ function createHandle({ host, tls }: Address, port: number, opened: Opened, log:
       if (opened.grpc === undefined) connection.destroy();
       else opened.grpc.take(connection);
     },
-    change: async (change) => opened.lifecycle.change(change),
+    change: async (change) => opened.change(change),
     reload: async () => {
       await opened.certificate?.look();
-      try {
-        await opened.context.change({ kind: 'reload' });
-      } catch (error) {
-        log.error({ because: (error as Error).message }, 'the reload failed');
-      }
+      await opened.change({ kind: 'reload' }).catch(() => undefined);
     },
     close: async ({ lingers = false } = {}) => {
       opened.context.state.linger(lingers);

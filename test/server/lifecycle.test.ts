@@ -150,7 +150,7 @@ describe('a version that is replaced in its place', () => {
     await rename(join(dir, 'm/1/.next'), join(dir, 'm/1/model.onnx'));
     await until(['1', 1005], async () => answeredBy(server));
     await writeFile(join(dir, 'm/1/model.onnx'), 'half a mod');
-    await vi.waitFor(() => expect(errors).toContain('the model folders have changed, and cannot be served'));
+    await vi.waitFor(() => expect(errors).toContain('the change was refused'));
     expect(await answeredBy(server)).toEqual(['1', 1005]);
   });
 });
@@ -171,6 +171,7 @@ describe('the reload of a project', () => {
     expect(await answeredBy(server)).toEqual(answerOf(1));
     const { text } = await call(server, '/metrics');
     expect(text).toContain('millrace_queue_rows{model="m",version="1"} 0');
+    expect(text).toContain('millrace_changes_total{kind="reload",outcome="failed"} 1');
   });
 
   it('brings endpoints and takes them away, with their routes', async () => {
