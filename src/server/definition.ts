@@ -8,6 +8,7 @@ import { MillraceError } from '../errors.ts';
 import type { SessionPool } from '../inference/session-pool.ts';
 import type { ModelVersion, Project } from '../project/project.ts';
 import type { IsEligible } from '../project/build-endpoints.ts';
+import type { RolloutMemoryHolder } from '../serving/rollout-memory.ts';
 import { openServing } from '../serving/serving.ts';
 import type { Serving } from '../serving/serving.ts';
 import { keepingData, openDataParts } from './data-parts.ts';
@@ -23,6 +24,7 @@ export interface DefinitionParts {
   readonly place: DataPlace;
   /** Models that the definition before has open as well are not opened again. */
   readonly pool: SessionPool;
+  readonly rolloutMemory: RolloutMemoryHolder;
   /** Its data goes on where the project's is the same. */
   readonly before: Definition | undefined;
   /** The project once more, with `@latest` standing for versions that are eligible. */
@@ -52,7 +54,8 @@ export async function openDefinition(project: Project, parts: DefinitionParts): 
   }
 }
 
-async function openExactly(wanted: Project, { place, pool, before }: DefinitionParts): Promise<Definition> {
+async function openExactly(wanted: Project, parts: DefinitionParts): Promise<Definition> {
+  const { place, pool, rolloutMemory, before } = parts;
   const kept = before && keepingData(wanted, before.project);
   const project = kept ?? wanted;
   const data = kept === undefined ? await openDataParts(project, place) : (before as Definition).data;
@@ -69,6 +72,7 @@ async function openExactly(wanted: Project, { place, pool, before }: DefinitionP
       pool,
       predictionLog,
       rollouts,
+      rolloutMemory,
     });
     return { project, data, serving };
   } catch (error) {
