@@ -11,6 +11,7 @@ import type { IsEligible } from '../project/build-endpoints.ts';
 import type { RolloutMemoryHolder } from '../serving/rollout-memory.ts';
 import { openServing } from '../serving/serving.ts';
 import type { Serving } from '../serving/serving.ts';
+import { deferGauges } from '../telemetry/deferred-gauges.ts';
 import { keepingData, openDataParts } from './data-parts.ts';
 import type { DataParts, DataPlace } from './data-parts.ts';
 
@@ -18,6 +19,8 @@ export interface Definition {
   readonly project: Project;
   readonly data: DataParts;
   readonly serving: Serving;
+  /** Lets its gauges read in the place of those of the definition before. */
+  readonly registerGauges: () => void;
 }
 
 export interface DefinitionParts {
@@ -55,7 +58,9 @@ export async function openDefinition(project: Project, parts: DefinitionParts): 
 }
 
 async function openExactly(wanted: Project, parts: DefinitionParts): Promise<Definition> {
-  const { place, pool, rolloutMemory, before } = parts;
+  const { pool, rolloutMemory, before } = parts;
+  const gauges = deferGauges(parts.place.metrics);
+  const place = { ...parts.place, metrics: gauges.metrics };
   const kept = before && keepingData(wanted, before.project);
   const project = kept ?? wanted;
   const data = kept === undefined ? await openDataParts(project, place) : (before as Definition).data;
@@ -74,7 +79,7 @@ async function openExactly(wanted: Project, parts: DefinitionParts): Promise<Def
       rollouts,
       rolloutMemory,
     });
-    return { project, data, serving };
+    return { project, data, serving, registerGauges: () => gauges.register() };
   } catch (error) {
     if (kept === undefined) await data.close();
     throw error;
