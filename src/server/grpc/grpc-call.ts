@@ -58,8 +58,12 @@ async function serve<Request, Response>(
   let principal: Principal | undefined;
   let status = 200;
   state.open++;
+  // Health must be told also when the server is busy.
+  const isLimited = route.scopes !== 'anyone';
+  const isFull = isLimited && state.isFull;
+  if (isLimited) state.answeringCalls++;
   try {
-    if (state.open > state.limits.inFlightMax) throw overloaded();
+    if (isFull) throw overloaded();
     principal = await admit(context, call, route.scopes);
     audited?.note({ target: route.target?.(call.request) ?? '' });
     callback(null, await answer(context, route, call));
@@ -69,8 +73,10 @@ async function serve<Request, Response>(
     audited?.note({ code: known.code });
     callback(callFailure(known, requestId));
   } finally {
+    if (isLimited) state.answeringCalls--;
     state.closeOne();
-    audited?.ended(requestId, principal, status);
+    // As over HTTP: whoever shows no key must not fill the log.
+    if (context.access.isOpen || principal !== undefined) audited?.ended(requestId, principal, status);
     metrics.count(call.cancelled ? 0 : status, (performance.now() - startedMs) / 1000);
   }
 }
