@@ -395,16 +395,3 @@ describe('onRun', () => {
     expect(onRun.mock.calls[0]?.[1]).toBeGreaterThan(0.5);
   });
 });
-
-it('rows of a caller that is whole go into one run, in turn with those of others', async () => {
-  const batcher = batcherOf('identity_float32', [2], { rowsMax: 4 });
-  const callers = [3, 2, 1, 4].map((count) => {
-    const caller = new RecordingCaller(Array.from({ length: count }, (_, i) => [[i, count]]));
-    return Object.assign(caller, { isWhole: true });
-  });
-  for (const caller of callers) batcher.submit(caller, caller.rows.length);
-  await Promise.all(callers.map(({ done }) => done));
-  expect(callers.map(({ slices }) => slices.length)).toEqual([1, 1, 1, 1]);
-  expect(callers.map(({ settled }) => settled)).toEqual(callers.map(({ rows }) => rows));
-  expect(runs).toEqual([3, 3, 4]);
-});
