@@ -301,7 +301,7 @@ export class Socket {
   private refusal(): MillraceError | undefined {
     const { state } = this.parts;
     if (this.requests.length >= state.limits.wsInFlightMax) return overloaded();
-    if (state.answering.size >= state.limits.inFlightMax) return overloaded();
+    if (state.isFull) return overloaded();
     return state.takesMessages ? undefined : new MillraceError('NOT_READY', 'The server is stopping.');
   }
 
