@@ -79,6 +79,7 @@ function buildEndpoint(building: Building, name: string, spec: EndpointSpec): En
     const version = findVersion(building, [...variantPath, 'model'], model);
     if (version === undefined) continue;
     const isLatest = model.endsWith(`@${LATEST}`);
+    if (isLatest) refuseLatestAmongSeveral(building, variantPath, spec);
     variants.push({ name: variantName, model: version, isLatest, location: locate(source, variantPath) });
   }
   const logSpec = spec.log ?? defaultPredictionLog(building.eventTypes.size > 0);
@@ -101,6 +102,17 @@ function buildEndpoint(building: Building, name: string, spec: EndpointSpec): En
   if (rollout === undefined || variants.length < declared.length) return undefined;
   const rolloutText = JSON.stringify(valueAt(source.data, rolloutPath) ?? {});
   return { name, request, unit, variants, rollout, rolloutText, log, location };
+}
+
+function refuseLatestAmongSeveral(
+  { source, report }: Building,
+  variantPath: readonly string[],
+  { variants }: EndpointSpec,
+): void {
+  if (Object.keys(variants).length === 1) return;
+  const message =
+    'follows the newest version, which would change what the variants are compared by; name a version';
+  report.add(source, [...variantPath, 'model'], message);
 }
 
 /** The fields of each variant's answer; undefined = as the model names them. */

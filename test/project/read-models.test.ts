@@ -34,6 +34,16 @@ warmup: false
     expect(second?.location).toEqual({ file, line: 1, path: '' });
   });
 
+  test('is followed to its newest version by an endpoint with one variant only', async () => {
+    const project = soundFiles['millrace.yaml'] ?? '';
+    const newest = { ...soundFiles, 'millrace.yaml': project.replace('churn@1', 'churn@latest') };
+    expect(await mistakesIn(newest)).toEqual([]);
+    const several = newest['millrace.yaml'].replace('only:', 'other: { model: churn@1 }\n      only:');
+    expect(await mistakesIn({ ...newest, 'millrace.yaml': several })).toEqual([
+      'millrace.yaml:20  endpoints.churn.variants.only.model  follows the newest version, which would change what the variants are compared by; name a version',
+    ]);
+  });
+
   test('needs no description of its own when an endpoint names it and its version has one', async () => {
     const { 'churn/model.yaml': description = '', ...rest } = soundFiles;
     expect(await mistakesIn({ ...rest, 'churn/1/model.yaml': description })).toEqual([]);
