@@ -10,6 +10,7 @@ import type { ModelVersion, Project } from '../project/project.ts';
 import type { IsEligible } from '../project/build-endpoints.ts';
 import { openServing } from '../serving/serving.ts';
 import type { Serving } from '../serving/serving.ts';
+import { deferGauges } from '../telemetry/deferred-gauges.ts';
 import { keepingData, openDataParts } from './data-parts.ts';
 import type { DataParts, DataPlace } from './data-parts.ts';
 
@@ -17,6 +18,8 @@ export interface Definition {
   readonly project: Project;
   readonly data: DataParts;
   readonly serving: Serving;
+  /** Lets its gauges read in the place of those of the definition before. */
+  readonly registerGauges: () => void;
 }
 
 export interface DefinitionParts {
@@ -52,7 +55,10 @@ export async function openDefinition(project: Project, parts: DefinitionParts): 
   }
 }
 
-async function openExactly(wanted: Project, { place, pool, before }: DefinitionParts): Promise<Definition> {
+async function openExactly(wanted: Project, parts: DefinitionParts): Promise<Definition> {
+  const { pool, before } = parts;
+  const gauges = deferGauges(parts.place.metrics);
+  const place = { ...parts.place, metrics: gauges.metrics };
   const kept = before && keepingData(wanted, before.project);
   const project = kept ?? wanted;
   const data = kept === undefined ? await openDataParts(project, place) : (before as Definition).data;
@@ -70,7 +76,7 @@ async function openExactly(wanted: Project, { place, pool, before }: DefinitionP
       predictionLog,
       rollouts,
     });
-    return { project, data, serving };
+    return { project, data, serving, registerGauges: () => gauges.register() };
   } catch (error) {
     if (kept === undefined) await data.close();
     throw error;

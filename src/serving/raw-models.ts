@@ -61,6 +61,12 @@ export async function openRawModels(parts: RawModelsParts): Promise<RawModels> {
     for (const version of versions.values()) own.set(version.version, await openModel(version, parts));
     models.set(name, own);
   }
+  for (const { model, version, reason } of parts.project.unserved) {
+    parts.log.warn({ model, version }, `the model is not served: ${reason}`);
+    const own = new Map(models.get(model));
+    own.set(version, { state: 'unavailable', name: model, version, reason });
+    models.set(model, own);
+  }
   return {
     get(name, version) {
       const versions = models.get(name);
