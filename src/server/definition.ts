@@ -8,6 +8,7 @@ import { MillraceError } from '../errors.ts';
 import type { SessionPool } from '../inference/session-pool.ts';
 import type { ModelVersion, Project } from '../project/project.ts';
 import type { IsEligible } from '../project/build-endpoints.ts';
+import type { RolloutMemoryHolder } from '../serving/rollout-memory.ts';
 import { openServing } from '../serving/serving.ts';
 import type { Serving } from '../serving/serving.ts';
 import { deferGauges } from '../telemetry/deferred-gauges.ts';
@@ -26,6 +27,7 @@ export interface DefinitionParts {
   readonly place: DataPlace;
   /** Models that the definition before has open as well are not opened again. */
   readonly pool: SessionPool;
+  readonly rolloutMemory: RolloutMemoryHolder;
   /** Its data goes on where the project's is the same. */
   readonly before: Definition | undefined;
   /** The project once more, with `@latest` standing for versions that are eligible. */
@@ -56,7 +58,7 @@ export async function openDefinition(project: Project, parts: DefinitionParts): 
 }
 
 async function openExactly(wanted: Project, parts: DefinitionParts): Promise<Definition> {
-  const { pool, before } = parts;
+  const { pool, rolloutMemory, before } = parts;
   const gauges = deferGauges(parts.place.metrics);
   const place = { ...parts.place, metrics: gauges.metrics };
   const kept = before && keepingData(wanted, before.project);
@@ -75,6 +77,7 @@ async function openExactly(wanted: Project, parts: DefinitionParts): Promise<Def
       pool,
       predictionLog,
       rollouts,
+      rolloutMemory,
     });
     return { project, data, serving, registerGauges: () => gauges.register() };
   } catch (error) {

@@ -15,6 +15,7 @@ import { readProject } from '../project/read-project.ts';
 import type { ProjectFile, ReadProject } from '../project/read-project.ts';
 import { invalidProject } from '../project/report.ts';
 import { suggestName } from '../project/suggestion.ts';
+import { createRolloutMemoryHolder } from '../serving/rollout-memory.ts';
 import type { DataPlace } from './data-parts.ts';
 import { openDefinition } from './definition.ts';
 import type { Definition } from './definition.ts';
@@ -57,6 +58,7 @@ class SwappingLifecycle implements Lifecycle {
   private hidden: ReadonlySet<string>;
   private readonly parts: LifecycleParts;
   private readonly pool = createSessionPool();
+  private readonly rolloutMemory = createRolloutMemoryHolder();
   private current: Definition | undefined;
   private file: ProjectFile | undefined;
   private last: Promise<unknown> = Promise.resolve();
@@ -170,6 +172,7 @@ class SwappingLifecycle implements Lifecycle {
     return openDefinition(project, {
       place: this.parts.place,
       pool: this.pool,
+      rolloutMemory: this.rolloutMemory,
       before,
       resolve: async (isEligible) =>
         withoutModels(servable(await readProject(project.dir, { file, isEligible }), false), hidden),

@@ -2,7 +2,6 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket } from 'uWebSockets.js';
 import type { Principal } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
-import type { Caller } from '../serving/caller.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { Serving } from '../serving/serving.ts';
 import { shortName } from '../project/problem-list.ts';
@@ -22,6 +21,8 @@ import type { RouteContext } from './route-context.ts';
 import { Socket, closeCodes, webSocketRoute } from './socket.ts';
 import type { SocketIntake, SocketOwner, SocketParts } from './socket.ts';
 import type { SocketOpening } from './observer.ts';
+import { createSocketCallers } from './socket-callers.ts';
+import type { SocketCallers } from './socket-callers.ts';
 import { openSocket } from './socket-opening.ts';
 
 export interface WebSockets {
@@ -65,7 +66,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     maxBackpressure: 0,
     upgrade: (res, req, socketContext) => {
       if (isAmbiguous(req)) return void res.close();
-      const callers = refusalOf(req, context, state.sockets) ?? callersOf(req, context);
+      const callers = callersOf(req, context, state.sockets);
       const opening = context.observer?.opening(req);
       const fail = (error: unknown): void => refuseSocket(res, parts, opening, error);
       if (callers instanceof MillraceError) return fail(callers);
@@ -147,13 +148,14 @@ function ofServing<T>(context: RouteContext, create: (serving: Serving) => T): (
   };
 }
 
-/** Headers come once, with the opening of the socket, and hold for all that is asked on it. */
-function callersOf(req: HttpRequest, context: RouteContext): ReadonlyMap<string, Caller> | MillraceError {
-  const callers = new Map<string, Caller>();
+/** Who asks on it, or why it may not be opened. */
+function callersOf(
+  req: HttpRequest,
+  context: RouteContext,
+  openCount: number,
+): SocketCallers | MillraceError {
   try {
-    for (const [name, { callerNeeds }] of servingOf(context).endpoints)
-      if (callerNeeds !== undefined) callers.set(name, context.readCaller(req, name, callerNeeds));
-    return callers;
+    return refusalOf(req, context, openCount) ?? createSocketCallers(req, context);
   } catch (error) {
     return error as MillraceError;
   }
@@ -170,13 +172,7 @@ function refusalOf(req: HttpRequest, context: RouteContext, openCount: number): 
     return new MillraceError('ORIGIN_REFUSED', sentence);
   }
   if (state.phase === 'draining') return new MillraceError('NOT_READY', 'The server is stopping.');
-  if (openCount >= state.limits.wsSocketsMax) return overloaded();
-  try {
-    servingOf(context);
-  } catch (error) {
-    return error as MillraceError;
-  }
-  return undefined;
+  return openCount >= state.limits.wsSocketsMax ? overloaded() : undefined;
 }
 
 function hostOf(origin: string): string | undefined {

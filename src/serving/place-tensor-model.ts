@@ -32,11 +32,14 @@ export async function placeTensorModel(
   const isMeasured =
     version.warmup && inline.inputs.every(({ shape }) => !shape.slice(1).includes(undefined));
   const batch = isMeasured
-    ? await repository.once(version, 'shared batch', async () => sharedBatch(version, inline))
+    ? await repository.once(version, JSON.stringify(['shared batch', version.batching.rowsMax]), async () =>
+        sharedBatch(version, inline),
+      )
     : undefined;
   let result: WarmUp | undefined;
   const measured = async (oneRowMsMax?: number): Promise<WarmUp> =>
-    repository.once(version, 'measured', async () =>
+    // By all that it depends on: the session outlives the settings.
+    repository.once(version, JSON.stringify(['measured', batch?.rowsMax, oneRowMsMax]), async () =>
       measure(repository.loaded(version).session, batch, oneRowMsMax),
     );
   if (version.execution !== 'worker' && isMeasured) result = await measured(INLINE_RUN_MS_MAX);

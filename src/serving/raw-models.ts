@@ -10,7 +10,7 @@ import type { Batchers } from './batchers.ts';
 import type { ServedVariant } from './compile-project.ts';
 import { createLoneRuns } from './lone-runs.ts';
 import { placeTensorModel } from './place-tensor-model.ts';
-import { createRawModel } from './raw-model.ts';
+import { createRawModel, noCounts } from './raw-model.ts';
 import type { RawModel } from './raw-model.ts';
 
 /** A version of the project that does not answer. */
@@ -121,6 +121,7 @@ function ready(version: ModelVersion, isPerRow: readonly boolean[], parts: RawMo
     batcherOf: (widths) => batchers.find(version, widths),
     lone: createLoneRuns(session, version.queueRowsMax, batchers.observers(version)),
     runs: batchers.runs(version),
+    counts: repository.keep(version, 'inferences', noCounts),
     rowsMax: project.limits.rowsMax,
     timeoutMs: project.limits.timeoutMs,
     nowMs: () => clock.nowMs(),
