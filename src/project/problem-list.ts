@@ -7,6 +7,7 @@ const PROBLEMS_MAX = 20;
 const NAME_LENGTH_MAX = 100;
 
 export interface ProblemList {
+  readonly details: readonly ErrorDetail[];
   /** No more will be kept; further checks are a waste. */
   isFull(): boolean;
   /** @param message what is wrong with it, as the rest of a sentence that begins with the path */
@@ -24,6 +25,7 @@ export function createProblemList(): ProblemList {
     if (!isFull()) details.push({ path, message });
   };
   return {
+    details,
     isFull,
     add,
     addUnknown(path, name, known, plural) {
@@ -42,6 +44,11 @@ export function createProblemList(): ProblemList {
 /** A name that a caller chose, cut to a length that can stand in a message. */
 export function shortName(name: string): string {
   return name.length > NAME_LENGTH_MAX ? `${name.slice(0, NAME_LENGTH_MAX)}…` : name;
+}
+
+/** The dimensions of a tensor that a caller made, as a name is cut. */
+export function shortShape(shape: readonly number[]): string {
+  return `[${shortName(shape.join(', '))}]`;
 }
 
 /** The error for a body with more rows than `limits.rows_max`. */

@@ -2,6 +2,7 @@
 import type { AuditLog } from '../access/audit-log.ts';
 import type { Principal } from '../access/access.ts';
 import type { JsonObject } from '../project/json-text.ts';
+import { shortName } from '../project/problem-list.ts';
 
 export interface AuditNote {
   /** What is changed. */
@@ -25,7 +26,8 @@ export function createAuditedCall(log: AuditLog, action: string): AuditedCall {
   let noted: AuditNote = {};
   return {
     note(note) {
-      noted = { ...noted, ...note };
+      const { target } = note;
+      noted = { ...noted, ...note, ...(target !== undefined && { target: shortName(target) }) };
     },
     ended(requestId, principal, status) {
       if (status !== TOO_MANY_REQUESTS) log.record({ requestId, principal, action, status, ...noted });

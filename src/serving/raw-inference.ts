@@ -3,6 +3,8 @@ import { MillraceError } from '../errors.ts';
 import type { ErrorDetail } from '../errors.ts';
 import type { ModelSession, TensorData, TensorSpec, TensorValue } from '../inference/session.ts';
 import type { ElementType } from '../inference/session.ts';
+import { createProblemList, shortName, shortShape } from '../project/problem-list.ts';
+import type { ProblemList } from '../project/problem-list.ts';
 import { suggestName } from '../project/suggestion.ts';
 import { datatypes } from './datatype.ts';
 
@@ -33,25 +35,24 @@ export interface CheckedInference {
   readonly rows: number | undefined;
 }
 
-/** @throws MillraceError INVALID_REQUEST, with a detail for each mistake */
+/** @throws MillraceError INVALID_REQUEST, with a detail for each mistake as far as a list of problems goes */
 export function checkInference(session: ModelSession, { inputs, outputs }: RawInference): CheckedInference {
-  const details: ErrorDetail[] = [];
+  const problems = createProblemList();
   const given = new Map<string, RawTensor>();
-  inputs.forEach((input, i) => {
+  for (const [i, input] of inputs.entries()) {
+    if (problems.isFull()) break;
     const at = `inputs[${i}]`;
     const spec = session.inputs.find(({ name }) => name === input.name);
-    if (spec === undefined) details.push(unknownName(`${at}.name`, 'input', input.name, session.inputs));
-    else if (given.has(input.name))
-      details.push({ path: `${at}.name`, message: `names "${input.name}", which is there already` });
-    else details.push(...mismatches(at, input, spec));
+    if (spec === undefined) addUnknown(problems, `${at}.name`, 'input', input.name, session.inputs);
+    else if (given.has(input.name)) problems.add(`${at}.name`, alreadyThere(input.name));
+    else addMismatch(problems, at, input, spec);
     given.set(input.name, input);
-  });
-  for (const spec of session.inputs) {
-    if (given.has(spec.name)) continue;
-    details.push({ path: 'inputs', message: `lacks "${spec.name}" (${typeText(spec)})` });
   }
-  const fetch = fetchOf(session, outputs, details);
-  if (details.length > 0) throw invalidRequest(details);
+  for (const spec of session.inputs) {
+    if (!given.has(spec.name)) problems.add('inputs', `lacks "${spec.name}" (${typeText(spec)})`);
+  }
+  const fetch = fetchOf(session, outputs, problems);
+  if (problems.details.length > 0) throw invalidRequest(problems.details);
   const tensors = session.inputs.map(({ name }) => {
     const { data, shape } = given.get(name) as RawTensor;
     return { data, dims: shape };
@@ -66,22 +67,26 @@ export function invalidRequest(details: readonly ErrorDetail[]): MillraceError {
   return new MillraceError('INVALID_REQUEST', `${first.path} ${first.message}${more}.`, { details });
 }
 
-function mismatches(at: string, { elementType, shape, data }: RawTensor, spec: TensorSpec): ErrorDetail[] {
+function addMismatch(
+  problems: ProblemList,
+  at: string,
+  { elementType, shape, data }: RawTensor,
+  spec: TensorSpec,
+): void {
   if (elementType !== spec.elementType) {
     const message = `is ${datatypes[elementType]}, and the model takes ${datatypes[spec.elementType]}`;
-    return [{ path: `${at}.datatype`, message }];
+    return problems.add(`${at}.datatype`, message);
   }
   const fits =
     shape.length === spec.shape.length &&
     shape.every((dim, d) => isDim(dim) && (spec.shape[d] === undefined || spec.shape[d] === dim));
   if (!fits) {
-    const message = `is [${shape.join(', ')}], and the model takes [${shapeText(spec)}]`;
-    return [{ path: `${at}.shape`, message }];
+    const message = `is ${shortShape(shape)}, and the model takes [${shapeText(spec)}]`;
+    return problems.add(`${at}.shape`, message);
   }
   const count = shape.reduce((product, dim) => product * dim, 1);
-  if (count === data.length) return [];
-  const message = `has ${data.length} elements, and the shape [${shape.join(', ')}] has ${count}`;
-  return [{ path: `${at}.data`, message }];
+  if (count === data.length) return;
+  problems.add(`${at}.data`, `has ${data.length} elements, and the shape ${shortShape(shape)} has ${count}`);
 }
 
 function isDim(dim: number): boolean {
@@ -91,32 +96,38 @@ function isDim(dim: number): boolean {
 function fetchOf(
   session: ModelSession,
   wanted: RawInference['outputs'],
-  details: ErrorDetail[],
+  problems: ProblemList,
 ): readonly number[] {
   if (wanted === undefined) return session.outputs.map((_, output) => output);
   const fetch = new Set<number>();
-  wanted.forEach((name, i) => {
+  for (const [i, name] of wanted.entries()) {
+    if (problems.isFull()) break;
     const path = `outputs[${i}].name`;
     const output = session.outputs.findIndex((spec) => spec.name === name);
     const refused = session.refusedOutputs.find((each) => each.name === name);
     if (refused !== undefined)
-      details.push({ path, message: `names an output that cannot be served: ${refused.message}` });
-    else if (output === -1) details.push(unknownName(path, 'output', name, session.outputs));
-    else if (fetch.has(output)) details.push({ path, message: `names "${name}", which is there already` });
+      problems.add(path, `names an output that cannot be served: ${refused.message}`);
+    else if (output === -1) addUnknown(problems, path, 'output', name, session.outputs);
+    else if (fetch.has(output)) problems.add(path, alreadyThere(name));
     fetch.add(output);
-  });
+  }
   return [...fetch];
 }
 
-function unknownName(
+function alreadyThere(name: string): string {
+  return `names "${name}", which is there already`;
+}
+
+function addUnknown(
+  problems: ProblemList,
   path: string,
   kind: 'input' | 'output',
   name: string,
   specs: readonly TensorSpec[],
-): ErrorDetail {
+): void {
   const names = specs.map((spec) => spec.name);
-  const message = `names "${name}", which is no ${kind} of the model; ${suggestName(name, names, `its ${kind}s`)}`;
-  return { path, message };
+  const hint = suggestName(name, names, `its ${kind}s`);
+  problems.add(path, `names "${shortName(name)}", which is no ${kind} of the model; ${hint}`);
 }
 
 /** Undefined where an input has no batch, or another one than the others. */

@@ -5,6 +5,8 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type { RouteContext } from '../route-context.ts';
+import { createArrivingCalls } from './arriving-calls.ts';
+import { undecodedMessage } from './decode-message.ts';
 import { inferenceService } from './inference-service.ts';
 
 export interface GrpcServer {
@@ -24,16 +26,33 @@ export interface Certificate {
 
 const protoFile = fileURLToPath(new URL('../../../schema/open-inference.proto', import.meta.url));
 
+/** Calls of one connection at once; those above wait at the client. */
+const STREAMS_MAX = 1000;
+/** A connection without calls is ended after it. */
+const IDLE_MS = 300_000;
+/** After it a connection is asked whether it lives, and has the other for its answer. */
+const KEEPALIVE_MS = 60_000;
+const KEEPALIVE_TIMEOUT_MS = 20_000;
+
 /** @param certificate undefined = without TLS */
 export function createGrpcServer(context: RouteContext, certificate: Certificate | undefined): GrpcServer {
+  const arriving = createArrivingCalls(context.state);
   const server = new Server({
     'grpc.max_receive_message_length': context.state.limits.bodyBytesMax,
     'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': STREAMS_MAX,
+    'grpc.max_connection_idle_ms': IDLE_MS,
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    interceptors: [arriving.interceptor],
   });
   server.addService(serviceDefinition(), inferenceService(context));
   const injectors = [server.createConnectionInjector(credentialsOf(certificate))];
   return {
-    take: (connection) => injectors.at(-1)?.injectConnection(connection),
+    take(connection) {
+      arriving.watch(connection);
+      injectors.at(-1)?.injectConnection(connection);
+    },
     renew: (next) => void injectors.push(server.createConnectionInjector(credentialsOf(next))),
     drain: async () => new Promise((resolve) => server.tryShutdown(() => resolve())),
     close: () => {
@@ -51,5 +70,10 @@ function credentialsOf(certificate: Certificate | undefined): ServerCredentials 
 
 function serviceDefinition(): ServiceDefinition {
   const options = { keepCase: true, longs: String, defaults: true, oneofs: true };
-  return loadSync(protoFile, options)['inference.GRPCInferenceService'] as ServiceDefinition;
+  const service = loadSync(protoFile, options)['inference.GRPCInferenceService'] as ServiceDefinition;
+  const methods = Object.entries(service).map(([name, method]) => [
+    name,
+    { ...method, requestDeserialize: undecodedMessage(name, method.requestDeserialize) },
+  ]);
+  return Object.fromEntries(methods) as ServiceDefinition;
 }

@@ -14,6 +14,7 @@ import type { RouteContext } from '../route-context.ts';
 import { createRouteMetrics } from '../route-metrics.ts';
 import type { RouteMetrics } from '../route-metrics.ts';
 import { callFailure } from './call-failure.ts';
+import type { UndecodedMessage } from './decode-message.ts';
 
 export interface GrpcRoute<Request, Response> {
   /** Label in metrics. */
@@ -38,7 +39,10 @@ export function grpcHandler<Request, Response>(
   route: GrpcRoute<Request, Response>,
 ): UntypedHandleCall {
   const metrics = createRouteMetrics(context.metrics, route.name, '');
-  return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
+  return (
+    call: ServerUnaryCall<UndecodedMessage<Request>, Response>,
+    callback: sendUnaryData<Response>,
+  ): void => {
     void serve(context, route, metrics, call, callback);
   };
 }
@@ -48,7 +52,7 @@ async function serve<Request, Response>(
   context: RouteContext,
   route: GrpcRoute<Request, Response>,
   metrics: RouteMetrics,
-  call: ServerUnaryCall<Request, Response>,
+  call: ServerUnaryCall<UndecodedMessage<Request>, Response>,
   callback: sendUnaryData<Response>,
 ): Promise<void> {
   const { state } = context;
@@ -67,8 +71,9 @@ async function serve<Request, Response>(
     if (isFull) throw overloaded();
     if (isGuarded) principal = await callerOf(context, call);
     if (isGuarded) authorize(context.access, principal, route.scopes);
-    audited?.note({ target: route.target?.(call.request) ?? '' });
-    callback(null, await answer(context, route, call));
+    const request = call.request();
+    audited?.note({ target: route.target?.(request) ?? '' });
+    callback(null, await answer(context, route, call, request));
   } catch (error) {
     const known = toKnownError(error, state.log, requestId, route.name);
     status = known.status;
@@ -86,14 +91,15 @@ async function serve<Request, Response>(
 async function answer<Request, Response>(
   context: RouteContext,
   { isChange = false, answer: make }: GrpcRoute<Request, Response>,
-  call: ServerUnaryCall<Request, Response>,
+  call: ServerUnaryCall<unknown, unknown>,
+  request: Request,
 ): Promise<Response> {
   const caller = { isGone: () => call.cancelled, timeoutMs: timeLeftMs(call) };
-  if (isChange) return make(call.request, caller);
+  if (isChange) return make(request, caller);
   const { generation } = context.state;
   generation.enter();
   try {
-    return await make(call.request, caller);
+    return await make(request, caller);
   } finally {
     generation.leave();
   }

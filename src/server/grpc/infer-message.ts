@@ -1,7 +1,8 @@
 /** Inferences as messages: their tensors in typed fields, or as raw bytes beside them. */
 import type { ErrorDetail } from '../../errors.ts';
 import type { ElementType, TensorData } from '../../inference/session.ts';
-import { shortName } from '../../project/problem-list.ts';
+import { createProblemList, shortName, shortShape } from '../../project/problem-list.ts';
+import type { ProblemList } from '../../project/problem-list.ts';
 import { datatypes, parseDatatype } from '../../serving/datatype.ts';
 import { invalidRequest } from '../../serving/raw-inference.ts';
 import type { RawInference, RawTensor } from '../../serving/raw-inference.ts';
@@ -39,26 +40,27 @@ const contentsFields: Readonly<Record<Exclude<ElementType, 'float16'>, ContentsF
 /** Parameters that say how to answer, and are not given back. */
 const controls: ReadonlySet<string> = new Set(['timeout', 'priority', 'classification']);
 
-/** @throws MillraceError INVALID_REQUEST with a detail for each mistake */
+/** @throws MillraceError INVALID_REQUEST with a detail for each mistake as far as a list of problems goes */
 export function readInference(request: InferRequestMessage): RawInference {
   const { inputs, outputs, parameters, raw_input_contents: raw } = request;
-  const details: ErrorDetail[] = [];
+  const problems = createProblemList();
   if (raw.length > 0 && raw.length !== inputs.length) {
     const message = `has ${raw.length} tensors, and there are ${inputs.length} inputs`;
-    details.push({ path: 'raw_input_contents', message });
+    problems.add('raw_input_contents', message);
   }
   const tensors = inputs.flatMap((input, i): RawTensor[] => {
+    if (problems.isFull()) return [];
     const read = readInput(`inputs[${i}]`, input, raw.length === 0 ? undefined : raw[i]);
     if ('data' in read) return [read];
-    details.push(read);
+    problems.add(read.path, read.message);
     return [];
   });
-  const timeoutMs = timeoutOf(parameters['timeout'], details);
+  const timeoutMs = timeoutOf(parameters['timeout'], problems);
   outputs.forEach(({ parameters: { classification } }, i) => {
     if (asksForClasses(classification && plainParameter(classification)))
-      details.push({ path: `outputs[${i}].parameters.classification`, message: noClasses });
+      problems.add(`outputs[${i}].parameters.classification`, noClasses);
   });
-  if (details.length > 0) throw invalidRequest(details);
+  if (problems.details.length > 0) throw invalidRequest(problems.details);
   const names = outputs.map(({ name }) => name);
   return { inputs: tensors, outputs: names.length === 0 ? undefined : names, timeoutMs };
 }
@@ -99,7 +101,7 @@ function typedData(
   const field = contentsFields[elementType];
   const elements: readonly unknown[] = contents?.[field] ?? [];
   if (elements.length !== count)
-    return `has ${elements.length} elements in ${field}, and the shape [${shape.join(', ')}] has ${count}`;
+    return `has ${elements.length} elements in ${field}, and the shape ${shortShape(shape)} has ${count}`;
   // JSON has no NaN and no infinities; messages do.
   if (elementType === 'float32') return Float32Array.from(elements as readonly number[]);
   if (elementType === 'float64') return Float64Array.from(elements as readonly number[]);
@@ -114,12 +116,12 @@ function plain(element: unknown): unknown {
 }
 
 /** Microseconds. */
-function timeoutOf(parameter: ParameterMessage | undefined, details: ErrorDetail[]): number | undefined {
+function timeoutOf(parameter: ParameterMessage | undefined, problems: ProblemList): number | undefined {
   const value =
     parameter === undefined ? 0 : Number(parameter.int64_param ?? parameter.uint64_param ?? Number.NaN);
   if (value === 0) return undefined;
   if (value > 0) return value / 1000;
-  details.push({ path: 'parameters.timeout', message: 'must be a whole number of microseconds' });
+  problems.add('parameters.timeout', 'must be a whole number of microseconds');
   return undefined;
 }
 

@@ -3,11 +3,10 @@
  * nothing but the bytes of one tensor.
  */
 import { MillraceError } from '../../errors.ts';
-import type { ErrorDetail } from '../../errors.ts';
 import type { ElementType, TensorData, TensorSpec } from '../../inference/session.ts';
 import { elementBytes } from '../../inference/tensor-buffer.ts';
 import type { JsonObject, JsonValue } from '../../project/json-text.ts';
-import { shortName } from '../../project/problem-list.ts';
+import { createProblemList, shortName } from '../../project/problem-list.ts';
 import { parseStrictJsonWithBigints } from '../../project/strict-json.ts';
 import { suggestName } from '../../project/suggestion.ts';
 import { datatypes, parseDatatype } from '../../serving/datatype.ts';
@@ -41,14 +40,14 @@ export interface OutputForm {
 
 /**
  * @param headerLength of the header Inference-Header-Content-Length; empty = the body is all JSON
- * @throws MillraceError INVALID_REQUEST with a detail for each mistake, and as `parseStrictJson`
+ * @throws MillraceError INVALID_REQUEST with a detail for each mistake as far as a list of problems goes, and as `parseStrictJson`
  */
 export function readInferCall(body: Buffer, headerLength: string, model: RawModel): InferCall {
   const jsonBytes = headerLength === '' ? body.length : lengthOf(headerLength, body.length);
   // What is lent by the transport is copied once, to where every number is aligned.
   const binary = new Uint8Array(body.subarray(jsonBytes));
   if (headerLength !== '' && jsonBytes === 0) return readRawCall(binary, model);
-  return new CallReader(binary).read(parseStrictJsonWithBigints(body.subarray(0, jsonBytes)));
+  return new CallReader(binary, model).read(parseStrictJsonWithBigints(body.subarray(0, jsonBytes)));
 }
 
 function lengthOf(headerLength: string, bodyBytes: number): number {
@@ -101,33 +100,40 @@ function isDim(dim: unknown): dim is number {
   return Number.isSafeInteger(dim) && (dim as number) >= 0;
 }
 
+/** More tensors than the model has are named one by one, up to so many. */
+const SURPLUS_MAX = 20;
+
 class CallReader {
   private readonly binary: Uint8Array;
+  private readonly model: RawModel;
   private binaryAt = 0;
-  private readonly details: ErrorDetail[] = [];
+  private readonly problems = createProblemList();
 
-  constructor(binary: Uint8Array) {
+  constructor(binary: Uint8Array, model: RawModel) {
     this.binary = binary;
+    this.model = model;
   }
 
   read(value: unknown): InferCall {
     const call = this.fields('', value, callFields);
     const inputs = this.list('inputs', call?.['inputs']).flatMap((input, i) =>
-      this.input(`inputs[${i}]`, input),
+      this.problems.isFull() ? [] : this.input(`inputs[${i}]`, input),
     );
     const asked = call?.['outputs'] ?? [];
     // Some clients say an empty list where they want all.
     const wanted = this.list('outputs', asked);
     const parameters = this.parameters('parameters', call?.['parameters']);
     const isBinary = this.flag('parameters.binary_data_output', parameters['binary_data_output']) ?? false;
-    const outputs = wanted.flatMap((output, i) => this.output(`outputs[${i}]`, output, isBinary));
+    const outputs = wanted.flatMap((output, i) =>
+      this.problems.isFull() ? [] : this.output(`outputs[${i}]`, output, isBinary),
+    );
     const id = this.text('id', call?.['id'] ?? undefined);
     const timeoutMs = this.timeoutMs(parameters['timeout']);
     if (this.binaryAt < this.binary.length) {
       const message = `take ${this.binaryAt} bytes behind the JSON, and there are ${this.binary.length}`;
       this.refuse('inputs', message);
     }
-    if (this.details.length > 0) throw invalidRequest(this.details);
+    if (this.problems.details.length > 0) throw invalidRequest(this.problems.details);
     const kept = Object.entries(parameters).filter(([name]) => !controls.has(name));
     return {
       inference: {
@@ -232,6 +238,7 @@ class CallReader {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       return this.refuse(at, 'must be an object');
     for (const name of Object.keys(value)) {
+      if (this.problems.isFull()) break;
       if (known.includes(name)) continue;
       const hint = suggestName(name, known, 'its fields');
       this.refuse(at, `has a field "${shortName(name)}" that is not known; ${hint}`);
@@ -239,9 +246,12 @@ class CallReader {
     return value as JsonObject;
   }
 
-  private list(path: string, value: JsonValue): readonly unknown[] {
-    if (Array.isArray(value)) return value;
-    this.refuse(path, value === undefined ? 'is missing' : 'must be an array');
+  private list(path: 'inputs' | 'outputs', value: JsonValue): readonly unknown[] {
+    const { length: known } = this.model[path];
+    if (Array.isArray(value) && value.length <= known + SURPLUS_MAX) return value;
+    if (Array.isArray(value))
+      this.refuse(path, `has ${value.length} tensors, and those of the model are ${known}`);
+    else this.refuse(path, value === undefined ? 'is missing' : 'must be an array');
     return [];
   }
 
@@ -269,7 +279,7 @@ class CallReader {
   }
 
   private refuse(path: string, message: string): undefined {
-    this.details.push({ path, message });
+    this.problems.add(path, message);
     return undefined;
   }
 }

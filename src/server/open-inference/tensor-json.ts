@@ -5,6 +5,7 @@
 import { float16ToNumber, numberToFloat16 } from '../../inference/float16.ts';
 import type { ElementType, TensorData } from '../../inference/session.ts';
 import { createBuffer } from '../../inference/tensor-buffer.ts';
+import { shortShape } from '../../project/problem-list.ts';
 import { datatypes } from '../../serving/datatype.ts';
 
 /** Why a tensor cannot be read: where in it, as `[1][0]`, and a sentence that follows. */
@@ -33,7 +34,7 @@ export function readTensor(
   if (flat.length !== count)
     return new TensorRefusal(
       '',
-      `has ${flat.length} elements, and the shape [${shape.join(', ')}] has ${count}`,
+      `has ${flat.length} elements, and the shape ${shortShape(shape)} has ${count}`,
     );
   const tensor = createBuffer(elementType, count);
   const write = writers[elementType];
@@ -54,11 +55,11 @@ function flatten(
   const wanted = shape[depth];
   const isInnermost = depth === shape.length - 1;
   if (wanted === undefined)
-    return new TensorRefusal(at, `is nested deeper than the shape [${shape.join(', ')}]`);
+    return new TensorRefusal(at, `is nested deeper than the shape ${shortShape(shape)}`);
   if (nested.length !== wanted)
     return new TensorRefusal(
       at,
-      `has ${nested.length} elements, and the shape [${shape.join(', ')}] has ${wanted}`,
+      `has ${nested.length} elements, and the shape ${shortShape(shape)} has ${wanted}`,
     );
   for (let i = 0; i < nested.length; i++) {
     const element = nested[i];
@@ -66,7 +67,7 @@ function flatten(
     else if (!Array.isArray(element))
       return new TensorRefusal(
         `${at}[${i}]`,
-        `must be an array, as the shape [${shape.join(', ')}] has ${shape.length} dimensions`,
+        `must be an array, as the shape ${shortShape(shape)} has ${shape.length} dimensions`,
       );
     else {
       const ragged = flatten(element, shape, depth + 1, `${at}[${i}]`, into);

@@ -299,6 +299,49 @@ describe('what is wrong with an inference', () => {
     expect(status).toBe(422);
   });
 
+  const flood = 100_000;
+  const floods: [string, () => object, string][] = [
+    ['inputs', () => ({ inputs: new Array(flood).fill(0) }), 'inputs has 100000 tensors'],
+    [
+      'outputs',
+      () => ({ ...float([1, 2]), outputs: new Array(flood).fill(0) }),
+      'outputs has 100000 tensors',
+    ],
+    [
+      'fields',
+      () => Object.fromEntries(Array.from({ length: flood / 2 }, (_, i) => [`f${i}`, 0])),
+      'has a field "f0"',
+    ],
+    [
+      'inputs, and just few enough to be read',
+      () => ({
+        inputs: new Array(21).fill({
+          name: 'z'.repeat(10_000),
+          datatype: 'FP32',
+          shape: [1, 2],
+          data: [1, 2],
+        }),
+      }),
+      'which is no input',
+    ],
+    [
+      'outputs, and just few enough to be read',
+      () => ({ ...float([1, 2]), outputs: new Array(21).fill({ name: 'z'.repeat(10_000) }) }),
+      'which is no output',
+    ],
+    [
+      'dimensions',
+      () => ({ inputs: [{ name: 'x', datatype: 'FP32', shape: new Array(flood).fill(1), data: [1, 2] }] }),
+      'elements, and the shape',
+    ],
+  ];
+  it.each(floods)('is answered in short, where it is too many %s', async (_, make, sentence) => {
+    const { status, bytes, json } = await served.infer('float', make());
+    expect(status).toBe(400);
+    expect(json['error']).toContain(sentence);
+    expect(bytes.length).toBeLessThan(20_000);
+  });
+
   it('is a compressed body', async () => {
     const response = await fetch(`${served.server.url}/v2/models/float/infer`, {
       method: 'POST',

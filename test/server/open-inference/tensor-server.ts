@@ -47,11 +47,15 @@ const models: Readonly<Record<string, Buffer | string>> = {
   'slow.onnx': 'slow',
 };
 
-export async function tensorServer(options: Partial<ServerOptions> = {}): Promise<TensorServer> {
+/** @param limits as in millrace.json */
+export async function tensorServer(
+  options: Partial<ServerOptions> = {},
+  limits: Readonly<Record<string, unknown>> = {},
+): Promise<TensorServer> {
   const dir = await mkdtemp(join(tmpdir(), 'millrace-tensors-'));
   await writeFile(
     join(dir, 'millrace.json'),
-    JSON.stringify({ project: 'tensors', limits: { timeout: '60s' } }),
+    JSON.stringify({ project: 'tensors', limits: { timeout: '60s', ...limits } }),
   );
   for (const [name, content] of Object.entries(models)) {
     await mkdir(dirname(join(dir, name)), { recursive: true });
