@@ -147,12 +147,13 @@ function bindPreflight(app: RouteApp, context: RouteContext): void {
 
 /** Each endpoint has a route of its own: its name need not be read and looked up in every call. */
 function bindPredict(app: RouteApp, context: RouteContext, name: string): void {
-  const { path, name: label, scopes } = predictRoute(context);
+  const route = predictRoute(context);
+  const { path, name: label, scopes } = route;
   const handler = predictHandler(context, name);
   const metrics = createRouteMetrics(context.metrics, label, name);
   app.post(path.replace(':endpoint', name), (res, req) => {
     const exchange = openExchange(res, req, context, metrics, path);
-    const admitted = admit(context.access, req, exchange, scopes);
+    const admitted = context.pages.callRefusal(req, route) ?? admit(context.access, req, exchange, scopes);
     if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
     const wanted = refuseCaller(context, name, req, exchange) ?? handler;
     receiveJson(req, exchange, admitted === undefined ? wanted : afterwards(exchange, admitted, wanted));
@@ -198,7 +199,8 @@ function bindRoute(app: RouteApp, context: RouteContext, route: Route, metrics: 
     const exchange = openExchange(res, req, context, metrics, route.path);
     exchange.isChange = route.isChange ?? false;
     if (isAudited) exchange.audited = createAuditedCall(context.audit, route.name);
-    const admitted = admit(context.access, req, exchange, route.scopes);
+    const admitted =
+      context.pages.callRefusal(req, route) ?? admit(context.access, req, exchange, route.scopes);
     if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
     const call = readCall(route, req);
     if (call.params[0] !== undefined) exchange.audited?.note({ target: call.params[0] });

@@ -5,7 +5,6 @@ import { MillraceError } from '../errors.ts';
 import type { Caller } from '../serving/caller.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { Serving } from '../serving/serving.ts';
-import { shortName } from '../project/problem-list.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 
 import { isAmbiguous } from './body-length.ts';
@@ -162,13 +161,8 @@ function callersOf(req: HttpRequest, context: RouteContext): ReadonlyMap<string,
 /** Why a socket may not be opened; undefined = it may. */
 function refusalOf(req: HttpRequest, context: RouteContext, openCount: number): MillraceError | undefined {
   const { state } = context;
-  const origin = req.getHeader('origin');
-  // Browsers let any page open a socket to any server, so the server must ask where the page is from.
-  const isAllowed = hostOf(origin) === req.getHeader('host').toLowerCase() || context.cors?.isAllowed(origin);
-  if (origin !== '' && isAllowed !== true) {
-    const sentence = `A page of ${shortName(origin)} may not open a WebSocket here, only one of this host.`;
-    return new MillraceError('ORIGIN_REFUSED', sentence);
-  }
+  const refusal = context.pages.socketRefusal(req);
+  if (refusal !== undefined) return refusal;
   if (state.phase === 'draining') return new MillraceError('NOT_READY', 'The server is stopping.');
   if (openCount >= state.limits.wsSocketsMax) return overloaded();
   try {
@@ -177,10 +171,6 @@ function refusalOf(req: HttpRequest, context: RouteContext, openCount: number): 
     return error as MillraceError;
   }
   return undefined;
-}
-
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
 }
 
 const lossReasons: Readonly<Record<string, string>> = {

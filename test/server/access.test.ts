@@ -234,7 +234,7 @@ describe('tokens beside keys', () => {
     ]);
     expect((await call(own.server, '/push', { headers: bearer(token), body: '{}' })).status).toBe(403);
 
-    const head = `POST /v1/endpoints/m/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer ${wrong}\r\ncontent-length: 11\r\n\r\n`;
+    const head = `POST /v1/endpoints/m/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nauthorization: Bearer ${wrong}\r\ncontent-length: 11\r\n\r\n`;
     // The body never comes: the answer does, and the place is free again.
     const socket = connect(own.server.port, own.server.host, () => socket.write(head));
     const answer = new Promise<string>((resolve) => {
