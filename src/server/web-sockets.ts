@@ -64,12 +64,16 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     maxBackpressure: 0,
     upgrade: (res, req, socketContext) => {
       if (isAmbiguous(req)) return void res.close();
-      const callers = refusalOf(req, context, state.sockets) ?? callersOf(req, context);
+      const refusal = refusalOf(req, context, state.sockets);
+      const callers = refusal ?? callersOf(req, context);
       const opening = context.observer?.opening(req);
       const fail = (error: unknown): void => refuseSocket(res, parts, opening, error);
-      if (callers instanceof MillraceError) return fail(callers);
-      const kept = { callers, opening, socket: undefined };
-      const userData = (principal: Principal | undefined): UserData => ({ ...kept, principal });
+      if (refusal !== undefined) return fail(refusal);
+      // Asked for once it is known who opens it: nobody else is told what is wrong with their headers.
+      const userData = (principal: Principal | undefined): UserData => {
+        if (callers instanceof MillraceError) throw callers;
+        return { callers, opening, principal, socket: undefined };
+      };
       openSocket(res, req, socketContext, { access: context.access, userData, fail });
     },
     open(ws) {

@@ -55,6 +55,13 @@ describe('a WebSocket of a server with keys', () => {
     expect(await refusedWith([], bearer('a.b.c'))).toBe(401);
   });
 
+  it('tells who has no key nothing of what else is wrong with the opening', async () => {
+    const asks = { 'x-millrace-variant': 'm=two' };
+    expect(await refusedWith([], asks)).toBe(401);
+    expect(await refusedWith([], { ...asks, ...bearer(await shop.key({ scopes: ['predict'] })) })).toBe(403);
+    expect(await refusedWith([], { ...asks, ...bearer(await token({ sub: 'variant' })) })).toBe(403);
+  });
+
   it('is opened with a key in a header', async () => {
     const key = await shop.key({ scopes: ['predict'] });
     const client = await openSocket(shop.server, { headers: bearer(key) });
