@@ -50,7 +50,12 @@ export const errorCatalogue = {
   ORIGIN_REFUSED: {
     status: 403,
     meaning:
-      'A web page of another host asked for a WebSocket. Pages may only use the server they come from.',
+      'A web page of another host asked for a WebSocket, or for a change that it may not make. Name its origin with `--cors-origin`.',
+  },
+  HOST_REFUSED: {
+    status: 403,
+    meaning:
+      'The server has no keys, and was called by a name that is not `localhost`, `127.0.0.1` or `[::1]`. Make a key, or start it with `--insecure`.',
   },
   UNKNOWN_ENDPOINT: { status: 404, meaning: 'No endpoint of this name is in the project file.' },
   UNKNOWN_ROUTE: { status: 404, meaning: 'No call has this path.' },

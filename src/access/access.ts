@@ -54,14 +54,40 @@ export function authorize(
   nowMs: number = performance.now(),
 ): void {
   if (needs === 'anyone' || access.isOpen) return;
+  takeCall(access, principal, nowMs);
+  if (needs !== 'any key') requireScope(access, principal, needs);
+}
+
+/**
+ * The first half of `authorize`, for who has to know what a call asks for before the scope is known: takes one of the rate.
+ * @throws MillraceError UNAUTHENTICATED, RATE_LIMITED
+ */
+export function takeCall(
+  access: Pick<Access, 'isOpen'>,
+  principal: Principal | undefined,
+  nowMs: number = performance.now(),
+): void {
+  if (access.isOpen) return;
   if (principal === undefined) throw withoutCredential();
   if (principal.isRevoked) {
     throw new MillraceError('UNAUTHENTICATED', `The key or token "${principal.name}" is no longer valid.`);
   }
   const waitMs = principal.take(nowMs);
   if (waitMs !== undefined) throw rateLimited(principal.name, waitMs);
-  if (needs !== 'any key' && !needs.some((scope) => principal.allows(scope)))
-    throw forbidden(principal.name, needs);
+}
+
+/**
+ * The second half.
+ * @throws MillraceError UNAUTHENTICATED, FORBIDDEN
+ */
+export function requireScope(
+  access: Pick<Access, 'isOpen'>,
+  principal: Principal | undefined,
+  needs: readonly Scope[],
+): void {
+  if (access.isOpen) return;
+  if (principal === undefined) throw withoutCredential();
+  if (!needs.some((scope) => principal.allows(scope))) throw forbidden(principal.name, needs);
 }
 
 /** @param scopes one of which would do */

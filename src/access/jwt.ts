@@ -7,7 +7,7 @@
  */
 import { hash } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
-import type { JWTVerifyResult } from 'jose';
+import type { JWTVerifyGetKey, JWTVerifyResult } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { MillraceError } from '../errors.ts';
@@ -58,10 +58,16 @@ export async function createTokenVerifier(
       requiredClaims: ['exp', 'sub'],
       currentDate: new Date(clock.nowMs()),
     };
-    const verified = await jwtVerify(token, keys.find, options).catch((error: unknown) => {
+    let keyState: string | undefined;
+    const find: JWTVerifyGetKey = async (header, input) => {
+      const key = await keys.find(header, input);
+      keyState = keys.stateOf(header.kid);
+      return key;
+    };
+    const verified = await jwtVerify(token, find, options).catch((error: unknown) => {
       throw refusalOf(error, log);
     });
-    const principal = new TokenPrincipal(verified, keys, clock);
+    const principal = new TokenPrincipal(verified, keys, keyState, clock);
     // A set that changed meanwhile may lack the key; the principal then says that it is revoked.
     if (!principal.isRevoked) known.set(digest, principal);
     return principal;
@@ -90,24 +96,33 @@ class TokenPrincipal implements Principal {
   private readonly scopes: ReturnType<typeof scopesOf>;
   private readonly keys: TokenKeys;
   private readonly keyId: string | undefined;
-  private readonly generation: number;
+  private readonly keyState: string | undefined;
   private readonly clock: Clock;
 
-  constructor({ payload, protectedHeader }: JWTVerifyResult, keys: TokenKeys, clock: Clock) {
+  /** @param keyState of the key with which it was verified */
+  constructor(
+    { payload, protectedHeader }: JWTVerifyResult,
+    keys: TokenKeys,
+    keyState: string | undefined,
+    clock: Clock,
+  ) {
     this.name = subjectOf(payload);
     this.id = `jwt:${this.name}`;
     this.expiresMs = ((payload.exp ?? 0) + CLOCK_SKEW_SECONDS) * 1000;
     this.scopes = scopesOf(payload);
     this.keys = keys;
     this.keyId = protectedHeader.kid;
-    this.generation = keys.generation;
+    this.keyState = keyState;
     this.clock = clock;
   }
 
-  /** New keys beside its own leave a token as it is; where keys have no ids, a changed set leaves none. */
+  /**
+   * New keys beside its own leave a token as it is, another one under the same id does not; where keys have no ids, a changed set
+   * leaves none.
+   */
   get isRevoked(): boolean {
-    const { keyId, keys } = this;
-    const hasKey = keyId === undefined ? keys.generation === this.generation : keys.keyIds.has(keyId);
+    const { keyId, keyState, keys } = this;
+    const hasKey = keyState !== undefined && keys.stateOf(keyId) === keyState;
     return !hasKey || this.clock.nowMs() >= this.expiresMs;
   }
 

@@ -3,11 +3,14 @@
  * new ones; with the mode 0600. A change is made under a lock, so that two commands at once lose nothing: it is a second file,
  * `<file>.lock`, with the process that holds it. A lock that a killed command left behind is not broken, since two that broke
  * it could both believe to hold it: the message says which file to delete.
+ *
+ * Beside it lies `<file>.closed` from the first key on: it says that there were keys, so that a server whose file of keys was
+ * deleted lets nobody in, instead of everybody. Only its owner takes it away.
  */
 import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../errors.ts';
 import { formatKeyRecords, parseKeyRecords } from './key-records.ts';
@@ -42,6 +45,7 @@ export async function changeKeyFile<T>(
   const unlock = await lock(file, lockWaitMs);
   try {
     const { records, result } = change((await readKeyFile(file)) ?? []);
+    await markClosed(file);
     await writeWhole(file, formatKeyRecords(records));
     return result;
   } finally {
@@ -57,6 +61,41 @@ export async function statKeyFile(file: string): Promise<Stats | undefined> {
     if (isMissing(error)) return undefined;
     throw failed(file, 'read', error);
   }
+}
+
+/** The file that says that there were keys. */
+export function closedMarkerOf(file: string): string {
+  return `${file}.closed`;
+}
+
+/**
+ * Writes down that there were keys; does nothing where that is said already.
+ * @throws MillraceError KEYS_FAILED
+ */
+export async function markClosed(file: string): Promise<void> {
+  const marker = closedMarkerOf(file);
+  try {
+    const handle = await open(marker, 'wx', KEY_FILE_MODE);
+    try {
+      await handle.writeFile(
+        `${basename(file)} had keys. Without this file and that one, everybody is let in.\n`,
+      );
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await syncFolder(dirname(file));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw failed(marker, 'written', error);
+  }
+}
+
+/**
+ * Whether there were keys, though the file of them may be gone.
+ * @throws MillraceError KEYS_FAILED
+ */
+export async function isMarkedClosed(file: string): Promise<boolean> {
+  return (await statKeyFile(closedMarkerOf(file))) !== undefined;
 }
 
 async function readBytes(file: string): Promise<Buffer | undefined> {

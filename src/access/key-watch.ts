@@ -1,12 +1,13 @@
 /**
  * The keyring of a file of keys, which follows the file: it is looked at every second, so keys are made, rotated and revoked
  * without a restart. A file that cannot be used any more keeps the keys that were in it, and is logged: a slip of an editor must
- * not lock out all callers, and neither it nor a deletion may open the server to everybody.
+ * not lock out all callers, and neither it nor a deletion may open the server to everybody. A file that is optional leaves a
+ * marker beside it when it was read: processes that start later know by it that a missing file means no keys, not no need of them.
  */
 import type { Clock } from '../clock.ts';
 import { MillraceError } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
-import { readKeyFile, statKeyFile } from './key-file.ts';
+import { closedMarkerOf, isMarkedClosed, markClosed, readKeyFile, statKeyFile } from './key-file.ts';
 import { createKeyring } from './keyring.ts';
 import type { Keyring } from './keyring.ts';
 
@@ -51,10 +52,18 @@ export async function watchKeyFile(options: KeyWatchOptions): Promise<KeyWatch> 
     keyring.replace(records);
     hasKeys = true;
     seen = state;
+    if (isOptional) await leaveMarker(file, log);
     log.info({ file, keys: records.length }, 'keys read');
+  };
+  /** There is no file; whether there was one is asked as long as this server lets everybody in. */
+  const closeIfMarked = async (): Promise<void> => {
+    if (hasKeys || !(await isClosed(file))) return;
+    hasKeys = true;
+    log.warn({ file }, noKeysLeft(file));
   };
   const look = async (): Promise<void> => {
     const state = await stateOf(file);
+    if (state === MISSING) await closeIfMarked();
     if (state === seen) {
       told = undefined;
       return;
@@ -72,6 +81,7 @@ export async function watchKeyFile(options: KeyWatchOptions): Promise<KeyWatch> 
 
   const state = await stateOf(file);
   if (state !== MISSING || !isOptional) await read(state);
+  else await closeIfMarked();
   const timer = setInterval(() => void startLook(), intervalMs);
   timer.unref();
   return {
@@ -95,6 +105,25 @@ async function stateOf(file: string): Promise<string> {
   } catch (error) {
     return String(error);
   }
+}
+
+/** A folder that cannot be looked into may hold the marker. */
+async function isClosed(file: string): Promise<boolean> {
+  return isMarkedClosed(file).catch(() => true);
+}
+
+/** Where nothing can be written, the file of keys can hardly be deleted either. */
+async function leaveMarker(file: string, log: Log): Promise<void> {
+  try {
+    await markClosed(file);
+  } catch (error) {
+    log.warn({ file }, `a server that starts without this file would be open: ${(error as Error).message}`);
+  }
+}
+
+function noKeysLeft(file: string): string {
+  const marker = closedMarkerOf(file);
+  return `there were keys, and their file is gone: nobody is let in. Make a key with "millrace keys create", or, to let everybody in again, delete ${marker} and start anew`;
 }
 
 function missing(file: string): MillraceError {

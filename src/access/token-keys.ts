@@ -2,9 +2,10 @@
  * The public keys that tokens are signed with: a JSON Web Key Set, from a file that is read again when it changes, or from the
  * address of its issuer. Each set of keys is a generation: whoever remembers a verified token must forget it with the next.
  */
+import { hash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { createLocalJWKSet, createRemoteJWKSet, customFetch } from 'jose';
-import type { FetchImplementation, JSONWebKeySet, JWTVerifyGetKey } from 'jose';
+import type { FetchImplementation, JSONWebKeySet, JWK, JWTVerifyGetKey } from 'jose';
 import { MillraceError } from '../errors.ts';
 import { isRecord } from '../project/json-record.ts';
 import { parseStrictJson } from '../project/strict-json.ts';
@@ -15,8 +16,11 @@ export interface TokenKeys {
   readonly find: JWTVerifyGetKey;
   /** Changes when the set does. */
   readonly generation: number;
-  /** Ids of the keys in the set: what was signed with another is no longer valid. */
-  readonly keyIds: ReadonlySet<string>;
+  /**
+   * What is behind a key's id now: a text that changes when the key does, also when another one takes over its id. Undefined = no
+   * key has the id. Without an id, one that changes with the set.
+   */
+  stateOf(keyId: string | undefined): string | undefined;
   /** Looks for a changed set now. Never rejects. */
   refresh(): Promise<void>;
   close(): void;
@@ -140,30 +144,41 @@ function parseKeySet(bytes: Buffer): JSONWebKeySet {
 
 interface Generation {
   readonly number: number;
-  readonly keyIds: ReadonlySet<string>;
+  readonly stateOf: TokenKeys['stateOf'];
   set(keys: JSONWebKeySet | undefined): void;
 }
 
 function createGeneration(): Generation {
   let number = 0;
   let text = '';
-  let keyIds: ReadonlySet<string> = new Set();
+  let states: ReadonlyMap<string, string> = new Map();
   return {
     get number() {
       return number;
     },
-    get keyIds() {
-      return keyIds;
-    },
+    stateOf: (keyId) => (keyId === undefined ? String(number) : states.get(keyId)),
     set(keys) {
       if (keys === undefined) return;
       const next = JSON.stringify(keys);
       if (next === text) return;
       text = next;
       number++;
-      keyIds = new Set(keys.keys.flatMap(({ kid }) => kid ?? []));
+      states = statesOf(keys);
     },
   };
+}
+
+/** Keys of different kinds may share an id. */
+function statesOf({ keys }: JSONWebKeySet): ReadonlyMap<string, string> {
+  const states = new Map<string, string>();
+  for (const key of keys)
+    if (key.kid !== undefined) states.set(key.kid, (states.get(key.kid) ?? '') + thumbprintOf(key));
+  return states;
+}
+
+/** Of what makes a public key (RFC 7638), and nothing beside it. */
+function thumbprintOf({ kty, crv, x, y, e, n }: JWK): string {
+  return hash('sha256', JSON.stringify([kty, crv, x, y, e, n]), 'base64url');
 }
 
 function withTimer(
@@ -178,9 +193,7 @@ function withTimer(
     get generation() {
       return current.number;
     },
-    get keyIds() {
-      return current.keyIds;
-    },
+    stateOf: current.stateOf,
     close: () => clearInterval(timer),
   };
 }

@@ -30,12 +30,7 @@ export function admit(
   };
   const found = orError(() => principalOf(access, credentialOf(req)));
   if (found instanceof MillraceError) return found;
-  if (found instanceof Promise) {
-    const admitted = found.then(letIn);
-    // It may be refused before its body is here, when nobody waits for it yet.
-    admitted.catch(() => undefined);
-    return admitted;
-  }
+  if (found instanceof Promise) return found.then(letIn);
   return orError(() => {
     letIn(found);
     return undefined;

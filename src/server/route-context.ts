@@ -11,6 +11,7 @@ import type { CallerReader } from './caller-headers.ts';
 import type { Cors } from './cors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Observer } from './observer.ts';
+import type { PageGuard } from './page-guard.ts';
 import type { Readiness } from './readiness.ts';
 import type { ServerState } from './server-state.ts';
 
@@ -25,6 +26,7 @@ export interface RouteContext {
   readonly access: Access;
   /** Undefined = pages of other origins may not call. */
   readonly cors: Cors | undefined;
+  readonly pages: PageGuard;
   readonly audit: AuditLog;
   readonly readCaller: CallerReader;
   readonly readiness: Readiness;

@@ -30,7 +30,10 @@ export interface ServerOptions {
   readonly forceKey?: string | undefined;
   /** Who may do what; default: everybody may do everything. Stays open: it is its owner's. */
   readonly access?: Access | undefined;
-  /** Lets a server without keys listen on an address that other machines reach: they may do everything. */
+  /**
+   * Lets a server without keys listen on an address that other machines reach, and be called by any name: they may do
+   * everything.
+   */
   readonly insecure?: boolean;
   /** Default: without TLS. */
   readonly tls?: TlsFiles | undefined;

@@ -33,6 +33,7 @@ import type { Address } from './listen.ts';
 import { createModelWatch, modelFingerprint } from './model-watch.ts';
 import type { ModelWatch } from './model-watch.ts';
 import { createObserver } from './observer.ts';
+import { createPageGuard } from './page-guard.ts';
 import { packageVersion } from './package-version.ts';
 import { createReadiness } from './readiness.ts';
 import type { RouteContext } from './route-context.ts';
@@ -118,7 +119,8 @@ export async function createServer(project: Project, options: ServerOptions): Pr
 
 function createParts(project: Project, options: ServerOptions, log: Log): Opened {
   const { dataDir, redis, clock = systemClock, metrics = createMetrics(), access = openToAll } = options;
-  const { corsOrigins = [], auditFile = join(dataDir, 'audit.ndjson') } = options;
+  const { corsOrigins = [], auditFile = join(dataDir, 'audit.ndjson'), insecure = false } = options;
+  const cors = corsOrigins.length === 0 ? undefined : createCors(corsOrigins);
   const state = new ServerState(project.limits, log);
   const accessLog = options.accessLog && createAccessLog(options.accessLog, log, metrics);
   const environment = createEnvironmentHolder(dataDir);
@@ -133,7 +135,8 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
     metrics,
     version: packageVersion(),
     access,
-    cors: corsOrigins.length === 0 ? undefined : createCors(corsOrigins),
+    cors,
+    pages: createPageGuard({ access, cors, isInsecure: insecure }),
     audit: createAuditLog({ clock, log, metrics, file: auditFile }),
     observer: createObserver({ tracing: findTracing(packageVersion()), accessLog }),
     readiness: createReadiness(state, () => context.serving),

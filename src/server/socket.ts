@@ -3,16 +3,15 @@
  * the memory, and a stopping server from cutting off what it still has to send.
  */
 import type { WebSocket } from 'uWebSockets.js';
-import { authorize } from '../access/access.ts';
+import { requireScope, takeCall } from '../access/access.ts';
 import type { Principal } from '../access/access.ts';
 import type { Scope } from '../access/scope.ts';
 import { MillraceError } from '../errors.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { PredictRequest } from '../serving/predict-request.ts';
 import type { ServedEndpoint } from '../serving/serving.ts';
-import { isRecord } from '../project/json-record.ts';
-import type { JsonRecord } from '../project/json-record.ts';
 import { createAuditedCall } from './audited-call.ts';
+import type { AuditedCall } from './audited-call.ts';
 import { bodyTooLarge, toKnownError } from './error-reply.ts';
 import { ACCEPTED } from './intake-call.ts';
 import type { IntakeCall, IntakeList } from './intake-call.ts';
@@ -25,9 +24,9 @@ import type { RouteContext } from './route-context.ts';
 import { SENDING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
 import type { SocketCallers } from './socket-callers.ts';
-import { askedOf } from './socket-message.ts';
+import { askedOf, requireId, requireRecord } from './socket-message.ts';
 import type { AskedIntake, AskedPrediction } from './socket-message.ts';
-import { ID_LENGTH_MAX, SocketRequest, writeError } from './socket-request.ts';
+import { SocketRequest, writeError } from './socket-request.ts';
 import type { MessageId } from './socket-request.ts';
 import { parseStrictJson } from '../project/strict-json.ts';
 import { parseStrictMessagePack } from './strict-message-pack.ts';
@@ -84,8 +83,8 @@ export class Socket {
   private bufferedBytes = 0;
   private isOpen = true;
   private isTooSlow = false;
-  /** The message that is being read was let in already, before it went the long way. */
-  private isAdmitted = false;
+  /** One of the rate was taken for what is being read: a message, or one of those in it. */
+  private isPaid = false;
 
   constructor(ws: WebSocket<unknown>, parts: SocketParts, owner: SocketOwner) {
     this.ws = ws;
@@ -104,12 +103,15 @@ export class Socket {
       this.ws.end(closeCodes.revoked, 'REVOKED');
       return;
     }
-    this.isAdmitted = false;
+    this.isPaid = false;
     const { bodyBytesMax } = this.parts.state.limits;
     try {
-      if (message.byteLength > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
+      if (message.byteLength > bodyBytesMax) throw this.pay() ?? bodyTooLarge(bodyBytesMax);
       const body = Buffer.from(message);
       if (isBinary ? this.receiveUsual(body) : this.receiveUsualText(body)) return;
+      // Before it is parsed: also what turns out to be nothing must be within the rate.
+      const unpaid = this.pay();
+      if (unpaid !== undefined) throw unpaid;
       const value = isBinary ? parseStrictMessagePack(body) : parseStrictJson(body);
       if (Array.isArray(value)) this.receiveMany(value, isBinary);
       else this.receiveOne(value, isBinary);
@@ -190,19 +192,22 @@ export class Socket {
     for (const message of messages) {
       if (!this.isOpen) return;
       this.receiveOne(message, isBinary);
+      this.isPaid = false;
     }
   }
 
   private receiveOne(message: unknown, isBinary: boolean): void {
     let knownId: MessageId = null;
+    const unpaid = this.pay();
     try {
       const { id, ...fields } = requireRecord(message);
       knownId = requireId(id);
+      if (unpaid !== undefined) throw unpaid;
       const asked = askedOf(fields);
       if ('list' in asked) void this.take(knownId, isBinary, asked);
       else this.startPrediction(knownId, isBinary, asked);
     } catch (error) {
-      this.refuse(knownId, isBinary, error, this.metricsOf(''));
+      this.refuse(knownId, isBinary, unpaid ?? error, this.metricsOf(''));
     }
   }
 
@@ -220,10 +225,10 @@ export class Socket {
 
   private async take(id: MessageId, isBinary: boolean, { list, input }: AskedIntake): Promise<void> {
     const { call, metrics } = this.parts.intakes.get(list) as SocketIntake;
-    const refusal = this.refusal() ?? this.denial(intakeScopes);
-    if (refusal !== undefined) return this.refuse(id, isBinary, refusal, metrics);
-    const request = this.open(id, isBinary, metrics);
     const audited = createAuditedCall(this.parts.context.audit, metrics.route);
+    const refusal = this.refusal() ?? this.denial(intakeScopes);
+    if (refusal !== undefined) return this.refuse(id, isBinary, refusal, metrics, audited);
+    const request = this.open(id, isBinary, metrics);
     request.audited = audited;
     try {
       request.reply(ACCEPTED, await call(async (intake) => intake.takeValue(input), audited));
@@ -241,7 +246,6 @@ export class Socket {
     // Before the rest is read: what is refused must cost little.
     if (this.isRefused(id, true, metrics)) return true;
     const decoded = endpoint.readPacked(usual.rest);
-    this.isAdmitted = decoded === undefined;
     if (decoded === undefined) return false;
     this.predict(this.open(id, true, metrics, endpointName), endpoint, decoded);
     return true;
@@ -255,7 +259,6 @@ export class Socket {
     const metrics = this.metricsOf(endpointName);
     if (this.isRefused(id, false, metrics)) return true;
     const decoded = readTextRest(usual);
-    this.isAdmitted = decoded === undefined;
     if (decoded === undefined) return false;
     this.predict(this.open(id, false, metrics, endpointName), endpoint, decoded);
     return true;
@@ -275,8 +278,7 @@ export class Socket {
 
   /** Whether there is no room for another prediction; if so, the caller has been told. */
   private isRefused(id: MessageId, isBinary: boolean, metrics: RouteMetrics): boolean {
-    const denial = this.isAdmitted ? undefined : this.denial(predictScopes);
-    const refusal = denial ?? this.refusal() ?? this.parts.context.serving?.refusal();
+    const refusal = this.denial(predictScopes) ?? this.refusal() ?? this.parts.context.serving?.refusal();
     if (refusal !== undefined) this.refuse(id, isBinary, refusal, metrics);
     return refusal !== undefined;
   }
@@ -287,14 +289,17 @@ export class Socket {
     return !this.parts.context.access.isOpen && (principal === undefined || principal.isRevoked);
   }
 
-  /** Why the owner may not make a call; takes one of its rate. */
+  /** Why the owner may not make a call; takes one of its rate, unless that was done. */
   private denial(scopes: readonly Scope[]): MillraceError | undefined {
-    try {
-      authorize(this.parts.context.access, this.owner.principal, scopes);
-      return undefined;
-    } catch (error) {
-      return error as MillraceError;
-    }
+    return this.pay() ?? errorOf(() => requireScope(this.parts.context.access, this.owner.principal, scopes));
+  }
+
+  /** Takes one of the rate, once; says why that may not be. */
+  private pay(): MillraceError | undefined {
+    if (this.isPaid) return undefined;
+    const unpaid = errorOf(() => takeCall(this.parts.context.access, this.owner.principal));
+    this.isPaid = unpaid === undefined;
+    return unpaid;
   }
 
   /** Why no request is taken now. */
@@ -306,7 +311,13 @@ export class Socket {
   }
 
   /** Answers at once, with nothing kept of the request. */
-  private refuse(id: MessageId, isBinary: boolean, error: unknown, metrics: RouteMetrics): void {
+  private refuse(
+    id: MessageId,
+    isBinary: boolean,
+    error: unknown,
+    metrics: RouteMetrics,
+    audited?: AuditedCall,
+  ): void {
     const { outbox, state } = this.parts;
     const requestId = state.nextRequestId();
     const observation = this.observe({ requestId, metrics });
@@ -316,6 +327,8 @@ export class Socket {
     writeError(outbox.begin(), { id, requestId, isBinary, error: known });
     metrics.count(known.status, 0);
     observation?.end(known.status, this.owner.principal?.id);
+    audited?.note({ code: known.code });
+    audited?.ended(requestId, this.owner.principal, known.status);
     this.queueAnswer(isBinary);
   }
 
@@ -372,18 +385,11 @@ export class Socket {
   }
 }
 
-/** @throws MillraceError INVALID_REQUEST */
-function requireRecord(message: unknown): JsonRecord {
-  if (isRecord(message)) return message;
-  const sentence =
-    'A message must be an object with an `id` and one of `endpoint`, `events` and `feedback`, or an array of such.';
-  throw new MillraceError('INVALID_REQUEST', sentence);
-}
-
-/** @throws MillraceError INVALID_REQUEST */
-function requireId(id: unknown): string | number {
-  const isId = typeof id === 'string' ? id.length <= ID_LENGTH_MAX : Number.isSafeInteger(id);
-  if (isId) return id as string | number;
-  const sentence = `\`id\` must be a whole number, or a string of at most ${ID_LENGTH_MAX} characters.`;
-  throw new MillraceError('INVALID_REQUEST', sentence);
+function errorOf(work: () => void): MillraceError | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return error as MillraceError;
+  }
 }

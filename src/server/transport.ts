@@ -147,15 +147,16 @@ function bindPreflight(app: RouteApp, context: RouteContext): void {
 
 /** Each endpoint has a route of its own: its name need not be read and looked up in every call. */
 function bindPredict(app: RouteApp, context: RouteContext, name: string): void {
-  const { path, name: label, scopes } = predictRoute(context);
+  const route = predictRoute(context);
+  const { path, name: label, scopes } = route;
   const handler = predictHandler(context, name);
   const metrics = createRouteMetrics(context.metrics, label, name);
   app.post(path.replace(':endpoint', name), (res, req) => {
     const exchange = openExchange(res, req, context, metrics, path);
-    const admitted = admit(context.access, req, exchange, scopes);
+    const admitted = context.pages.callRefusal(req, route) ?? admit(context.access, req, exchange, scopes);
     if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
     const wanted = refuseCaller(context, name, req, exchange) ?? handler;
-    receiveJson(req, exchange, admitted === undefined ? wanted : afterwards(admitted, wanted));
+    receiveJson(req, exchange, admitted === undefined ? wanted : afterwards(exchange, admitted, wanted));
   });
 }
 
@@ -201,12 +202,13 @@ function bindRoute(app: RouteApp, context: RouteContext, route: Route, metrics: 
     const exchange = openExchange(res, req, context, metrics, route.path);
     exchange.isChange = route.isChange ?? false;
     if (isAudited) exchange.audited = createAuditedCall(context.audit, route.name);
-    const admitted = admit(context.access, req, exchange, route.scopes);
+    const admitted =
+      context.pages.callRefusal(req, route) ?? admit(context.access, req, exchange, route.scopes);
     if (admitted instanceof MillraceError) return refuseUnread(req, exchange, admitted);
     const call = readCall(route, req);
     if (call.params[0] !== undefined) exchange.audited?.note({ target: call.params[0] });
     const wanted: RouteHandler = (_exchange, body) => route.handle(exchange, body, call);
-    const handler = admitted === undefined ? wanted : afterwards(admitted, wanted);
+    const handler = admitted === undefined ? wanted : afterwards(exchange, admitted, wanted);
     if (route.body === 'none') exchange.handle(handler);
     else if (route.body === 'json') receiveJson(req, exchange, handler);
     else exchange.receive(handler, req.getHeader('content-length'));
@@ -215,9 +217,13 @@ function bindRoute(app: RouteApp, context: RouteContext, route: Route, metrics: 
   if (route.method === 'get') app.head(route.path, bind);
 }
 
-/** The bytes of a body are there in its turn only. */
-function afterwards(admitted: Promise<void>, handler: RouteHandler): RouteHandler {
-  return async (exchange, body) => {
+/**
+ * The bytes of a body are there in its turn only. Who may not call is answered before the body is here: a slow one would else
+ * take the place of another caller.
+ */
+function afterwards(exchange: Exchange, admitted: Promise<void>, handler: RouteHandler): RouteHandler {
+  admitted.catch((error: unknown) => exchange.fail(error));
+  return async (_exchange, body) => {
     const kept = Buffer.from(body);
     await admitted;
     return handler(exchange, kept);

@@ -4,7 +4,6 @@ import type { Principal } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { Serving } from '../serving/serving.ts';
-import { shortName } from '../project/problem-list.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 
 import { isAmbiguous } from './body-length.ts';
@@ -66,12 +65,16 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     maxBackpressure: 0,
     upgrade: (res, req, socketContext) => {
       if (isAmbiguous(req)) return void res.close();
-      const callers = callersOf(req, context, state.sockets);
+      const refusal = refusalOf(req, context, state.sockets);
+      const callers = refusal ?? callersOf(req, context);
       const opening = context.observer?.opening(req);
       const fail = (error: unknown): void => refuseSocket(res, parts, opening, error);
-      if (callers instanceof MillraceError) return fail(callers);
-      const kept = { callers, opening, socket: undefined };
-      const userData = (principal: Principal | undefined): UserData => ({ ...kept, principal });
+      if (refusal !== undefined) return fail(refusal);
+      // Asked for once it is known who opens it: nobody else is told what is wrong with their headers.
+      const userData = (principal: Principal | undefined): UserData => {
+        if (callers instanceof MillraceError) throw callers;
+        return { callers, opening, principal, socket: undefined };
+      };
       openSocket(res, req, socketContext, { access: context.access, userData, fail });
     },
     open(ws) {
@@ -148,14 +151,10 @@ function ofServing<T>(context: RouteContext, create: (serving: Serving) => T): (
   };
 }
 
-/** Who asks on it, or why it may not be opened. */
-function callersOf(
-  req: HttpRequest,
-  context: RouteContext,
-  openCount: number,
-): SocketCallers | MillraceError {
+/** Who asks on it, or what is wrong with what they say of themselves. */
+function callersOf(req: HttpRequest, context: RouteContext): SocketCallers | MillraceError {
   try {
-    return refusalOf(req, context, openCount) ?? createSocketCallers(req, context);
+    return createSocketCallers(req, context);
   } catch (error) {
     return error as MillraceError;
   }
@@ -164,19 +163,10 @@ function callersOf(
 /** Why a socket may not be opened; undefined = it may. */
 function refusalOf(req: HttpRequest, context: RouteContext, openCount: number): MillraceError | undefined {
   const { state } = context;
-  const origin = req.getHeader('origin');
-  // Browsers let any page open a socket to any server, so the server must ask where the page is from.
-  const isAllowed = hostOf(origin) === req.getHeader('host').toLowerCase() || context.cors?.isAllowed(origin);
-  if (origin !== '' && isAllowed !== true) {
-    const sentence = `A page of ${shortName(origin)} may not open a WebSocket here, only one of this host.`;
-    return new MillraceError('ORIGIN_REFUSED', sentence);
-  }
+  const refusal = context.pages.socketRefusal(req);
+  if (refusal !== undefined) return refusal;
   if (state.phase === 'draining') return new MillraceError('NOT_READY', 'The server is stopping.');
   return openCount >= state.limits.wsSocketsMax ? overloaded() : undefined;
-}
-
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
 }
 
 const lossReasons: Readonly<Record<string, string>> = {

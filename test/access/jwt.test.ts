@@ -156,6 +156,21 @@ describe('a token', () => {
 });
 
 describe('the keys of the issuer in a file', () => {
+  it('leave no token of a key whose id another key has taken over, and that of a key beside it as it is', async () => {
+    const [old, next, beside] = [await signingKey('a'), await signingKey('a'), await signingKey('b')];
+    const file = await keySetFile(old.publicJwk, beside.publicJwk);
+    const { verifier } = await verifying(file);
+    const [replaced, kept] = await Promise.all(
+      [old, beside].map(async (key) => verifier.verify(await key.sign())),
+    );
+    await writeFile(
+      file,
+      JSON.stringify({ keys: [next.publicJwk, { ...beside.publicJwk, use: undefined }] }),
+    );
+    await verifier.refresh();
+    expect([replaced?.isRevoked, kept?.isRevoked]).toEqual([true, false]);
+  });
+
   it('are read again when they change: a token of the old key is revoked, also for who holds it', async () => {
     const [old, young] = [await signingKey('a'), await signingKey('b')];
     const file = await keySetFile(old.publicJwk);

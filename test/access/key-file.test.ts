@@ -50,7 +50,8 @@ describe('a file of keys', () => {
     const file = join(await scratchFolder(), 'new', 'keys.json');
     await changeKeyFile(file, append(madeKey().record));
     expect((await stat(file)).mode & 0o777).toBe(0o600);
-    expect(await readdir(join(file, '..'))).toEqual(['keys.json']);
+    expect(await readdir(join(file, '..'))).toEqual(['keys.json', 'keys.json.closed']);
+    expect((await stat(`${file}.closed`)).mode & 0o777).toBe(0o600);
   });
 
   it('does not hold a secret', async () => {

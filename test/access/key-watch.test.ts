@@ -2,6 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { changeKeyFile } from '../../src/access/key-file.ts';
+import { formatKeyRecords } from '../../src/access/key-records.ts';
 import type { KeyRecord } from '../../src/access/key-records.ts';
 import { formatKeyText, newKeyText } from '../../src/access/key-text.ts';
 import { watchKeyFile } from '../../src/access/key-watch.ts';
@@ -161,6 +162,38 @@ describe('the keys of a server', () => {
     await write(file, []);
     await watch.reload();
     expect(watch.hasKeys).toBe(true);
+  });
+
+  it('are needed by a server that starts when the file was deleted, until its marker is taken away too', async () => {
+    const { file } = await watched(undefined);
+    await write(file, [madeKey().record]);
+    await rm(file);
+    const again = async (): Promise<{ watch: KeyWatch; lines: string[] }> => {
+      const { log, lines } = readableLog();
+      const watch = await watchKeyFile({ file, isOptional: true, clock: setClock(), log, share: 1 });
+      onTestFinished(() => watch.close());
+      return { watch, lines };
+    };
+    const { watch, lines } = await again();
+    expect([watch.hasKeys, watch.keyring.size]).toEqual([true, 0]);
+    expect(lines).toEqual([expect.stringContaining(`delete ${file}.closed and start anew`)]);
+    await rm(`${file}.closed`);
+    expect((await again()).watch.hasKeys).toBe(false);
+  });
+
+  it('are needed by a server that was open, though the file came and went between two looks', async () => {
+    const { file, watch } = await watched(undefined);
+    await write(file, [madeKey().record]);
+    await rm(file);
+    await watch.reload();
+    expect([watch.hasKeys, watch.keyring.size]).toEqual([true, 0]);
+  });
+
+  it('leave the marker also when a file that was put there by hand is read', async () => {
+    const { file, watch } = await watched(undefined);
+    await writeFile(file, formatKeyRecords([madeKey().record]));
+    await watch.reload();
+    await expect(readFile(`${file}.closed`, 'utf8')).resolves.toContain('keys.json had keys');
   });
 
   it('must be there where a file was named', async () => {

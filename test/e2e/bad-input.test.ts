@@ -138,10 +138,10 @@ describe('a call that does not exist', () => {
   });
 
   it('answers HEAD like GET, without the body', async () => {
-    const reply = await rawCall(demo.server, 'HEAD /v2/health/ready HTTP/1.1\r\nhost: x\r\n\r\n', 300);
+    const reply = await rawCall(demo.server, 'HEAD /v2/health/ready HTTP/1.1\r\nhost: localhost\r\n\r\n', 300);
     expect(reply).toMatch(/^HTTP\/1\.1 200 OK/);
     expect(reply).not.toContain('{');
-    const wrong = await rawCall(demo.server, `HEAD ${path} HTTP/1.1\r\nhost: x\r\n\r\n`, 300);
+    const wrong = await rawCall(demo.server, `HEAD ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`, 300);
     expect(wrong).toMatch(/^HTTP\/1\.1 405/);
     expect(wrong).not.toContain('{');
   });
@@ -167,7 +167,7 @@ describe('a connection that misbehaves', () => {
       await new Promise<void>((resolve) => {
         const socket = connect(demo.server.port, demo.server.host, () => {
           socket.write(
-            `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"rows"`,
+            `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"rows"`,
           );
           setImmediate(() => socket.destroy());
         });
@@ -182,7 +182,7 @@ describe('a connection that misbehaves', () => {
       const socket = connect(demo.server.port, demo.server.host);
       socket.on('error', () => {});
       socket.write(
-        `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${goodBody.length}\r\n\r\n${goodBody}`,
+        `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${goodBody.length}\r\n\r\n${goodBody}`,
         () => socket.destroy(),
       );
       return new Promise((resolve) => socket.on('close', resolve));
@@ -192,7 +192,7 @@ describe('a connection that misbehaves', () => {
   });
 
   it('answers 408 when a body does not arrive, and closes the connection', async () => {
-    const head = `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{`;
+    const head = `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{`;
     const reply = await rawCall(demo.server, head, 5000);
     expect(reply).toContain('408 Request Timeout');
     expect(reply).toContain('REQUEST_TIMEOUT');
@@ -202,7 +202,7 @@ describe('a connection that misbehaves', () => {
   it('answers 413 to a body without a declared length once it is over the limit', async () => {
     const chunk = 'x'.repeat(65_536);
     const chunks = `${chunk.length.toString(16)}\r\n${chunk}\r\n`.repeat(20);
-    const head = `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`;
+    const head = `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`;
     const reply = await rawCall(demo.server, head + chunks, 2000);
     expect(reply).toContain('413 Content Too Large');
     await expectServing();
@@ -214,7 +214,7 @@ describe('a connection that misbehaves', () => {
     const socket = connect(demo.server.port, demo.server.host);
     const reply = new Promise<string>((resolve) => socket.once('data', (data) => resolve(data.toString())));
     socket.write(
-      `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
+      `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
     );
     socket.write(body.subarray(0, cut), () => setImmediate(() => socket.write(body.subarray(cut))));
     expect(await reply).toContain('200 OK');
@@ -222,7 +222,7 @@ describe('a connection that misbehaves', () => {
   });
 
   it('closes a connection that sends requests ahead of their answers, and serves the others', async () => {
-    const one = `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${goodBody.length}\r\n\r\n${goodBody}`;
+    const one = `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${goodBody.length}\r\n\r\n${goodBody}`;
     const reply = await rawCall(demo.server, one.repeat(20), 1000);
     expect(reply.split('200 OK').length - 1).toBeLessThan(20);
     await expectServing();

@@ -55,6 +55,13 @@ describe('a WebSocket of a server with keys', () => {
     expect(await refusedWith([], bearer('a.b.c'))).toBe(401);
   });
 
+  it('tells who has no key nothing of what else is wrong with the opening', async () => {
+    const asks = { 'x-millrace-variant': 'm=two' };
+    expect(await refusedWith([], asks)).toBe(401);
+    expect(await refusedWith([], { ...asks, ...bearer(await shop.key({ scopes: ['predict'] })) })).toBe(403);
+    expect(await refusedWith([], { ...asks, ...bearer(await token({ sub: 'variant' })) })).toBe(403);
+  });
+
   it('is opened with a key in a header', async () => {
     const key = await shop.key({ scopes: ['predict'] });
     const client = await openSocket(shop.server, { headers: bearer(key) });
@@ -152,6 +159,32 @@ describe('a WebSocket of a server with keys', () => {
     client.socket.terminate();
   });
 
+  it('counts messages that ask for nothing, and each one of those in a message', async () => {
+    const rate = { perSecond: 0.001, burst: 4 };
+    const headers = bearer(await shop.key({ scopes: ['predict'], rate }));
+    const client = await openSocket(shop.server, { headers });
+    client.send('{"id":1}', '[{"id":2,"endpoint":3},{"id":3},{"id":4}]', '{"id":5}', '[]', 'no JSON');
+    client.send(pack({ id: 6 }), ask(7));
+    const [wrong, limited] = ['INVALID_REQUEST', 'RATE_LIMITED'];
+    // Its opening took one. What is over the rate is not parsed, so its id is not known.
+    expect(codes(await client.received(8))).toEqual([
+      [1, wrong],
+      [2, wrong],
+      [3, wrong],
+      [4, limited],
+      [null, limited],
+      [null, limited],
+      [null, limited],
+      [null, limited],
+    ]);
+    client.send(ask(8));
+    expect(codes(await client.received(10)).slice(8)).toEqual([
+      [7, limited],
+      [8, limited],
+    ]);
+    client.socket.terminate();
+  });
+
   it('is closed with 4001 when it is used after its key was revoked', async () => {
     const key = await shop.key({ name: 'short', scopes: ['predict'] });
     const client = await openSocket(shop.server, { headers: bearer(key) });
@@ -161,6 +194,22 @@ describe('a WebSocket of a server with keys', () => {
     client.send(ask(2));
     expect(await client.closed).toEqual([4001, 'REVOKED']);
     expect(client.replies).toHaveLength(1);
+  });
+
+  it('has events in the audit log that its key may not send', async () => {
+    const key = await shop.key({ name: 'predictor', scopes: ['predict'] });
+    const client = await openSocket(shop.server, { headers: bearer(key) });
+    client.send(tell(200));
+    expect(codes(await client.received(1))).toEqual([[200, 'FORBIDDEN']]);
+    await vi.waitFor(async () => {
+      expect(await shop.audited()).toContainEqual({
+        principal: { id: expect.any(String), name: 'predictor' },
+        action: 'ws-events',
+        status: 403,
+        code: 'FORBIDDEN',
+      });
+    });
+    client.socket.terminate();
   });
 
   it('has its events in the audit log', async () => {

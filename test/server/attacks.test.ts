@@ -22,12 +22,12 @@ afterEach(() => {
 });
 
 const body = '{"rows":[{"id":"x","a":1}]}';
-const post = 'POST /v1/endpoints/m/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
+const post = 'POST /v1/endpoints/m/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n';
 const length = `content-length: ${body.length}\r\n`;
 const upgrade =
-  'GET /v1/ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+  'GET /v1/ws HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
 const chunked = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
-const smuggled = 'GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n';
+const smuggled = 'GET /v2/health/live HTTP/1.1\r\nhost: localhost\r\n\r\n';
 
 async function expectHealthy(server: Server): Promise<void> {
   expect((await predict(server, 'm', { rows: [{ id: 'x', a: 1 }] })).json['predictions']).toEqual([
@@ -55,7 +55,7 @@ describe('a request that could be read in two ways', () => {
     ['two equal lengths', `${post}${length}${length}\r\n${body}`],
     [
       'two lengths of a call that is not there',
-      `GET /x HTTP/1.1\r\nhost: x\r\n${length}${length}\r\n${body}`,
+      `GET /x HTTP/1.1\r\nhost: localhost\r\n${length}${length}\r\n${body}`,
     ],
     ['two lengths of a WebSocket', `${upgrade}content-length: 0\r\n${length}\r\n`],
     ['a length without a value', `${post}content-length:\r\n\r\n`],
@@ -78,7 +78,7 @@ describe('a request that could be read in two ways', () => {
     ['a folded header', `${post}transfer-encoding:\r\n chunked\r\n${length}\r\n${body}`],
     ['lines that end in LF only', post.replaceAll('\r\n', '\n') + `\n${body}`],
     ['no host', `POST /push HTTP/1.1\r\n${length}\r\n${body}`],
-    ['an address of another server', 'GET http://evil.example/metrics HTTP/1.1\r\nhost: x\r\n\r\n'],
+    ['an address of another server', 'GET http://evil.example/metrics HTTP/1.1\r\nhost: localhost\r\n\r\n'],
     ['a chunk of an impossible size', `${post}transfer-encoding: chunked\r\n\r\nffffffffffffffff\r\nabc`],
   ])('is cut off by uWebSockets.js: %s', async (_what, request) => {
     const server = await serverOf();
@@ -101,7 +101,7 @@ describe('a flood', () => {
     const server = await serverOf();
     const headers = Array.from({ length: 5000 }, (_, i) => `h${i}: v\r\n`).join('');
     expect(
-      await untilClosed(server, `GET /v2/health/live HTTP/1.1\r\nhost: x\r\n${headers}\r\n`),
+      await untilClosed(server, `GET /v2/health/live HTTP/1.1\r\nhost: localhost\r\n${headers}\r\n`),
     ).not.toContain('200');
     await expectHealthy(server);
   });
@@ -109,7 +109,7 @@ describe('a flood', () => {
   it('of one header that does not end is cut off', async () => {
     const server = await serverOf();
     const parts = Array.from({ length: 64 }, () => 'y'.repeat(65_536));
-    const answer = await untilClosed(server, 'GET /v2/health/live HTTP/1.1\r\nhost: x\r\nx: ', ...parts);
+    const answer = await untilClosed(server, 'GET /v2/health/live HTTP/1.1\r\nhost: localhost\r\nx: ', ...parts);
     expect(answer).not.toContain('200 OK');
     await expectHealthy(server);
   });
@@ -159,7 +159,7 @@ describe('a path', () => {
     '/v1/endpoints/%/rollout',
   ])('%s leads nowhere', async (path) => {
     const server = await serverOf();
-    const answer = await rawCall(server, `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`, 100);
+    const answer = await rawCall(server, `GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`, 100);
     expect(answer).toMatch(/^HTTP\/1\.1 40[045] /);
     expect(answer).not.toContain('root:');
     await expectHealthy(server);
@@ -169,7 +169,7 @@ describe('a path', () => {
     'to load the model %s leads nowhere',
     async (model) => {
       const server = await serverOf();
-      const request = `POST /v2/repository/models/${model}/load HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}`;
+      const request = `POST /v2/repository/models/${model}/load HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}`;
       expect(await rawCall(server, request, 200)).toMatch(/^HTTP\/1\.1 404 /);
       await expectHealthy(server);
     },

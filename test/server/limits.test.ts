@@ -70,10 +70,10 @@ it('keeps answering others while a request of many runs is worked on, and gives 
 });
 
 it.each([
-  ['/metrics', 'GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n'],
+  ['/metrics', 'GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n'],
   [
     'predict',
-    'POST /v1/endpoints/m/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 27\r\n\r\n' +
+    'POST /v1/endpoints/m/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 27\r\n\r\n' +
       '{"rows":[{"id":"x","a":1}]}',
   ],
 ])('closes a connection that sends the next call of %s before the answer', async (_path, request) => {
@@ -97,7 +97,7 @@ it.each([
 it('refuses bodies beyond the connections that may wait', async () => {
   const server = await serverOf({ limits: { inFlightMax: 2, bodyTimeoutMs: 5000 } });
   const head =
-    'POST /push HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{';
+    'POST /push HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{';
   const sockets = [1, 2].map(() => connect(server.port, server.host));
   for (const socket of sockets) socket.write(head);
   while (!(await call(server, '/metrics')).text.includes('millrace_in_flight_requests 3')) continue;

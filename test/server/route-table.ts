@@ -1,6 +1,7 @@
 /** All calls of a server, as the transport binds them, of a server that is not there. */
 import { openToAll } from '../../src/access/access.ts';
 import { createCallerReader } from '../../src/server/caller-headers.ts';
+import { createPageGuard } from '../../src/server/page-guard.ts';
 import { createReadiness } from '../../src/server/readiness.ts';
 import type { RouteContext } from '../../src/server/route-context.ts';
 import { plainRoutes, predictRoute } from '../../src/server/routes.ts';
@@ -19,6 +20,7 @@ export function routeTable({ limits }: Project): readonly Route[] {
     version: '0',
     access: openToAll,
     cors: undefined,
+    pages: createPageGuard({ access: openToAll, cors: undefined, isInsecure: false }),
     audit: { record: () => undefined, close: async () => undefined },
     readiness: createReadiness(state, () => undefined),
     observer: undefined,

@@ -75,7 +75,7 @@ it('hands over an answer that is read slowly before it closes', async () => {
   const socket = connect(server.port, server.host);
   await once(socket, 'connect');
   socket.write(
-    `POST /v1/endpoints/m/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    `POST /v1/endpoints/m/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   );
   const [head] = (await once(socket, 'data')) as [Buffer];
   socket.pause();

@@ -41,11 +41,13 @@ export const jsonErrors: readonly ErrorCode[] = [
 ];
 
 export function errorCodes(
-  { scopes, body, isChange = false }: Route,
+  { method, scopes, body, isChange = false }: Route,
   own: readonly ErrorCode[],
 ): readonly ErrorCode[] {
   const codes = new Set<ErrorCode>();
   const add = (...more: readonly ErrorCode[]): void => more.forEach((code) => codes.add(code));
+  add('HOST_REFUSED');
+  if (method !== 'get') add('ORIGIN_REFUSED');
   if (body === 'json') add(...jsonErrors, 'UNSUPPORTED_MEDIA_TYPE');
   if (body !== 'none') add('BODY_TOO_LARGE', 'REQUEST_TIMEOUT', 'OVERLOADED');
   if (scopes !== 'anyone') add('UNAUTHENTICATED', 'RATE_LIMITED', 'TOKEN_KEYS_AWAY');

@@ -163,7 +163,7 @@ describe('stopping several workers', () => {
     pending.on('error', () => undefined);
     // A body that does not come keeps the server draining.
     pending.write(
-      'POST /push HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
+      'POST /push HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
     );
     await until(async () => metric((await ask(`${url}/metrics`)).text, 'millrace_in_flight_requests') === 2);
     running.child.kill('SIGTERM');
