@@ -58,7 +58,8 @@ async function ask(
     });
   } catch (cause) {
     const { origin } = new URL(address);
-    const sentence = `no server answers at ${origin}: start one, or name its address with --url`;
+    const reason = reasonOf(cause);
+    const sentence = `no server answers at ${origin} (${reason}): start one, or name its address with --url`;
     throw new MillraceError('STARTUP_FAILED', sentence, { cause });
   }
   const text = await reply.text();
@@ -82,4 +83,11 @@ function refused(address: string, status: number, text: string): MillraceError {
       `${address} answered ${status}, and no JSON: is it a Millrace server?`,
     );
   }
+}
+
+/** What the connection failed with: refused, a certificate, the time. */
+function reasonOf(error: unknown): string {
+  const { name, message, cause } = error as Error & { readonly cause?: NodeJS.ErrnoException };
+  if (name === 'TimeoutError') return `no answer in ${TIMEOUT_MS / 1000} s`;
+  return cause?.code ?? cause?.message ?? message;
 }

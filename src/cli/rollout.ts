@@ -67,7 +67,12 @@ function parseUrl(text: string): string {
 
 function addNote(command: Command): Command {
   return addUrl(command)
-    .option('--by <name>', 'who changes it, for the audit log', userInfo().username)
+    .addOption(
+      new Option('--by <name>', 'who changes it, for the audit log').default(
+        userInfo().username,
+        'the name of the user',
+      ),
+    )
     .option('--reason <text>', 'why, for the audit log', '')
     .option(
       '--if-version <number>',

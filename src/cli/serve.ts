@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Access } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
 import { formatDuration } from '../project/duration.ts';
-import { loadProject } from '../project/read-project.ts';
+import { loadServableProject } from '../project/servable-project.ts';
 import { createServer } from '../server/server.ts';
 import { PORT_MAX, defaultHost, defaultPort } from '../server/server-options.ts';
 import type { Server } from '../server/server.ts';
@@ -108,7 +108,7 @@ async function serve(options: ServeGroupOptions): Promise<void> {
 }
 
 async function startServer(options: ServeOptions, access: Access, log: Log): Promise<Server> {
-  const project = await loadProject(options.project);
+  const project = await loadServableProject(options.project);
   return createServer(project, serverOptions(options, access, log));
 }
 

@@ -23,6 +23,7 @@ const transientStatuses: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 /** Whether the same call may succeed later, and did no more harm than to be sent. */
 export function isTransient({ code, status, retryAfterMs }: MillraceClientError): boolean {
   if (code === 'NETWORK' || code === 'DEADLINE_EXCEEDED') return true;
+  if (code === 'MODEL_UNAVAILABLE') return false;
   return retryAfterMs !== undefined || (status !== undefined && transientStatuses.has(status));
 }
 

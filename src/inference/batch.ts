@@ -27,6 +27,8 @@ export interface OutputFault {
 export interface BatchCaller {
   /** Positions of the outputs that it reads; undefined = all. */
   readonly fetch?: readonly number[] | undefined;
+  /** Whether all its rows go into one run; there are at most `Batcher.rowsMax` then. Default: they may be spread. */
+  readonly isWhole?: boolean;
   /** Writes all slots of its row `row` into row `at` of every tensor; called during `submit`. */
   fill(tensors: readonly TensorData[], at: number, row: number): void;
   /** Its rows `row` to `row + count - 1` are the rows from `at` of the outputs, which it may keep. */

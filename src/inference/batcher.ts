@@ -31,6 +31,8 @@ export type { BatchCaller, OutputData, RunOutputs } from './batch.ts';
 export type { TensorData } from './session.ts';
 
 export interface Batcher {
+  /** Most rows of one run. */
+  readonly rowsMax: number;
   /** Rows that wait for a run to start. */
   readonly queueRows: number;
   /** Time of a run lately, with that of its answers if the event loop makes both; 0 before the first. */
@@ -99,9 +101,9 @@ export function createBatcher(session: ModelSession, options: BatcherOptions): B
 
 class TurnBatcher implements Batcher {
   queueRows = 0;
+  readonly rowsMax: number;
   private readonly session: ModelSession;
   private readonly options: BatcherOptions;
-  private readonly rowsMax: number;
   private readonly shapes: readonly InputShape[];
   private readonly estimate: RunEstimate;
   private readonly free: Batch[] = [];
@@ -139,6 +141,7 @@ class TurnBatcher implements Batcher {
     if (this.queueRows > 0 && this.queueRows + rowCount > queueRowsMax) this.refuse('queue_full');
     if (this.isTooLate()) this.refuse('too_late');
     const deadlineMs = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
+    if (caller.isWhole === true) this.makeRoom(rowCount);
     let row = 0;
     while (row < rowCount) {
       const batch = this.openBatch();
@@ -212,6 +215,14 @@ class TurnBatcher implements Batcher {
       this.refusal = new MillraceError('OVERLOADED', sentence, { retryAfterMs });
     }
     throw this.refusal;
+  }
+
+  /** Closes the open batch if it has not room for so many. */
+  private makeRoom(rowCount: number): void {
+    const batch = this.open;
+    if (batch === undefined || batch.rows + rowCount <= this.rowsMax) return;
+    this.flush();
+    if (this.open === batch) this.open = undefined;
   }
 
   private openBatch(): Batch {

@@ -43,6 +43,8 @@ export interface ModelRepository {
   openBackground(version: ModelVersion, onRestart: RestartListener): Promise<ModelSession>;
   /** What is found out by runs of a loaded version, once for all who share its session. */
   once<T>(version: ModelVersion, name: string, find: () => Promise<T>): Promise<T>;
+  /** What belongs to the session of a loaded version as long as it is open: the same for all who share it. */
+  keep<T>(version: ModelVersion, name: string, create: () => T): T;
   /** Frees every model that nobody else serves; waits for its runs in flight. */
   release(): Promise<void>;
 }
@@ -78,6 +80,7 @@ export async function openModelRepository(
     openBackground: async (version, onRestart) =>
       pool.openBackground(leaseOf(version).session.path, onRestart),
     once: async (version, name, find) => leaseOf(version).once(name, find),
+    keep: (version, name, create) => leaseOf(version).keep(name, create),
     release: async () => {
       await Promise.all([...models.values()].map(async ({ lease }) => lease?.release()));
     },

@@ -40,6 +40,8 @@ export interface SessionLease {
   moveToThreads(plan: ThreadPlan): Promise<void>;
   /** What is found out by runs of this session, once for all who share it. */
   once<T>(name: string, find: () => Promise<T>): Promise<T>;
+  /** What belongs to the session as long as it is open, in threads or not: the same for all who share it. */
+  keep<T>(name: string, create: () => T): T;
   /** The last one waits for the runs in flight, then frees the model. */
   release(): Promise<void>;
 }
@@ -49,6 +51,7 @@ interface Entry {
   leases: number;
   isShared: boolean;
   readonly found: Map<string, Promise<unknown>>;
+  readonly kept: Map<string, unknown>;
 }
 
 export function createSessionPool(): SessionPool {
@@ -65,7 +68,7 @@ export function createSessionPool(): SessionPool {
       return leaseOf(key, known);
     }
     const session = await openSession(onnxPath);
-    const entry: Entry = { session, leases: 1, isShared: false, found: new Map() };
+    const entry: Entry = { session, leases: 1, isShared: false, found: new Map(), kept: new Map() };
     entries.set(key, entry);
     return leaseOf(key, entry);
   }
@@ -91,6 +94,10 @@ export function createSessionPool(): SessionPool {
         // What failed is tried again by the next.
         found.catch(() => entry.found.delete(name));
         return found;
+      },
+      keep<T>(name: string, create: () => T) {
+        if (!entry.kept.has(name)) entry.kept.set(name, create());
+        return entry.kept.get(name) as T;
       },
       async release() {
         const own = entry;

@@ -85,7 +85,7 @@ async function timedRuns(
 }
 
 /** Zeros, false and empty strings for each input, as a batch. */
-export function neutralRows(session: ModelSession, widths: readonly number[], rows: number): TensorValue[] {
+function neutralRows(session: ModelSession, widths: readonly number[], rows: number): TensorValue[] {
   return session.inputs.map((spec, i) => {
     const width = widths[i] ?? 0;
     return {

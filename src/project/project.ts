@@ -302,6 +302,14 @@ export interface FeastSettings {
   readonly keyTypes: ReadonlyMap<string, 'int32'>;
 }
 
+export interface UnservedVersion {
+  readonly model: string;
+  /** Empty = all of the model. */
+  readonly version: string;
+  /** File, line and sentence. */
+  readonly reason: string;
+}
+
 export interface Project {
   readonly name: string;
   /** The project folder. */
@@ -310,6 +318,8 @@ export interface Project {
   readonly eventTypes: ReadonlyMap<string, EventType>;
   readonly featureViews: ReadonlyMap<string, FeatureView>;
   readonly models: ReadonlyMap<string, Model>;
+  /** Versions that are left out for mistakes of their own, which no endpoint needs. */
+  readonly unserved: readonly UnservedVersion[];
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   readonly limits: Limits;
   readonly streaming: StreamingSettings;

@@ -1,6 +1,5 @@
 /** What a caller says of itself in headers: its session, its user agent, and the variant that a tester asks for. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { HttpRequest } from 'uWebSockets.js';
 import { MillraceError } from '../errors.ts';
 import type { Caller, CallerNeeds } from '../serving/caller.ts';
 
@@ -11,20 +10,26 @@ const KEY_HEADER = 'x-millrace-force-key';
 /** A unit is a key of stores and logs. */
 const UNIT_CHARS_MAX = 512;
 
+/** Those of a request, or what was kept of them. */
+export interface CallerHeaders {
+  /** By its name in lower case; empty = there is none. */
+  getHeader(name: string): string;
+}
+
 /** @throws MillraceError FORCING_REFUSED */
-export type CallerReader = (req: HttpRequest, endpoint: string, needs: CallerNeeds) => Caller;
+export type CallerReader = (headers: CallerHeaders, endpoint: string, needs: CallerNeeds) => Caller;
 
 /** @param forceKey who has it may ask for a variant; undefined = nobody may */
 export function createCallerReader(forceKey: string | undefined): CallerReader {
   const wanted = forceKey === undefined ? undefined : digest(forceKey);
   const isAllowed = (key: string): boolean => wanted !== undefined && timingSafeEqual(wanted, digest(key));
-  return (req, endpoint, { unit }) => {
-    const variants = req.getHeader(VARIANT_HEADER);
-    if (variants !== '' && !isAllowed(req.getHeader(KEY_HEADER))) throw refusal(forceKey);
+  return (headers, endpoint, { unit }) => {
+    const variants = headers.getHeader(VARIANT_HEADER);
+    if (variants !== '' && !isAllowed(headers.getHeader(KEY_HEADER))) throw refusal(forceKey);
     return {
-      unit: unit === undefined ? undefined : unitOf(req, unit),
+      unit: unit === undefined ? undefined : unitOf(headers, unit),
       variant: variants === '' ? undefined : variantFor(endpoint, variants),
-      userAgent: agentOf(req, unit),
+      userAgent: agentOf(headers, unit),
     };
   };
 }
@@ -45,16 +50,18 @@ function digest(text: string): Buffer {
  * Of the person, not of a program that asks for them: where the unit is a session's header or cookie, the caller is the
  * browser; a server that asks for somebody can forward theirs.
  */
-function agentOf(req: HttpRequest, unit: CallerNeeds['unit']): string {
-  const forwarded = req.getHeader(AGENT_HEADER);
+function agentOf(headers: CallerHeaders, unit: CallerNeeds['unit']): string {
+  const forwarded = headers.getHeader(AGENT_HEADER);
   const isSession = unit !== undefined && unit.kind !== 'field';
-  return forwarded === '' && isSession ? req.getHeader('user-agent') : forwarded;
+  return forwarded === '' && isSession ? headers.getHeader('user-agent') : forwarded;
 }
 
-function unitOf(req: HttpRequest, unit: NonNullable<CallerNeeds['unit']>): string | undefined {
+function unitOf(headers: CallerHeaders, unit: NonNullable<CallerNeeds['unit']>): string | undefined {
   if (unit.kind === 'field') return undefined;
   const value =
-    unit.kind === 'header' ? req.getHeader(unit.name) : cookieNamed(unit.name, req.getHeader('cookie'));
+    unit.kind === 'header'
+      ? headers.getHeader(unit.name)
+      : cookieNamed(unit.name, headers.getHeader('cookie'));
   if (value === '') return undefined;
   // Long tokens may begin alike.
   return value.length <= UNIT_CHARS_MAX ? value : digest(value).toString('base64url');

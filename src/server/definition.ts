@@ -8,8 +8,10 @@ import { MillraceError } from '../errors.ts';
 import type { SessionPool } from '../inference/session-pool.ts';
 import type { ModelVersion, Project } from '../project/project.ts';
 import type { IsEligible } from '../project/build-endpoints.ts';
+import type { RolloutMemoryHolder } from '../serving/rollout-memory.ts';
 import { openServing } from '../serving/serving.ts';
 import type { Serving } from '../serving/serving.ts';
+import { deferGauges } from '../telemetry/deferred-gauges.ts';
 import { keepingData, openDataParts } from './data-parts.ts';
 import type { DataParts, DataPlace } from './data-parts.ts';
 
@@ -17,12 +19,15 @@ export interface Definition {
   readonly project: Project;
   readonly data: DataParts;
   readonly serving: Serving;
+  /** Lets its gauges read in the place of those of the definition before. */
+  readonly registerGauges: () => void;
 }
 
 export interface DefinitionParts {
   readonly place: DataPlace;
   /** Models that the definition before has open as well are not opened again. */
   readonly pool: SessionPool;
+  readonly rolloutMemory: RolloutMemoryHolder;
   /** Its data goes on where the project's is the same. */
   readonly before: Definition | undefined;
   /** The project once more, with `@latest` standing for versions that are eligible. */
@@ -52,7 +57,10 @@ export async function openDefinition(project: Project, parts: DefinitionParts): 
   }
 }
 
-async function openExactly(wanted: Project, { place, pool, before }: DefinitionParts): Promise<Definition> {
+async function openExactly(wanted: Project, parts: DefinitionParts): Promise<Definition> {
+  const { pool, rolloutMemory, before } = parts;
+  const gauges = deferGauges(parts.place.metrics);
+  const place = { ...parts.place, metrics: gauges.metrics };
   const kept = before && keepingData(wanted, before.project);
   const project = kept ?? wanted;
   const data = kept === undefined ? await openDataParts(project, place) : (before as Definition).data;
@@ -69,8 +77,9 @@ async function openExactly(wanted: Project, { place, pool, before }: DefinitionP
       pool,
       predictionLog,
       rollouts,
+      rolloutMemory,
     });
-    return { project, data, serving };
+    return { project, data, serving, registerGauges: () => gauges.register() };
   } catch (error) {
     if (kept === undefined) await data.close();
     throw error;

@@ -45,7 +45,8 @@ export function errorBody(error: MillraceError, requestId: string): JsonObject {
 }
 
 /** As `Retry-After` says it over HTTP: undefined for errors that a retry does not mend. */
-export function retryAfterMsOf({ status, retryAfterMs = 0 }: MillraceError): number | undefined {
+export function retryAfterMsOf({ code, status, retryAfterMs = 0 }: MillraceError): number | undefined {
+  if (code === 'MODEL_UNAVAILABLE') return undefined;
   if (status !== 429 && status !== 503) return undefined;
   return Math.max(RETRY_AFTER_MS_MIN, Math.ceil(retryAfterMs));
 }

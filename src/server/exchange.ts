@@ -137,7 +137,7 @@ export class Exchange implements DeadlineEntry, PredictionSink {
       this.forgetBody();
       arriving.leave(this);
       this.bodyComplete = true;
-      if (this.state.answering.size >= limits.inFlightMax) return this.fail(overloaded());
+      if (this.state.isFull) return this.fail(overloaded());
       this.run(handler, body);
     });
   }

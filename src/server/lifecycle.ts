@@ -8,13 +8,14 @@
 import { sep, join } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import { createSessionPool } from '../inference/session-pool.ts';
-import type { Mistake, Project } from '../project/project.ts';
-import { unbearableMistakes } from '../project/unbearable-mistakes.ts';
+import type { Project } from '../project/project.ts';
+import { servableProject } from '../project/servable-project.ts';
 import { shortName } from '../project/problem-list.ts';
 import { readProject } from '../project/read-project.ts';
 import type { ProjectFile, ReadProject } from '../project/read-project.ts';
 import { invalidProject } from '../project/report.ts';
 import { suggestName } from '../project/suggestion.ts';
+import { createRolloutMemoryHolder } from '../serving/rollout-memory.ts';
 import type { DataPlace } from './data-parts.ts';
 import { openDefinition } from './definition.ts';
 import type { Definition } from './definition.ts';
@@ -33,7 +34,7 @@ export interface Lifecycle {
   /** The first definition. @throws as `openDefinition` */
   start(project: Project): Promise<Definition>;
   /**
-   * Resolves when the next definition answers, and the one before is gone.
+   * Resolves when the next definition answers. The one before is let go when its last request is answered.
    * @throws MillraceError CHANGE_REFUSED, UNKNOWN_MODEL, MODEL_IN_USE
    */
   change(change: Change): Promise<void>;
@@ -57,9 +58,12 @@ class SwappingLifecycle implements Lifecycle {
   private hidden: ReadonlySet<string>;
   private readonly parts: LifecycleParts;
   private readonly pool = createSessionPool();
+  private readonly rolloutMemory = createRolloutMemoryHolder();
   private current: Definition | undefined;
   private file: ProjectFile | undefined;
   private last: Promise<unknown> = Promise.resolve();
+  /** The end of all definitions that were replaced. */
+  private retiring: Promise<void> = Promise.resolve();
   private isClosed = false;
 
   constructor(parts: LifecycleParts) {
@@ -88,6 +92,7 @@ class SwappingLifecycle implements Lifecycle {
   async close(): Promise<void> {
     this.isClosed = true;
     await this.last;
+    await this.retiring;
     const { current } = this;
     this.current = undefined;
     await current?.serving.close();
@@ -98,18 +103,27 @@ class SwappingLifecycle implements Lifecycle {
     const { current } = this;
     if (this.isClosed || current === undefined)
       throw new MillraceError('NOT_READY', 'The server is stopping.');
-    const { project } = current;
+    const { project: before } = current;
     const { kind } = change;
     const file = kind === 'reload' ? undefined : this.file;
     const hidden = hiddenAfter(change, this.hidden);
-    if (kind === 'unload') refuseUnload(change.model, project, this.hidden);
-    const read = await readProject(project.dir, { file });
+    if (kind === 'unload') refuseUnload(change.model, before, this.hidden);
+    const read = await readProject(before.dir, { file });
     if (kind === 'load' && !read.project.models.has(change.model)) throw cannotLoad(change.model, read);
-    refuseMistakes(kind === 'reload' ? read.mistakes : unbearableMistakes(read));
     const loading = kind === 'load' ? change.model : undefined;
-    await this.replace(current, withoutModels(read.project, hidden), read.file, { hidden, loading });
-    this.hidden = hidden;
-    this.file = read.file;
+    const project = withoutModels(servable(read, kind === 'reload'), hidden);
+    await this.retired(current);
+    await this.replace(current, project, read.file, { hidden, loading });
+  }
+
+  /** Definitions that are let go hold memory; a run that never ends must not hold up all changes. */
+  private async retired({ project: { limits } }: Definition): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limits.timeoutMs);
+    });
+    await Promise.race([this.retiring, limit]);
+    clearTimeout(timer);
   }
 
   private async replace(
@@ -125,11 +139,28 @@ class SwappingLifecycle implements Lifecycle {
     } catch (error) {
       throw error instanceof MillraceError ? refused(error) : error;
     }
+    if (this.isClosed) {
+      await closeBeside(next, before);
+      throw new MillraceError('NOT_READY', 'The server is stopping.');
+    }
     this.current = next;
+    this.hidden = hidden;
+    this.file = file;
     const requests = this.parts.publish(next);
-    await requests.whenIdle();
-    await before.serving.close();
-    if (before.data !== next.data) await before.data.close();
+    const earlier = this.retiring;
+    this.retiring = Promise.all([earlier, this.retire(before, next, requests)]).then(() => undefined);
+  }
+
+  private async retire(before: Definition, next: Definition, requests: Generation): Promise<void> {
+    try {
+      await requests.whenIdle();
+      await closeBeside(before, next);
+    } catch (error) {
+      this.parts.place.log.error(
+        { err: error },
+        'a definition of the project that was replaced could not be closed',
+      );
+    }
   }
 
   private async open(
@@ -141,9 +172,10 @@ class SwappingLifecycle implements Lifecycle {
     return openDefinition(project, {
       place: this.parts.place,
       pool: this.pool,
+      rolloutMemory: this.rolloutMemory,
       before,
       resolve: async (isEligible) =>
-        withoutModels((await readProject(project.dir, { file, isEligible })).project, hidden),
+        withoutModels(servable(await readProject(project.dir, { file, isEligible }), false), hidden),
     });
   }
 }
@@ -192,13 +224,24 @@ function cannotLoad(model: string, { project, mistakes }: ReadProject): Millrace
 async function requireLoaded(model: string | undefined, next: Definition, before: Definition): Promise<void> {
   const found = model === undefined ? undefined : next.serving.models.get(model);
   if (found?.state !== 'unavailable') return;
-  await next.serving.close();
-  if (next.data !== before.data) await next.data.close();
+  await closeBeside(next, before);
   throw new MillraceError('MODEL_UNAVAILABLE', found.reason);
 }
 
-function refuseMistakes(mistakes: readonly Mistake[]): void {
-  if (mistakes.length > 0) throw refused(invalidProject(mistakes));
+/** Closes one of two definitions that may have their data in common. */
+async function closeBeside(closed: Definition, other: Definition): Promise<void> {
+  await closed.serving.close();
+  if (closed.data !== other.data) await closed.data.close();
+}
+
+/** @param isStrict whether any mistake refuses all */
+function servable(read: ReadProject, isStrict: boolean): Project {
+  try {
+    if (isStrict && read.mistakes.length > 0) throw invalidProject(read.mistakes);
+    return servableProject(read);
+  } catch (error) {
+    throw error instanceof MillraceError ? refused(error) : error;
+  }
 }
 
 function refused(cause: MillraceError): MillraceError {

@@ -7,8 +7,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface ModelWatch {
-  /** Waits for what it has begun. */
-  close(): Promise<void>;
+  /** What it has begun goes on. */
+  close(): void;
 }
 
 /** Of a project folder: model folders, their versions, and what lies in those. */
@@ -37,10 +37,7 @@ export function createModelWatch(
   };
   const timer = setInterval(tick, intervalMs);
   return {
-    async close() {
-      clearInterval(timer);
-      await looking;
-    },
+    close: () => clearInterval(timer),
   };
 }
 
@@ -57,11 +54,21 @@ async function fingerprint(dir: string, depth: number): Promise<string> {
       if (entry.name.startsWith('.')) return '';
       const found = await stat(path).catch(() => undefined);
       if (found === undefined) return '';
-      if (found.isDirectory()) return depth === 1 ? '' : fingerprint(path, depth - 1);
-      // The project file is reloaded when somebody asks for it.
-      if (depth === DEPTH_MAX && !entry.name.endsWith('.onnx')) return '';
+      if (found.isDirectory()) return isSearched(entry.name, depth) ? fingerprint(path, depth - 1) : '';
+      if (!isOfModel(entry.name, depth)) return '';
       return `${path} ${found.ino} ${found.size} ${found.mtimeMs}\n`;
     }),
   );
   return lines.sort().join('');
+}
+
+/** Versions are folders of digits; a folder of data beside the models is none of them. */
+function isSearched(name: string, depth: number): boolean {
+  return depth === DEPTH_MAX || (depth === DEPTH_MAX - 1 && /^\d+$/.test(name));
+}
+
+/** The project file is reloaded when somebody asks for it. */
+function isOfModel(name: string, depth: number): boolean {
+  if (depth === DEPTH_MAX) return name.endsWith('.onnx');
+  return depth < DEPTH_MAX - 1 || /^model\.(ya?ml|json)$/.test(name);
 }

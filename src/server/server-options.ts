@@ -45,8 +45,11 @@ export interface ServerOptions {
   readonly watchModelsMs?: number;
   /** Models that are not loaded until a call asks for it. */
   readonly unloadedModels?: Iterable<string>;
-  /** Called when a call has changed what is served, to change the other processes of the server as well. */
-  readonly onChange?: (change: Change) => Promise<void>;
+  /**
+   * Makes a change that a call asks for in all processes of the server, this one included (by `Server.change`); default: in
+   * this one.
+   */
+  readonly changeAll?: (change: Change) => Promise<void>;
   /** Default: no access log. It has a line for a share of the requests, and for all that are refused or fail. */
   readonly accessLog?: AccessLogOptions | undefined;
   /** Default: metrics of this server and process. */

@@ -28,6 +28,8 @@ export class ServerState {
   arrivingBytes = 0;
   /** Bytes of answers that were sent to WebSockets and not read yet. */
   sendingBytes = 0;
+  /** gRPC calls that wait for their answer. */
+  answeringCalls = 0;
   limits: Limits;
   readonly log: Log;
   /** Requests whose body is still arriving. */
@@ -47,6 +49,11 @@ export class ServerState {
     this.log = log;
     this.arriving = queueOf(limits.bodyTimeoutMs);
     this.answering = queueOf(limits.timeoutMs);
+  }
+
+  /** Whether as many requests wait for their answer as may at once. */
+  get isFull(): boolean {
+    return this.answering.size + this.answeringCalls >= this.limits.inFlightMax;
   }
 
   /** Whether open WebSockets may still ask. One that always asks would else keep a server from its end. */

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { openToAll } from '../access/access.ts';
 import { createAuditLog } from '../access/audit-log.ts';
 import { systemClock } from '../clock.ts';
@@ -11,9 +12,11 @@ import type { Project } from '../project/project.ts';
 import { createAccessLog } from '../telemetry/access-log.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import { findTracing } from '../telemetry/tracing.ts';
+import { readProject } from '../project/read-project.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { checkOpen } from './check-open.ts';
 import { createCallerReader } from './caller-headers.ts';
 import { createCors } from './cors.ts';
@@ -96,7 +99,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
     opened.grpc = await openGrpcPort(options.grpc, { host, tls }, context);
-    const models = await modelFingerprint(project.dir);
+    const models = options.watchModelsMs === undefined ? '' : await servedModels(project);
     publish(opened, await opened.lifecycle.start(project));
     context.state.phase = 'ready';
     const transport = (opened.transport ??= await openTransport(address, context));
@@ -126,6 +129,7 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
     unloaded: options.unloadedModels ?? [],
     publish: (definition) => publish(opened, definition),
   });
+  const change = toldChanges(lifecycle, metrics, log);
   const context: RouteContext = {
     state,
     metrics,
@@ -137,7 +141,7 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
     observer: createObserver({ tracing: findTracing(packageVersion()), accessLog }),
     readiness: createReadiness(state, () => context.serving),
     readCaller: createCallerReader(options.forceKey),
-    change: createChange(lifecycle, options, log),
+    change: options.changeAll ?? change,
     unloadedModels: () => lifecycle.unloaded,
     serving: undefined,
     intake: undefined,
@@ -154,7 +158,7 @@ function createParts(project: Project, options: ServerOptions, log: Log): Opened
     'min',
   );
   const nothingYet = { transport: undefined, watch: undefined, certificate: undefined, grpc: undefined };
-  const opened: Opened = { context, lifecycle, environment, accessLog, ...nothingYet };
+  const opened: Opened = { context, lifecycle, change, environment, accessLog, ...nothingYet };
   return opened;
 }
 
@@ -164,6 +168,7 @@ const CLOSE_MS_MIN = 1000;
 interface Opened {
   readonly context: RouteContext;
   readonly lifecycle: Lifecycle;
+  readonly change: Lifecycle['change'];
   readonly environment: EnvironmentHolder;
   readonly accessLog: AccessLog | undefined;
   transport: Transport | undefined;
@@ -173,8 +178,10 @@ interface Opened {
 }
 
 /** From one request to the next, all of them are answered by this definition. */
-function publish({ context, transport }: Opened, { project, data, serving }: Definition): Generation {
+function publish({ context, transport }: Opened, definition: Definition): Generation {
+  const { project, data, serving } = definition;
   const published = context;
+  definition.registerGauges();
   transport?.bindEndpoints(project.endpoints.keys());
   published.serving = serving;
   published.intake = data.streaming?.intake;
@@ -182,33 +189,56 @@ function publish({ context, transport }: Opened, { project, data, serving }: Def
   return context.state.succeed(project.limits);
 }
 
-/** A change is made here, and then by the other processes of the server, if it has several. */
-function createChange(lifecycle: Lifecycle, { onChange }: ServerOptions, log: Log): Lifecycle['change'] {
+/** Counts and logs what becomes of changes. */
+function toldChanges(lifecycle: Lifecycle, metrics: Metrics, log: Log): Lifecycle['change'] {
+  const count = (kind: Change['kind'], outcome: string): void =>
+    metrics
+      .counter(
+        'millrace_changes_total',
+        'Changes of what is served, by what was asked and what became of it.',
+        {
+          kind,
+          outcome,
+        },
+      )
+      .add(1);
   return async (change) => {
-    await lifecycle.change(change);
-    log.info(change, 'changed');
-    await onChange?.(change);
+    try {
+      await lifecycle.change(change);
+      count(change.kind, 'done');
+      log.info(change, changeSentences[change.kind]);
+    } catch (error) {
+      count(change.kind, 'failed');
+      log.error({ ...change, because: (error as Error).message }, 'the change was refused');
+      throw error;
+    }
   };
+}
+
+const changeSentences: Readonly<Record<Change['kind'], string>> = {
+  reload: 'the project is served as its files are now',
+  models: 'the model folders have changed; they are served as they are now',
+  load: 'the model is loaded',
+  unload: 'the model is unloaded',
+};
+
+/** What the model folders hold, if that is what was read of them; else nothing that they could hold. */
+async function servedModels({ dir, models }: Project): Promise<string> {
+  const found = await modelFingerprint(dir);
+  const { project } = await readProject(dir);
+  return isDeepStrictEqual(project.models, models) ? found : '';
 }
 
 function watchModels(
   { dir }: Project,
   served: string,
-  { lifecycle, context }: Opened,
+  { change }: Opened,
   { watchModelsMs = 0 }: ServerOptions,
 ): ModelWatch | undefined {
   if (watchModelsMs === 0) return undefined;
-  const { log } = context.state;
   return createModelWatch(dir, served, watchModelsMs, async () => {
-    try {
-      await lifecycle.change({ kind: 'models' });
-      log.info('the model folders have changed; they are served as they are now');
-    } catch (error) {
-      log.error(
-        { because: (error as Error).message },
-        'the model folders have changed, and cannot be served',
-      );
-    }
+    // What went wrong is logged, and the next change of the folders is another try.
+    await change({ kind: 'models' }).catch(() => undefined);
   });
 }
 
@@ -217,7 +247,7 @@ function createHandle({ host, tls }: Address, port: number, opened: Opened, log:
   const close = async (): Promise<boolean> => {
     const { state } = opened.context;
     opened.certificate?.close();
-    await opened.watch?.close();
+    opened.watch?.close();
     state.drain();
     await opened.transport?.stopListening();
     const isGrpcDrained = opened.grpc?.drain() ?? Promise.resolve();
@@ -240,14 +270,10 @@ function createHandle({ host, tls }: Address, port: number, opened: Opened, log:
       if (opened.grpc === undefined) connection.destroy();
       else opened.grpc.take(connection);
     },
-    change: async (change) => opened.lifecycle.change(change),
+    change: async (change) => opened.change(change),
     reload: async () => {
       await opened.certificate?.look();
-      try {
-        await opened.context.change({ kind: 'reload' });
-      } catch (error) {
-        log.error({ because: (error as Error).message }, 'the reload failed');
-      }
+      await opened.change({ kind: 'reload' }).catch(() => undefined);
     },
     close: async ({ lingers = false } = {}) => {
       opened.context.state.linger(lingers);
@@ -272,7 +298,7 @@ async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
 async function closeAll(opened: Opened): Promise<void> {
   const { context, lifecycle, environment, transport, watch } = opened;
   opened.certificate?.close();
-  await watch?.close();
+  watch?.close();
   transport?.close();
   opened.grpc?.close();
   await lifecycle.close();

@@ -37,7 +37,6 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   queue: DeadlineQueue | undefined = undefined;
 
   readonly requestId: string;
-  readonly caller: Caller | undefined;
   onUnanswered: (() => void) | undefined = undefined;
   isDone = false;
   /** What the audit log is to say of it; undefined = nothing. */
@@ -48,15 +47,17 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
   private readonly id: MessageId;
   private readonly isBinary: boolean;
   readonly metrics: RouteMetrics;
+  private readonly endpoint: string;
+  private knownCaller: Caller | undefined = undefined;
   private readonly observation: Observation | undefined;
   private readonly generation: Generation;
 
-  constructor(socket: Socket, id: MessageId, isBinary: boolean, metrics: RouteMetrics, caller?: Caller) {
+  constructor(socket: Socket, id: MessageId, isBinary: boolean, metrics: RouteMetrics, endpoint: string) {
     this.socket = socket;
     this.id = id;
     this.isBinary = isBinary;
     this.metrics = metrics;
-    this.caller = caller;
+    this.endpoint = endpoint;
     const { state } = socket.parts;
     this.requestId = state.nextRequestId();
     this.observation = socket.observe(this);
@@ -69,6 +70,14 @@ export class SocketRequest implements DeadlineEntry, PredictionSink {
 
   get span(): RequestSpan | undefined {
     return this.observation?.span;
+  }
+
+  /**
+   * Read when it is first asked for, which is as the prediction starts: by the needs of what then answers.
+   * @throws MillraceError FORCING_REFUSED
+   */
+  get caller(): Caller | undefined {
+    return (this.knownCaller ??= this.socket.owner.callers.of(this.endpoint));
   }
 
   get seesProtected(): boolean {

@@ -7,7 +7,6 @@ import { requireScope, takeCall } from '../access/access.ts';
 import type { Principal } from '../access/access.ts';
 import type { Scope } from '../access/scope.ts';
 import { MillraceError } from '../errors.ts';
-import type { Caller } from '../serving/caller.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { PredictRequest } from '../serving/predict-request.ts';
 import type { ServedEndpoint } from '../serving/serving.ts';
@@ -24,6 +23,7 @@ import { endpointNamed } from './route-context.ts';
 import type { RouteContext } from './route-context.ts';
 import { SENDING_BYTES_MAX } from './server-state.ts';
 import type { ServerState } from './server-state.ts';
+import type { SocketCallers } from './socket-callers.ts';
 import { askedOf, requireId, requireRecord } from './socket-message.ts';
 import type { AskedIntake, AskedPrediction } from './socket-message.ts';
 import { SocketRequest, writeError } from './socket-request.ts';
@@ -59,8 +59,7 @@ export const closeCodes = { stopping: 1001, revoked: 4001, slowConsumer: 4008 } 
 
 /** Who has opened a socket, as its headers said. */
 export interface SocketOwner {
-  /** By endpoint. */
-  readonly callers: ReadonlyMap<string, Caller>;
+  readonly callers: SocketCallers;
   /** Undefined = the server was open. */
   readonly principal: Principal | undefined;
   /** Undefined = there is no observer. */
@@ -274,7 +273,7 @@ export class Socket {
   }
 
   private open(id: MessageId, isBinary: boolean, metrics: RouteMetrics, endpoint = ''): SocketRequest {
-    return new SocketRequest(this, id, isBinary, metrics, this.owner.callers.get(endpoint));
+    return new SocketRequest(this, id, isBinary, metrics, endpoint);
   }
 
   /** Whether there is no room for another prediction; if so, the caller has been told. */
@@ -307,7 +306,7 @@ export class Socket {
   private refusal(): MillraceError | undefined {
     const { state } = this.parts;
     if (this.requests.length >= state.limits.wsInFlightMax) return overloaded();
-    if (state.answering.size >= state.limits.inFlightMax) return overloaded();
+    if (state.isFull) return overloaded();
     return state.takesMessages ? undefined : new MillraceError('NOT_READY', 'The server is stopping.');
   }
 

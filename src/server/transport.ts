@@ -160,7 +160,10 @@ function bindPredict(app: RouteApp, context: RouteContext, name: string): void {
   });
 }
 
-/** Notes what the endpoint wants to know of the caller; if that may not ask for what it asks for, says so. */
+/**
+ * Notes what the endpoint wants to know of the caller; if that may not ask for what it asks for, says so. A request whose
+ * body spans a change of the project was read for the definition before: headers are gone when the body is there.
+ */
 function refuseCaller(
   context: RouteContext,
   endpoint: string,

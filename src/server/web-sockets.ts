@@ -2,7 +2,6 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket } from 'uWebSockets.js';
 import type { Principal } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
-import type { Caller } from '../serving/caller.ts';
 import { overloaded } from '../serving/overloaded.ts';
 import type { Serving } from '../serving/serving.ts';
 import type { Counter } from '../telemetry/metrics.ts';
@@ -21,6 +20,8 @@ import type { RouteContext } from './route-context.ts';
 import { Socket, closeCodes, webSocketRoute } from './socket.ts';
 import type { SocketIntake, SocketOwner, SocketParts } from './socket.ts';
 import type { SocketOpening } from './observer.ts';
+import { createSocketCallers } from './socket-callers.ts';
+import type { SocketCallers } from './socket-callers.ts';
 import { openSocket } from './socket-opening.ts';
 
 export interface WebSockets {
@@ -65,14 +66,12 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     upgrade: (res, req, socketContext) => {
       if (isAmbiguous(req)) return void res.close();
       const refusal = refusalOf(req, context, state.sockets);
-      const callers = refusal ?? callersOf(req, context);
       const opening = context.observer?.opening(req);
       const fail = (error: unknown): void => refuseSocket(res, parts, opening, error);
       if (refusal !== undefined) return fail(refusal);
-      // Asked for once it is known who opens it: nobody else is told what is wrong with their headers.
+      const callers = callersOf(req, context);
       const userData = (principal: Principal | undefined): UserData => {
-        if (callers instanceof MillraceError) throw callers;
-        return { callers, opening, principal, socket: undefined };
+        return { callers: callers(), opening, principal, socket: undefined };
       };
       openSocket(res, req, socketContext, { access: context.access, userData, fail });
     },
@@ -150,15 +149,18 @@ function ofServing<T>(context: RouteContext, create: (serving: Serving) => T): (
   };
 }
 
-/** Headers come once, with the opening of the socket, and hold for all that is asked on it. */
-function callersOf(req: HttpRequest, context: RouteContext): ReadonlyMap<string, Caller> | MillraceError {
-  const callers = new Map<string, Caller>();
+/**
+ * Who asks on it: headers are read now, and their mistakes thrown when it is known who opens it. Nobody else is told of them.
+ * @throws MillraceError NOT_READY, FORCING_REFUSED, when what it returns is called
+ */
+function callersOf(req: HttpRequest, context: RouteContext): () => SocketCallers {
   try {
-    for (const [name, { callerNeeds }] of servingOf(context).endpoints)
-      if (callerNeeds !== undefined) callers.set(name, context.readCaller(req, name, callerNeeds));
-    return callers;
+    const callers = createSocketCallers(req, context);
+    return () => callers;
   } catch (error) {
-    return error as MillraceError;
+    return () => {
+      throw error;
+    };
   }
 }
 
@@ -168,13 +170,7 @@ function refusalOf(req: HttpRequest, context: RouteContext, openCount: number): 
   const refusal = context.pages.socketRefusal(req);
   if (refusal !== undefined) return refusal;
   if (state.phase === 'draining') return new MillraceError('NOT_READY', 'The server is stopping.');
-  if (openCount >= state.limits.wsSocketsMax) return overloaded();
-  try {
-    servingOf(context);
-  } catch (error) {
-    return error as MillraceError;
-  }
-  return undefined;
+  return openCount >= state.limits.wsSocketsMax ? overloaded() : undefined;
 }
 
 const lossReasons: Readonly<Record<string, string>> = {

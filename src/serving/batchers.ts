@@ -20,7 +20,7 @@ export interface Batchers {
   forTensors(version: ModelVersion, options: TensorBatching): Batcher;
   /** Of a version: whoever makes runs of it tells them of each. */
   observers(version: ModelVersion): RunObservers;
-  /** Of a version, all its runs together. */
+  /** Of a version, all runs of its session together, those of definitions before this one included. */
   runs(version: ModelVersion): RunCounts;
   /** Those whose runs block the event loop. */
   onLoop(): readonly Batcher[];
@@ -43,6 +43,9 @@ export interface RunCounts {
   runs: number;
   rows: number;
   ms: number;
+  /** Runs of which it is known how long their first row waited, and that time. */
+  waits: number;
+  waitedMs: number;
 }
 
 export interface RunObservers {
@@ -75,7 +78,7 @@ export function createBatchers(
   const kept = new Map<string, Kept>();
   const observed = new Map<ModelVersion, Observed>();
   const observersOf = (version: ModelVersion): Observed => {
-    const known = observed.get(version) ?? createObservers(metrics, version);
+    const known = observed.get(version) ?? createObservers(metrics, version, countsOf(repository, version));
     observed.set(version, known);
     return known;
   };
@@ -151,7 +154,11 @@ function limitsOf(
   };
 }
 
-function createObservers(metrics: Metrics, { model, version }: ModelVersion): Observed {
+function countsOf(repository: ModelRepository, version: ModelVersion): RunCounts {
+  return repository.keep(version, 'runs', () => ({ runs: 0, rows: 0, ms: 0, waits: 0, waitedMs: 0 }));
+}
+
+function createObservers(metrics: Metrics, { model, version }: ModelVersion, counts: RunCounts): Observed {
   const labels = { model, version };
   const rows = metrics.histogram('millrace_batch_rows', 'Rows of a run of a model.', rowBounds, labels);
   const durations = metrics.histogram(
@@ -172,16 +179,19 @@ function createObservers(metrics: Metrics, { model, version }: ModelVersion): Ob
       reason,
     });
   const refusals = { queue_full: refused('queue_full'), too_late: refused('too_late') };
-  const counts = { runs: 0, rows: 0, ms: 0 };
+  const done = counts;
   return {
     counts,
     onRun(count, durationMs, waitedMs) {
-      counts.runs++;
-      counts.rows += count;
-      counts.ms += durationMs;
+      done.runs++;
+      done.rows += count;
+      done.ms += durationMs;
       rows.observe(count);
       durations.observe(durationMs / 1000);
-      if (waitedMs !== undefined) waits.observe(waitedMs / 1000);
+      if (waitedMs === undefined) return;
+      done.waits++;
+      done.waitedMs += waitedMs;
+      waits.observe(waitedMs / 1000);
     },
     onRefuse: (reason) => refusals[reason].add(1),
   };

@@ -3,7 +3,8 @@
  * For guardrails and bandits, which judge while traffic flows; reports read the whole log.
  *
  * Each process follows the feedback on its own answers, so all of them together see each once. What was answered before a
- * restart is not known any more: fewer samples, and none of them wrong.
+ * restart is not known any more: fewer samples, and none of them wrong. What was answered before the project was served
+ * anew is: what is waited for belongs to the process, and is told once, whoever of its followers reads it.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { EventLog } from '../events/event-log.ts';
@@ -30,19 +31,22 @@ export interface FeedbackFollower {
   poll(): Promise<void>;
 }
 
+/** What a process waits for. Its followers share that, and how far the prediction log has been read. */
+export interface AwaitedFeedback {
+  /** @param log the prediction log of the process, which may have been opened anew since the last time */
+  follow(log: EventLog): FeedbackFollower;
+}
+
 /** Answers that are waited for; with more, the oldest are forgotten. */
 const EXPECTED_MAX = 500_000;
 const READ_LIMITS = { recordsMax: 1000, bytesMax: 4 * 1024 * 1024 };
 
-export function createFeedbackFollower(log: EventLog): FeedbackFollower {
+export function createAwaitedFeedback(): AwaitedFeedback {
   let younger = new Map<string, Expected>();
   let older = new Map<string, Expected>();
   /** By partition; undefined before the first answer that is waited for. */
   let offsets: Promise<number[]> | undefined;
-
-  async function ends(): Promise<number[]> {
-    return (await log.sizes()).map(({ nextOffset }) => nextOffset);
-  }
+  let last: Promise<void> = Promise.resolve();
 
   function tell(values: readonly Value[]): void {
     const requestId = values[0] as string;
@@ -59,7 +63,7 @@ export function createFeedbackFollower(log: EventLog): FeedbackFollower {
   }
 
   /** All of it: with a limit for one time, more than that a second would put judgements off for ever longer. */
-  async function readTo(from: number[], partition: number, end: number): Promise<void> {
+  async function readTo(log: EventLog, from: number[], partition: number, end: number): Promise<void> {
     for (let offset = from[partition] ?? end; offset < end;) {
       const read = await log.read(partition, offset, READ_LIMITS);
       for (const { event } of read.records) if (event?.type.name === feedbackType.name) tell(event.values);
@@ -71,25 +75,38 @@ export function createFeedbackFollower(log: EventLog): FeedbackFollower {
     }
   }
 
+  async function readNew(log: EventLog): Promise<void> {
+    if (offsets === undefined) return;
+    const from = await offsets.catch((error: unknown) => {
+      offsets = undefined;
+      throw error;
+    });
+    // Up to here and no further: what comes meanwhile is for the next time.
+    for (const [partition, end] of (await endsOf(log)).entries()) await readTo(log, from, partition, end);
+  }
+
   return {
-    expect(requestId, onFeedback) {
-      offsets ??= ends();
-      if (younger.size >= EXPECTED_MAX / 2) {
-        older = younger;
-        younger = new Map();
-      }
-      younger.set(requestId, { onFeedback, told: 0 });
-    },
-    async poll() {
-      if (offsets === undefined) return;
-      const from = await offsets.catch((error: unknown) => {
-        offsets = undefined;
-        throw error;
-      });
-      // Up to here and no further: what comes meanwhile is for the next time.
-      for (const [partition, end] of (await ends()).entries()) await readTo(from, partition, end);
-    },
+    follow: (log) => ({
+      expect(requestId, onFeedback) {
+        offsets ??= endsOf(log);
+        if (younger.size >= EXPECTED_MAX / 2) {
+          older = younger;
+          younger = new Map();
+        }
+        younger.set(requestId, { onFeedback, told: 0 });
+      },
+      async poll() {
+        // One after the other: two that read at once would move the same offsets.
+        const read = last.then(async () => readNew(log));
+        last = read.catch(() => undefined);
+        return read;
+      },
+    }),
   };
+}
+
+async function endsOf(log: EventLog): Promise<number[]> {
+  return (await log.sizes()).map(({ nextOffset }) => nextOffset);
 }
 
 const feedbackIndex: Readonly<Record<FeedbackField, number>> = {

@@ -13,6 +13,7 @@ import type { ServedVariant } from './compile-project.ts';
 import { checkWhen } from './compile-when.ts';
 import type { OpenPredictionLog } from './open-prediction-log.ts';
 import type { Plan } from './plan.ts';
+import type { RolloutMemoryHolder } from './rollout-memory.ts';
 import type { RolloutWatch, RolloutWatchParts, WatchedEndpoint } from './rollout-watch.ts';
 import { createRouter } from './router.ts';
 import type { Router } from './router.ts';
@@ -29,6 +30,7 @@ export interface OpenRollouts {
 export interface OpenRolloutsParts {
   readonly project: Project;
   readonly rollouts?: RolloutStore | undefined;
+  readonly rolloutMemory: RolloutMemoryHolder;
   readonly predictionLog?: OpenPredictionLog | undefined;
   readonly source: RowSource;
   readonly repository: ModelRepository;
@@ -49,7 +51,8 @@ export async function openRollouts(parts: OpenRolloutsParts): Promise<OpenRollou
   warnOfOverlaps(control, parts.log);
   const feedbackLog = predictionLog?.log;
   const endpoints = watchedEndpoints(parts);
-  const watch = store && (await openWatch({ ...parts, control, store, endpoints, feedbackLog }));
+  const watch =
+    store && (await openWatch(parts.rolloutMemory, { ...parts, control, store, endpoints, feedbackLog }));
   return {
     control,
     watch,
@@ -87,9 +90,12 @@ function watchedEndpoints({
 }
 
 /** Loaded only where there is something to judge: what it judges with takes a quarter of a second to load. */
-async function openWatch(parts: RolloutWatchParts): Promise<RolloutWatch> {
+async function openWatch(
+  holder: RolloutMemoryHolder,
+  parts: Omit<RolloutWatchParts, 'memory'>,
+): Promise<RolloutWatch> {
   const { createRolloutWatch } = await import('./rollout-watch.ts');
-  return createRolloutWatch(parts);
+  return createRolloutWatch({ ...parts, memory: await holder.open() });
 }
 
 /** What is in effect may differ from the project file, which was checked when it was read. */

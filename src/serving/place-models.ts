@@ -30,7 +30,7 @@ export async function placeModels(
   variants: readonly ServedVariant[],
   parts: PlacingParts,
 ): Promise<ReadonlyMap<ModelVersion, number>> {
-  const { repository, log } = parts;
+  const { repository } = parts;
   const versions = [...new Set(variants.map(({ loaded }) => loaded.version))];
   for (const version of versions) if (version.execution === 'worker') await moveToThreads(version, parts);
   const first = await warmVariants(variants, repository, INLINE_RUN_MS_MAX);
@@ -43,7 +43,7 @@ export async function placeModels(
   const runsMs = new Map<ModelVersion, number>();
   for (const version of versions) {
     const warmed = [...second.warmed, ...first.warmed].find((each) => each.version === version);
-    logModel(version, repository.loaded(version).session.threads, warmed?.result, log);
+    await logOnce(version, warmed?.result, parts);
     const runMs = warmed?.result.runMs?.fullBatch;
     if (runMs !== undefined) runsMs.set(version, runMs);
   }
@@ -77,7 +77,18 @@ export async function moveToThreads(
   });
 }
 
-export function logModel(
+/** A session that is shared with the definition before was told of by that. */
+export async function logOnce(
+  version: ModelVersion,
+  result: Pick<WarmUp, 'runMs' | 'warning'> | undefined,
+  { repository, log }: PlacingParts,
+): Promise<void> {
+  await repository.once(version, 'told of', async () =>
+    logModel(version, repository.loaded(version).session.threads, result, log),
+  );
+}
+
+function logModel(
   version: ModelVersion,
   threads: number,
   result: Pick<WarmUp, 'runMs' | 'warning'> | undefined,

@@ -12,7 +12,7 @@ import { warmUp } from '../inference/warm-up.ts';
 import type { WarmUp } from '../inference/warm-up.ts';
 import type { ModelVersion } from '../project/project.ts';
 import type { Batchers } from './batchers.ts';
-import { INLINE_RUN_MS_MAX, isHeavy, logModel, moveToThreads } from './place-models.ts';
+import { INLINE_RUN_MS_MAX, isHeavy, logOnce, moveToThreads } from './place-models.ts';
 import type { PlacingParts } from './place-models.ts';
 
 /** Of the inputs of one batch: rows of a megabyte go one by one. */
@@ -28,15 +28,18 @@ export async function placeTensorModel(
   { version, session: inline }: LoadedModel,
   parts: PlacingParts & { readonly batchers: Batchers },
 ): Promise<readonly boolean[]> {
-  const { repository, batchers, log } = parts;
+  const { repository, batchers } = parts;
   const isMeasured =
     version.warmup && inline.inputs.every(({ shape }) => !shape.slice(1).includes(undefined));
   const batch = isMeasured
-    ? await repository.once(version, 'shared batch', async () => sharedBatch(version, inline))
+    ? await repository.once(version, JSON.stringify(['shared batch', version.batching.rowsMax]), async () =>
+        sharedBatch(version, inline),
+      )
     : undefined;
   let result: WarmUp | undefined;
   const measured = async (oneRowMsMax?: number): Promise<WarmUp> =>
-    repository.once(version, 'measured', async () =>
+    // By all that it depends on: the session outlives the settings.
+    repository.once(version, JSON.stringify(['measured', batch?.rowsMax, oneRowMsMax]), async () =>
       measure(repository.loaded(version).session, batch, oneRowMsMax),
     );
   if (version.execution !== 'worker' && isMeasured) result = await measured(INLINE_RUN_MS_MAX);
@@ -44,7 +47,7 @@ export async function placeTensorModel(
     await moveToThreads(version, parts);
     if (isMeasured) result = await measured();
   }
-  logModel(version, repository.loaded(version).session.threads, result, log);
+  await logOnce(version, result, parts);
   if (batch === undefined) return inline.outputs.map(() => false);
   batchers.forTensors(version, { ...batch, runMs: result?.runMs?.fullBatch });
   return batch.isPerRow;

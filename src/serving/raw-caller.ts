@@ -9,6 +9,7 @@ import type { CheckedInference } from './raw-inference.ts';
 /**
  * Runs an inference in shared runs.
  * @param widths slots per row of each input, as the batcher has them
+ * @param how `isWhole` = it is not split, and is no longer than a run of the batcher
  * @returns one tensor for each output of `fetch`
  * @throws MillraceError as `Batcher.submit`, or what its rows fail with
  */
@@ -17,10 +18,10 @@ export async function runShared(
   session: ModelSession,
   inference: CheckedInference & { readonly rows: number },
   widths: readonly number[],
-  isGone: () => boolean,
+  { isGone, isWhole }: { readonly isGone: () => boolean; readonly isWhole: boolean },
 ): Promise<readonly TensorValue[]> {
   const parts = await new Promise<AnswerPart[]>((resolve, reject) => {
-    batcher.submit(new RawCaller(inference, widths, isGone, { resolve, reject }), inference.rows);
+    batcher.submit(new RawCaller(inference, widths, isGone, isWhole, { resolve, reject }), inference.rows);
   });
   parts.sort((a, b) => a.row - b.row);
   return inference.fetch.map((output) =>
@@ -36,6 +37,7 @@ interface Settle {
 class RawCaller implements BatchCaller {
   readonly fetch: readonly number[];
   readonly isGone: () => boolean;
+  readonly isWhole: boolean;
   private readonly tensors: readonly TensorValue[];
   private readonly widths: readonly number[];
   private readonly settle: Settle;
@@ -46,6 +48,7 @@ class RawCaller implements BatchCaller {
     { tensors, fetch, rows }: CheckedInference & { readonly rows: number },
     widths: readonly number[],
     isGone: () => boolean,
+    isWhole: boolean,
     settle: Settle,
   ) {
     this.tensors = tensors;
@@ -53,6 +56,7 @@ class RawCaller implements BatchCaller {
     this.unanswered = rows;
     this.widths = widths;
     this.isGone = isGone;
+    this.isWhole = isWhole;
     this.settle = settle;
   }
 

@@ -1,7 +1,7 @@
 /**
  * A model version as it serves tensors, whatever protocol they come in. Rows share their runs with those of predictions
  * wherever that is possible: every input has the batch as its first, open dimension, somebody fills the model equally
- * wide, and every wanted output is known to have a row for each row. What is not runs alone.
+ * wide, and every wanted output is known to be made row by row. What is not runs alone, and in one piece.
  *
  * Invariant: nobody gets another caller's rows. An output that turns out not to tell rows apart fails those who read it,
  * and is run alone from then on.
@@ -25,6 +25,8 @@ export interface RawModel {
   /** What the project says of it. */
   readonly settings: ModelVersion;
   readonly stats: RawStats;
+  /** Whether a run could be made now: false while every thread of the model has ended and none is back. */
+  readonly isAlive: boolean;
   /**
    * @throws MillraceError INVALID_REQUEST, TOO_MANY_ROWS, OVERLOADED, DEADLINE_EXCEEDED, MODEL_FAILED, NOT_READY,
    *   WORKER_LOST
@@ -42,7 +44,7 @@ export interface Duration {
   ms: number;
 }
 
-/** What has been done since the model was loaded. */
+/** What has been done since the model was loaded, also while other definitions of the project served it. */
 export interface RawStats {
   /** Inferences of tensors, with the time from the request to its answer. */
   readonly success: Readonly<Duration>;
@@ -51,6 +53,17 @@ export interface RawStats {
   readonly lastMs: number;
   /** Runs of the model and their rows, those of predictions included. */
   readonly runs: Readonly<RunCounts>;
+}
+
+/** What `RawStats` tells beside the runs. */
+export interface RawCounts {
+  readonly success: Duration;
+  readonly fail: Duration;
+  lastMs: number;
+}
+
+export function noCounts(): RawCounts {
+  return { success: { count: 0, ms: 0 }, fail: { count: 0, ms: 0 }, lastMs: 0 };
 }
 
 export interface RawModelParts {
@@ -62,6 +75,8 @@ export interface RawModelParts {
   readonly batcherOf: (widths: readonly number[]) => Batcher | undefined;
   readonly lone: LoneRuns;
   readonly runs: RunCounts;
+  /** Goes on from what they are. */
+  readonly counts: RawCounts;
   readonly rowsMax: number;
   /** Time for an answer. */
   readonly timeoutMs: number;
@@ -82,17 +97,11 @@ class SharingModel implements RawModel {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly settings: ModelVersion;
-  readonly stats: {
-    readonly success: Duration;
-    readonly fail: Duration;
-    lastMs: number;
-    readonly runs: RunCounts;
-  };
   private readonly parts: RawModelParts;
   private readonly isPerRow: boolean[];
 
   constructor(parts: RawModelParts) {
-    const { version, session, isPerRow, runs } = parts;
+    const { version, session, isPerRow } = parts;
     this.name = version.model;
     this.version = version.version;
     this.settings = version;
@@ -100,18 +109,27 @@ class SharingModel implements RawModel {
     this.outputs = session.outputs;
     this.parts = parts;
     this.isPerRow = [...isPerRow];
-    this.stats = { success: { count: 0, ms: 0 }, fail: { count: 0, ms: 0 }, lastMs: 0, runs };
+  }
+
+  get isAlive(): boolean {
+    return this.parts.session.isAlive;
+  }
+
+  get stats(): RawStats {
+    const { counts, runs } = this.parts;
+    return { ...counts, runs };
   }
 
   async infer(inference: RawInference): Promise<RawResult> {
     const startedMs = performance.now();
-    this.stats.lastMs = this.parts.nowMs();
+    const { counts } = this.parts;
+    counts.lastMs = this.parts.nowMs();
     try {
       const result = await this.inTime(inference);
-      count(this.stats.success, startedMs);
+      count(counts.success, startedMs);
       return result;
     } catch (error) {
-      count(this.stats.fail, startedMs);
+      count(counts.fail, startedMs);
       throw error;
     }
   }
@@ -146,9 +164,12 @@ class SharingModel implements RawModel {
       return this.alone(checked, isGone);
     const widths = tensors.map(({ data }) => data.length / rows);
     const batcher = this.parts.batcherOf(widths);
-    if (batcher === undefined) return this.alone(checked, isGone);
+    // Who describes a model vouches for its rows; of another only probes are known, so a request stays in one piece.
+    const isWhole = !this.settings.isDescribed;
+    if (batcher === undefined || (isWhole && rows > batcher.rowsMax)) return this.alone(checked, isGone);
+    const caller = { isGone, isWhole };
     try {
-      return await runShared(batcher, this.parts.session, { ...checked, rows }, widths, isGone);
+      return await runShared(batcher, this.parts.session, { ...checked, rows }, widths, caller);
     } catch (error) {
       if (!(error instanceof MillraceError) || error.code !== 'INVALID_MODEL') throw error;
     }

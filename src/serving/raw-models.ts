@@ -10,7 +10,7 @@ import type { Batchers } from './batchers.ts';
 import type { ServedVariant } from './compile-project.ts';
 import { createLoneRuns } from './lone-runs.ts';
 import { placeTensorModel } from './place-tensor-model.ts';
-import { createRawModel } from './raw-model.ts';
+import { createRawModel, noCounts } from './raw-model.ts';
 import type { RawModel } from './raw-model.ts';
 
 /** A version of the project that does not answer. */
@@ -60,6 +60,12 @@ export async function openRawModels(parts: RawModelsParts): Promise<RawModels> {
     const own = new Map<string, RawModel | UnavailableModel>();
     for (const version of versions.values()) own.set(version.version, await openModel(version, parts));
     models.set(name, own);
+  }
+  for (const { model, version, reason } of parts.project.unserved) {
+    parts.log.warn({ model, version }, `the model is not served: ${reason}`);
+    const own = new Map(models.get(model));
+    own.set(version, { state: 'unavailable', name: model, version, reason });
+    models.set(model, own);
   }
   return {
     get(name, version) {
@@ -115,6 +121,7 @@ function ready(version: ModelVersion, isPerRow: readonly boolean[], parts: RawMo
     batcherOf: (widths) => batchers.find(version, widths),
     lone: createLoneRuns(session, version.queueRowsMax, batchers.observers(version)),
     runs: batchers.runs(version),
+    counts: repository.keep(version, 'inferences', noCounts),
     rowsMax: project.limits.rowsMax,
     timeoutMs: project.limits.timeoutMs,
     nowMs: () => clock.nowMs(),

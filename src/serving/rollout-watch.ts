@@ -3,7 +3,6 @@
  * judges what all of them have seen. Whoever judges first changes the rollout; the others find its version changed and
  * do nothing. So no process is special, and none is missed when it dies.
  */
-import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { MillraceError } from '../errors.ts';
 import type { EventLog } from '../events/event-log.ts';
@@ -16,15 +15,13 @@ import { mergeSamples } from '../rollouts/merge-samples.ts';
 import type { RolloutControl, RolloutInEffect } from '../rollouts/rollout-control.ts';
 import { isGoingOn } from '../rollouts/rollout-record.ts';
 import type { RolloutStore } from '../rollouts/rollout-store.ts';
-import { createSampleRecorder } from '../rollouts/sample-recorder.ts';
-import type { SampleRecorder } from '../rollouts/sample-recorder.ts';
 import type { EndpointSamples } from '../rollouts/samples.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Counter, Metrics } from '../telemetry/metrics.ts';
-import { createFeedbackFollower } from './feedback-follower.ts';
 import type { FeedbackFollower } from './feedback-follower.ts';
 import type { Plan } from './plan.ts';
 import type { AnswerObserver } from './route.ts';
+import type { KeptSamples, RolloutMemory } from './rollout-memory.ts';
 import { describeRollouts } from './rollout-metrics.ts';
 import type { RunningShadow, ShadowSet } from './shadow-set.ts';
 import { createVariantObserver } from './variant-observer.ts';
@@ -56,6 +53,8 @@ export interface WatchedEndpoint {
 }
 
 export interface RolloutWatchParts {
+  /** Outlives the watch. */
+  readonly memory: RolloutMemory;
   readonly control: RolloutControl;
   readonly store: RolloutStore;
   /** By name: those with several variants. */
@@ -80,16 +79,13 @@ export function createRolloutWatch(parts: RolloutWatchParts): RolloutWatch {
 /** What is recorded of an endpoint under one version of its rollout. */
 interface Watching {
   readonly version: number;
-  readonly samplesVersion: number;
-  readonly recorder: SampleRecorder;
+  readonly samples: KeptSamples;
   readonly shadows: readonly RunningShadow[];
   readonly observers: Map<string, AnswerObserver>;
-  published: number;
 }
 
 class TickingWatch implements RolloutWatch {
   private readonly parts: RolloutWatchParts;
-  private readonly process = randomUUID();
   private readonly follower: FeedbackFollower | undefined;
   private readonly watching = new Map<string, Watching>();
   private readonly timer: NodeJS.Timeout;
@@ -105,14 +101,14 @@ class TickingWatch implements RolloutWatch {
 
   constructor(parts: RolloutWatchParts) {
     this.parts = parts;
-    this.follower = parts.feedbackLog && createFeedbackFollower(parts.feedbackLog);
+    this.follower = parts.feedbackLog && parts.memory.feedback.follow(parts.feedbackLog);
     this.timer = setInterval(() => this.tick(), TICK_MS);
     this.timer.unref();
     describeRollouts(parts.metrics, {
       control: parts.control,
       // The last metrics of a process are asked for when its store is closed.
       endpoints: () => (this.isClosed ? [] : [...parts.endpoints.keys()]),
-      samplesOf: (endpoint) => this.watching.get(endpoint)?.recorder.state(),
+      samplesOf: (endpoint) => parts.memory.latest(endpoint)?.recorder.state(),
       verdictOf: (endpoint) => this.verdicts.get(endpoint),
     });
   }
@@ -129,7 +125,7 @@ class TickingWatch implements RolloutWatch {
     const observer = createVariantObserver({
       variant,
       plan,
-      recorder: watching.recorder,
+      recorder: watching.samples.recorder,
       outputs: watchedOutputs(rollout.policy, plan),
       follower: wantsFeedback(rollout.policy) ? this.follower : undefined,
       shadows: watching.shadows.filter(({ shadow }) => shadow.variant !== variant),
@@ -145,8 +141,7 @@ class TickingWatch implements RolloutWatch {
 
   async assess(endpoint: string): Promise<Assessment> {
     const { record, rollout } = this.parts.control.inEffect(endpoint);
-    const watching = this.watching.get(endpoint);
-    if (watching?.samplesVersion === record.samplesVersion) await this.publish(endpoint, watching);
+    await this.publish(endpoint);
     const texts = await this.parts.store.samples(endpoint, record.samplesVersion);
     const samples = mergeSamples(texts.flatMap((text) => decodeSamples(text) ?? []));
     this.processCounts.set(endpoint, texts.length);
@@ -163,8 +158,8 @@ class TickingWatch implements RolloutWatch {
     clearInterval(this.timer);
     for (const { shadows } of this.parts.endpoints.values()) shadows.close();
     await this.ticking;
-    for (const [endpoint, watching] of this.watching)
-      await this.publish(endpoint, watching).catch((error: unknown) => this.logFailure(error));
+    for (const endpoint of this.parts.endpoints.keys())
+      await this.publish(endpoint).catch((error: unknown) => this.logFailure(error));
     this.isClosed = true;
   }
 
@@ -175,16 +170,13 @@ class TickingWatch implements RolloutWatch {
   private watchingOf({ record, rollout }: RolloutInEffect): Watching {
     const { endpoint, version, samplesVersion } = record;
     const known = this.watching.get(endpoint);
-    if (known?.version === version && known.samplesVersion === samplesVersion) return known;
-    const isSame = known?.samplesVersion === samplesVersion;
+    if (known?.version === version && known.samples.samplesVersion === samplesVersion) return known;
     const { shadows } = this.parts.endpoints.get(endpoint) as WatchedEndpoint;
     const watching: Watching = {
       version,
-      samplesVersion,
-      recorder: isSame ? known.recorder : createSampleRecorder(),
+      samples: this.parts.memory.samplesOf(endpoint, samplesVersion),
       shadows: shadows.use(rollout.shadows),
       observers: new Map(),
-      published: isSame ? known.published : 0,
     };
     this.watching.set(endpoint, watching);
     return watching;
@@ -215,8 +207,7 @@ class TickingWatch implements RolloutWatch {
   private async watchOne(endpoint: string): Promise<void> {
     const inEffect = this.parts.control.inEffect(endpoint);
     const { policy } = inEffect.rollout;
-    const watching = this.watching.get(endpoint);
-    if (watching !== undefined) await this.publish(endpoint, watching);
+    await this.publish(endpoint);
     if (!isGoingOn(inEffect.record)) return;
     if (!this.isItsTurn(endpoint)) return;
     try {
@@ -237,13 +228,9 @@ class TickingWatch implements RolloutWatch {
     return Math.random() * (this.processCounts.get(endpoint) ?? 1) < JUDGES_PER_TICK;
   }
 
-  private async publish(endpoint: string, watching: Watching): Promise<void> {
-    const { recorder, samplesVersion, published } = watching;
-    const { changes } = recorder;
-    if (changes === published) return;
-    const key = { endpoint, samplesVersion, process: this.process };
-    await this.parts.store.putSamples(key, JSON.stringify(recorder.state()));
-    watching.published = changes;
+  /** Also what was noted before this watch: of earlier answers, feedback may come when no other request does. */
+  private async publish(endpoint: string): Promise<void> {
+    await this.parts.memory.latest(endpoint)?.publish(this.parts.store);
   }
 
   private async judge(endpoint: string, { record, rollout }: RolloutInEffect): Promise<void> {

@@ -34,6 +34,8 @@ import type { Route } from './route.ts';
 import { openRollouts } from './open-rollouts.ts';
 import { newestVersions, openRawModels } from './raw-models.ts';
 import type { RawModels } from './raw-models.ts';
+import { createRolloutMemoryHolder } from './rollout-memory.ts';
+import type { RolloutMemoryHolder } from './rollout-memory.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
 import type { Router } from './router.ts';
 
@@ -108,13 +110,15 @@ export interface ServingParts {
   readonly pool?: SessionPool;
   /** Stays open: it is its owner's. Undefined = no endpoint has a second variant. */
   readonly rollouts?: RolloutStore | undefined;
+  /** Of the process, for who serves several definitions one after the other; default: one of its own. */
+  readonly rolloutMemory?: RolloutMemoryHolder;
   /** Stays open: it is its owner's. */
   readonly predictionLog?: OpenPredictionLog | undefined;
 }
 
 /** @throws MillraceError INVALID_PROJECT with every mistake, INVALID_MODEL, WORKER_LOST, STARTUP_FAILED */
 export async function openServing(parts: ServingParts): Promise<Serving> {
-  const { project, store, source = store, clock } = parts;
+  const { project, store, source = store, clock, rolloutMemory = createRolloutMemoryHolder() } = parts;
   const answering = servedVersions(project);
   const others = newestVersions(project, answering);
   const { repository, variants, mistakes } = await compileProject(project, answering, {
@@ -136,6 +140,7 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
     );
     const rollouts = await openRollouts({
       ...parts,
+      rolloutMemory,
       source,
       repository,
       variants,

@@ -125,6 +125,7 @@ export function createTrainingRows(
 /** Takes one row at a time, and runs nothing. */
 function fillingBatcher(tensors: readonly TensorData[], onFilled: () => void): Batcher {
   return {
+    rowsMax: Infinity,
     queueRows: 0,
     runMs: 0,
     submit(caller) {

@@ -1,10 +1,9 @@
 /** What is noted of each answer of a variant while a rollout is in effect, and the shadows that run behind it. */
 import { MillraceError } from '../errors.ts';
 import { fractionOf } from '../events/partition.ts';
-import type { FeedbackField } from '../project/rollout.ts';
 import type { ArmRecorder, SampleRecorder } from '../rollouts/sample-recorder.ts';
 import type { Counter } from '../telemetry/metrics.ts';
-import type { FeedbackFollower } from './feedback-follower.ts';
+import type { FeedbackFollower, OnFeedback } from './feedback-follower.ts';
 import type { AnswerField } from './answer.ts';
 import type { Plan } from './plan.ts';
 import type { AnswerObserver } from './route.ts';
@@ -37,7 +36,7 @@ export function createVariantObserver(observed: ObservedVariant): AnswerObserver
   const { variant, plan, recorder, follower, shadows } = observed;
   const arm = recorder.arm(variant);
   const fields = plan.answer.filter(({ name }) => observed.outputs.includes(name));
-  const onFeedback = (field: FeedbackField, value: number): void => arm.feedback(field, value);
+  const onFeedback = feedbackInto(arm);
   const wanted = shadows.map((running) => shadowOf(running, observed));
   return {
     wantsRows: (requestId) => wanted.some((shadow) => shadow.wantsRows(requestId)),
@@ -53,6 +52,11 @@ export function createVariantObserver(observed: ObservedVariant): AnswerObserver
       if (isOurs) arm.failed();
     },
   };
+}
+
+/** Holds on to nothing else: feedback is waited for longer than the models are served. */
+function feedbackInto(arm: ArmRecorder): OnFeedback {
+  return (field, value) => arm.feedback(field, value);
 }
 
 /** Of the first row: the rows of one request are alike, and count as one sample. */

@@ -39,6 +39,7 @@ export function projectOf(
     eventTypes: new Map(),
     featureViews: new Map(views.map((view) => [view.name, view])),
     models: new Map(),
+    unserved: [],
     endpoints: new Map(),
     limits: {
       bodyBytesMax: 1_000_000,

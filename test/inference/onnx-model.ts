@@ -42,6 +42,18 @@ function answerName(name: string): string {
   return name === 'x' ? 'y' : `y_${name}`;
 }
 
+/** `y = x - mean(x)` over all rows: each has an answer of its own, which those beside it change. */
+export function centred(batch: string): Buffer {
+  return onnxModel({
+    nodes: [
+      { op: 'ReduceMean', inputs: ['x'], outputs: ['mean'] },
+      { op: 'Sub', inputs: ['x', 'mean'], outputs: ['y'] },
+    ],
+    inputs: [{ name: 'x', type: 'float32', shape: [batch, 1] }],
+    outputs: [{ name: 'y', type: 'float32', shape: [batch, 1] }],
+  });
+}
+
 const ELEMENT_NUMBERS: Readonly<Record<ElementType, number>> = {
   float32: 1,
   uint8: 2,

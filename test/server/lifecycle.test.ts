@@ -2,7 +2,7 @@ import { copyFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { loadProject } from '../../src/project/read-project.ts';
+import { loadServableProject } from '../../src/project/servable-project.ts';
 import { createServer } from '../../src/server/server.ts';
 import type { Server } from '../../src/server/server.ts';
 import type { ServerOptions } from '../../src/server/server-options.ts';
@@ -25,11 +25,14 @@ interface Served {
 async function serve(
   write: (dir: string) => Promise<void>,
   options: Partial<ServerOptions> = {},
+  meanwhile: (dir: string) => Promise<void> = async () => undefined,
 ): Promise<Served> {
   const dir = await mkdtemp(join(tmpdir(), 'millrace-lifecycle-'));
   await write(dir);
   const dataDir = join(dir, '.data');
-  const server = await createServer(await loadProject(dir), {
+  const project = await loadServableProject(dir);
+  await meanwhile(dir);
+  const server = await createServer(project, {
     dataDir,
     port: 0,
     log: createLog('silent'),
@@ -96,6 +99,41 @@ describe('a variant that follows the newest version', () => {
   });
 });
 
+describe('a version with a mistake that no endpoint needs', () => {
+  it('is left out and told of, at the start as while serving', async () => {
+    const { dir, server } = await serve(async (folder) => {
+      await writeVersion(folder, 1, SMALL);
+      await writeVersion(folder, 2, SMALL);
+      await writeFile(join(folder, 'm/2/model.json'), '{"inputs":3}');
+      await writeNumbered(folder, 'latest');
+    });
+    expect(await answeredBy(server)).toEqual(answerOf(1));
+    const index = await post(server, '/v2/repository/index');
+    expect(JSON.parse(index.text)).toMatchObject([
+      { name: 'm', version: '1', state: 'READY' },
+      { name: 'm', version: '2', state: 'UNAVAILABLE', reason: expect.stringContaining('inputs') as string },
+    ]);
+    await writeNumbered(dir, 2);
+    expect((await post(server, '/v1/project/reload')).status).toBe(422);
+    expect(await answeredBy(server)).toEqual(answerOf(1));
+  });
+});
+
+describe('a change of the folders while the server starts', () => {
+  it('is not missed', async () => {
+    const { server } = await serve(
+      async (folder) => {
+        await writeVersion(folder, 1, SMALL);
+        await writeNumbered(folder, 'latest');
+      },
+      { watchModelsMs: WATCH_MS },
+      async (folder) => writeVersion(folder, 2, SMALL),
+    );
+    await until(answerOf(2), async () => answeredBy(server));
+    expect(await answeredBy(server)).toEqual(answerOf(2));
+  });
+});
+
 describe('a version that is replaced in its place', () => {
   it('is served as it is then, when it is whole', async () => {
     const errors: string[] = [];
@@ -112,7 +150,7 @@ describe('a version that is replaced in its place', () => {
     await rename(join(dir, 'm/1/.next'), join(dir, 'm/1/model.onnx'));
     await until(['1', 1005], async () => answeredBy(server));
     await writeFile(join(dir, 'm/1/model.onnx'), 'half a mod');
-    await vi.waitFor(() => expect(errors).toContain('the model folders have changed, and cannot be served'));
+    await vi.waitFor(() => expect(errors).toContain('the change was refused'));
     expect(await answeredBy(server)).toEqual(['1', 1005]);
   });
 });
@@ -131,6 +169,9 @@ describe('the reload of a project', () => {
       details: [{ message: 'the model m has no version 7 (versions are 1)' }],
     });
     expect(await answeredBy(server)).toEqual(answerOf(1));
+    const { text } = await call(server, '/metrics');
+    expect(text).toContain('millrace_queue_rows{model="m",version="1"} 0');
+    expect(text).toContain('millrace_changes_total{kind="reload",outcome="failed"} 1');
   });
 
   it('brings endpoints and takes them away, with their routes', async () => {

@@ -7,7 +7,7 @@ import type { EventLog } from '../../src/events/event-log.ts';
 import { feedbackType } from '../../src/events/prediction-events.ts';
 import { openLmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
 import type { LmdbEnvironment } from '../../src/lmdb/lmdb-environment.ts';
-import { createFeedbackFollower } from '../../src/serving/feedback-follower.ts';
+import { createAwaitedFeedback } from '../../src/serving/feedback-follower.ts';
 import { openPredictionEvents } from '../../src/serving/open-prediction-log.ts';
 
 let dir: string;
@@ -37,7 +37,7 @@ async function click(...requestIds: readonly string[]): Promise<void> {
 
 describe('a follower of feedback', () => {
   it('tells at once all that has come since the last time, however much it is', async () => {
-    const follower = createFeedbackFollower(log);
+    const follower = createAwaitedFeedback().follow(log);
     const told: string[] = [];
     const ids = Array.from({ length: 3500 }, (_, i) => `r-${i}`);
     for (const id of ids) follower.expect(id, (field, value) => told.push(`${field} ${value} of ${id}`));
@@ -51,7 +51,7 @@ describe('a follower of feedback', () => {
 
   it('tells nothing of what nobody waits for, nor of what came before', async () => {
     await click('before');
-    const follower = createFeedbackFollower(log);
+    const follower = createAwaitedFeedback().follow(log);
     const told: string[] = [];
     for (const id of ['before', 'mine']) follower.expect(id, () => told.push(id));
     await follower.poll();

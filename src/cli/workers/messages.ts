@@ -1,5 +1,5 @@
 /** What the supervisor and its workers tell each other, over the channel that Node gives a forked process. */
-import type { ErrorCode } from '../../errors.ts';
+import type { ErrorCode, ErrorDetail } from '../../errors.ts';
 import type { Change } from '../../server/lifecycle.ts';
 import type { MetricFamily } from '../../telemetry/merge-families.ts';
 
@@ -14,10 +14,17 @@ export type ToWorker =
   | { readonly type: 'connection' }
   /** The answer to `collect`. */
   | { readonly type: 'collected'; readonly text: string }
-  /** Make a change that another worker was asked for. */
+  /** Make a change that one of the workers was asked for. */
   | { readonly type: 'change'; readonly id: number; readonly change: Change }
-  /** The answer to `announce`: what went wrong in the others; empty = nothing. */
-  | { readonly type: 'announced'; readonly id: number; readonly problem: string };
+  /** The answer to `ask`. */
+  | { readonly type: 'asked'; readonly id: number; readonly problem: ChangeProblem | undefined };
+
+/** Why a change could not be made. */
+export interface ChangeProblem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: readonly ErrorDetail[] | undefined;
+}
 
 export type FromWorker =
   | { readonly type: 'ready'; readonly port: number; readonly drainTimeoutMs: number }
@@ -27,7 +34,7 @@ export type FromWorker =
   | { readonly type: 'report'; readonly id: number; readonly families: readonly MetricFamily[] }
   /** Asks for the metrics of all workers. */
   | { readonly type: 'collect' }
-  /** It has changed what it serves, and the others are to do so. */
-  | { readonly type: 'announce'; readonly id: number; readonly change: Change }
-  /** The answer to `change`; empty = it is made. */
-  | { readonly type: 'changed'; readonly id: number; readonly problem: string };
+  /** It was asked for a change, which all workers are to make. */
+  | { readonly type: 'ask'; readonly id: number; readonly change: Change }
+  /** The answer to `change`; undefined = it is made. */
+  | { readonly type: 'changed'; readonly id: number; readonly problem: ChangeProblem | undefined };

@@ -1,5 +1,5 @@
 /** `millrace serve --workers`: the supervisor as a process of its own, led by signals. */
-import { loadProject } from '../../project/read-project.ts';
+import { loadServableProject } from '../../project/servable-project.ts';
 import { listenGrpc } from '../../server/grpc/listen-grpc.ts';
 import type { GrpcListener } from '../../server/grpc/listen-grpc.ts';
 import { createLog } from '../../telemetry/log.ts';
@@ -20,7 +20,7 @@ export async function serveWithWorkers(options: ServeGroupOptions): Promise<void
     log,
     startTimeoutMs: options.startTimeout,
     workerEnv: (place) => ({ [WORKER_VARIABLE]: workerText({ ...options, ...place }) }),
-    checkProject: async () => loadProject(options.project),
+    checkProject: async () => loadServableProject(options.project),
   });
   // However this process ends, no worker outlives it. One that is killed cannot see to it; its workers then do.
   process.once('exit', () => supervisor.kill());
@@ -28,7 +28,7 @@ export async function serveWithWorkers(options: ServeGroupOptions): Promise<void
   process.on('SIGHUP', () => {
     if (isReady) void supervisor.reload();
   });
-  await unlessStopped(loadProject(options.project), stop);
+  await unlessStopped(loadServableProject(options.project), stop);
   const port = await unlessStopped(supervisor.start(), stop);
   isReady = true;
   const grpc = await listenForWorkers(host, grpcPort, supervisor);

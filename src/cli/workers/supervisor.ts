@@ -14,6 +14,7 @@ import type { Log } from '../../telemetry/log.ts';
 import { failuresInRow, restartDelayMs } from './restart-delay.ts';
 import { createWorkerMetrics } from './worker-metrics.ts';
 import type { WorkerMetrics } from './worker-metrics.ts';
+import type { ChangeProblem } from './messages.ts';
 import { WorkerProcess } from './worker-process.ts';
 import type { WorkerEnd } from './worker-process.ts';
 
@@ -62,6 +63,8 @@ export class Supervisor {
   private handedOver = 0;
   /** Models that calls have unloaded: a worker that starts does not load them. */
   private readonly unloaded = new Set<string>();
+  /** The last change of all workers: they are made one after the other. */
+  private changing: Promise<unknown> = Promise.resolve();
   private port: number;
   private phase: 'starting' | 'serving' | 'stopping' = 'starting';
   private heartbeat: NodeJS.Timeout | undefined;
@@ -162,20 +165,44 @@ export class Supervisor {
       startTimeoutMs: this.options.startTimeoutMs,
       env: this.options.workerEnv({ number, port: this.port, sharing, unloaded }),
       collect: async () => this.metrics.collect(),
-      announce: async (change, from) => this.announce(change, from),
+      changeAll: async (change) => this.changeAll(change),
     });
     this.workers.add(worker);
     void worker.ended.then((end) => this.onEnd(slot, worker, end));
+    void worker.ready.then(async () => this.catchUp(worker)).catch(() => undefined);
     return worker;
   }
 
-  /** What one worker was asked for over HTTP, the others do as well, before the caller is answered. */
-  private async announce(change: Change, from: WorkerProcess): Promise<string> {
-    if (change.kind === 'unload') this.unloaded.add(change.model);
-    if (change.kind === 'load') this.unloaded.delete(change.model);
-    const others = [...this.workers].filter((worker) => worker !== from && worker.state === 'ready');
-    const problems = await Promise.all(others.map(async (worker) => worker.change(change)));
-    return problems.find((problem) => problem !== '') ?? '';
+  /** What one worker was asked for over HTTP, all of them do, in one order, before the caller is answered. */
+  private async changeAll(change: Change): Promise<ChangeProblem | undefined> {
+    const made = this.changing.then(async () => this.changeReady(change));
+    this.changing = made;
+    return made;
+  }
+
+  private async changeReady(change: Change): Promise<ChangeProblem | undefined> {
+    const workers = [...this.workers];
+    // They may have read the project before.
+    for (const worker of workers) if (worker.state === 'starting') worker.missed.push(change);
+    const ready = workers.filter(({ state }) => state === 'ready');
+    const problems = await Promise.all(ready.map(async (worker) => worker.change(change)));
+    const problem = problems.find((each) => each !== undefined);
+    if (problem === undefined && change.kind === 'unload') this.unloaded.add(change.model);
+    if (problem === undefined && change.kind === 'load') this.unloaded.delete(change.model);
+    if (problem !== undefined && problems.includes(undefined))
+      this.options.log.error(
+        { ...change, because: problem.message },
+        'some workers have not made a change that others have',
+      );
+    return problem;
+  }
+
+  private async catchUp(worker: WorkerProcess): Promise<void> {
+    const caughtUp = this.changing.then(async () => {
+      for (const change of worker.missed.splice(0)) await worker.change(change);
+    });
+    this.changing = caughtUp;
+    return caughtUp;
   }
 
   private onEnd(slot: Slot, worker: WorkerProcess, end: WorkerEnd): void {

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { MillraceError } from '../../errors.ts';
 import type { MetricFamily } from '../../telemetry/merge-families.ts';
 import type { Change } from '../../server/lifecycle.ts';
-import type { FromWorker, ReportPart, ToWorker } from './messages.ts';
+import type { ChangeProblem, FromWorker, ReportPart, ToWorker } from './messages.ts';
 
 export interface WorkerEnd {
   readonly code: number | null;
@@ -24,8 +24,8 @@ export interface WorkerProcessOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Gives the metrics of all workers, for a caller who asked this one. */
   readonly collect: () => Promise<string>;
-  /** Makes a change in all other workers; gives what went wrong, empty = nothing. */
-  readonly announce: (change: Change, from: WorkerProcess) => Promise<string>;
+  /** Makes a change in all workers; gives what went wrong. */
+  readonly changeAll: (change: Change) => Promise<ChangeProblem | undefined>;
 }
 
 /** Beyond the time in which a draining worker ends by itself. */
@@ -41,7 +41,9 @@ export class WorkerProcess {
   readonly families: Map<string, MetricFamily> = new Map();
   private readonly child: ChildProcess;
   private readonly questions = new Map<number, () => void>();
-  private readonly changes = new Map<number, (problem: string) => void>();
+  private readonly changes = new Map<number, (problem: ChangeProblem | undefined) => void>();
+  /** Changes that were made while it started, and that it may not have seen. */
+  readonly missed: Change[] = [];
   private questionCount = 0;
   private readyAtMs = Infinity;
   private drainTimeoutMs = 0;
@@ -88,13 +90,13 @@ export class WorkerProcess {
     });
   }
 
-  /** Makes a change in it; resolves with what went wrong, empty = nothing. */
-  async change(change: Change): Promise<string> {
+  /** Makes a change in it; resolves with what went wrong. */
+  async change(change: Change): Promise<ChangeProblem | undefined> {
     const id = ++this.questionCount;
-    const answered = new Promise<string>((resolve) => this.changes.set(id, resolve));
+    const answered = new Promise<ChangeProblem | undefined>((resolve) => this.changes.set(id, resolve));
     this.send({ type: 'change', id, change });
     // One that ends starts again with the project as it then is.
-    const ended = this.ended.then(() => '');
+    const ended = this.ended.then(() => undefined);
     return Promise.race([answered, ended]).finally(() => this.changes.delete(id));
   }
 
@@ -125,15 +127,15 @@ export class WorkerProcess {
     if (this.child.connected) this.child.send(message, () => undefined);
   }
 
-  private receive(message: FromWorker, { collect, announce }: WorkerProcessOptions): void {
+  private receive(message: FromWorker, { collect, changeAll }: WorkerProcessOptions): void {
     if (message.type === 'report') {
       for (const family of message.families) this.families.set(family.name, family);
       this.questions.get(message.id)?.();
     } else if (message.type === 'collect') {
       void collect().then((text) => this.send({ type: 'collected', text }));
-    } else if (message.type === 'announce') {
+    } else if (message.type === 'ask') {
       const { id, change } = message;
-      void announce(change, this).then((problem) => this.send({ type: 'announced', id, problem }));
+      void changeAll(change).then((problem) => this.send({ type: 'asked', id, problem }));
     } else if (message.type === 'changed') {
       this.changes.get(message.id)?.(message.problem);
     }

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { Command } from 'commander';
 import { MillraceError } from '../../errors.ts';
-import { loadProject } from '../../project/read-project.ts';
+import { loadServableProject } from '../../project/servable-project.ts';
 import { createServer } from '../../server/server.ts';
 import type { Server } from '../../server/server.ts';
 import type { Change } from '../../server/lifecycle.ts';
@@ -13,7 +13,7 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import { serverOptions } from '../serve-options.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import { openServerAccess } from '../access-options.ts';
-import type { FromWorker, ToWorker } from './messages.ts';
+import type { ChangeProblem, FromWorker, ToWorker } from './messages.ts';
 
 /** What a worker is told. */
 export interface WorkerOptions extends ServeOptions {
@@ -56,7 +56,7 @@ async function work(): Promise<void> {
   process.once('disconnect', () => drain(false));
   const supervisor = answerSupervisor(metrics, { drain, server: () => server });
   try {
-    const project = await loadProject(options.project);
+    const project = await loadServableProject(options.project);
     const log = createLog(options.logLevel).child({ worker: options.number });
     const access = await openServerAccess(options, log, options.workers);
     const shared: Metrics = { ...metrics, render: async () => supervisor.collect(), close: () => undefined };
@@ -66,7 +66,7 @@ async function work(): Promise<void> {
       // The supervisor accepts the connections.
       grpc: options.grpcPort === undefined ? undefined : {},
       unloadedModels: options.unloaded,
-      onChange: async (change) => supervisor.announce(change),
+      changeAll: async (change) => supervisor.changeAll(change),
       metrics: shared,
     });
     await tell({ type: 'ready', port: server.port, drainTimeoutMs: project.limits.drainTimeoutMs });
@@ -88,22 +88,22 @@ interface Led {
 interface Supervisor {
   /** The metrics of all workers. */
   readonly collect: () => Promise<string>;
-  /** Makes a change in all other workers. @throws MillraceError CHANGE_REFUSED */
-  readonly announce: (change: Change) => Promise<void>;
+  /** Makes a change in all workers. @throws MillraceError as `Server.change` */
+  readonly changeAll: (change: Change) => Promise<void>;
 }
 
 /** Answers the supervisor's messages; gives a way to ask it. */
 function answerSupervisor(metrics: Metrics, { drain, server }: Led): Supervisor {
   let collecting: Promise<string> | undefined;
   let onCollected: ((text: string) => void) | undefined;
-  const announced = new Map<number, (problem: string) => void>();
-  let announcedCount = 0;
+  const asked = new Map<number, (problem: ChangeProblem | undefined) => void>();
+  let askedCount = 0;
   process.on('message', (message: ToWorker, connection?: Socket) => {
     if (message.type === 'drain') drain(message.lingers);
     else if (message.type === 'connection') takeConnection(connection, server());
     else if (message.type === 'report') void report(metrics, message.id, message.part);
     else if (message.type === 'change') void makeChange(message.id, message.change, server());
-    else if (message.type === 'announced') announced.get(message.id)?.(message.problem);
+    else if (message.type === 'asked') asked.get(message.id)?.(message.problem);
     else {
       collecting = undefined;
       onCollected?.(message.text);
@@ -117,16 +117,16 @@ function answerSupervisor(metrics: Metrics, { drain, server }: Led): Supervisor 
       });
       return collecting;
     },
-    announce: async (change) => {
-      const id = ++announcedCount;
-      const problem = await new Promise<string>((resolve) => {
-        announced.set(id, resolve);
-        void tell({ type: 'announce', id, change });
+    changeAll: async (change) => {
+      const id = ++askedCount;
+      const problem = await new Promise<ChangeProblem | undefined>((resolve) => {
+        asked.set(id, resolve);
+        void tell({ type: 'ask', id, change });
       });
-      announced.delete(id);
-      if (problem === '') return;
-      const sentence = `One process has made the change, and another has not: ${problem} Mend it and ask again.`;
-      throw new MillraceError('CHANGE_REFUSED', sentence);
+      asked.delete(id);
+      if (problem === undefined) return;
+      const { code, message, details } = problem;
+      throw new MillraceError(code, message, { details });
     },
   };
 }
@@ -138,11 +138,15 @@ function takeConnection(connection: Socket | undefined, server: Server | undefin
 }
 
 async function makeChange(id: number, change: Change, server: Server | undefined): Promise<void> {
-  const problem = await (server?.change(change) ?? Promise.resolve()).then(
-    () => '',
-    (error: unknown) => (error as Error).message,
-  );
+  const problem = await (server?.change(change) ?? Promise.resolve()).then(() => undefined, problemOf);
   await tell({ type: 'changed', id, problem });
+}
+
+function problemOf(error: unknown): ChangeProblem {
+  if (!(error instanceof MillraceError))
+    return { code: 'INTERNAL', message: String(error), details: undefined };
+  const { code, message, details } = error;
+  return { code, message, details };
 }
 
 async function report(metrics: Metrics, id: number, part: 'all' | 'counts'): Promise<void> {

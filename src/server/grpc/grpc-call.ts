@@ -9,7 +9,7 @@ import type { RouteScopes } from '../../access/scope.ts';
 import { overloaded } from '../../serving/overloaded.ts';
 import { createAuditedCall } from '../audited-call.ts';
 import { toKnownError } from '../error-reply.ts';
-import { credentialFrom } from '../gate.ts';
+import { credentialFrom, principalOf } from '../gate.ts';
 import type { RouteContext } from '../route-context.ts';
 import { createRouteMetrics } from '../route-metrics.ts';
 import type { RouteMetrics } from '../route-metrics.ts';
@@ -58,9 +58,15 @@ async function serve<Request, Response>(
   let principal: Principal | undefined;
   let status = 200;
   state.open++;
+  // Health must be told also when the server is busy.
+  const isLimited = route.scopes !== 'anyone';
+  const isGuarded = isLimited && !context.access.isOpen;
+  const isFull = isLimited && state.isFull;
+  if (isLimited) state.answeringCalls++;
   try {
-    if (state.open > state.limits.inFlightMax) throw overloaded();
-    principal = await admit(context, call, route.scopes);
+    if (isFull) throw overloaded();
+    if (isGuarded) principal = await callerOf(context, call);
+    if (isGuarded) authorize(context.access, principal, route.scopes);
     audited?.note({ target: route.target?.(call.request) ?? '' });
     callback(null, await answer(context, route, call));
   } catch (error) {
@@ -69,8 +75,10 @@ async function serve<Request, Response>(
     audited?.note({ code: known.code });
     callback(callFailure(known, requestId));
   } finally {
+    if (isLimited) state.answeringCalls--;
     state.closeOne();
-    audited?.ended(requestId, principal, status);
+    // As over HTTP: whoever shows no key must not fill the log.
+    if (context.access.isOpen || principal !== undefined) audited?.ended(requestId, principal, status);
     metrics.count(call.cancelled ? 0 : status, (performance.now() - startedMs) / 1000);
   }
 }
@@ -91,17 +99,14 @@ async function answer<Request, Response>(
   }
 }
 
-async function admit(
+/** Undefined = no key was shown. */
+async function callerOf(
   { access }: RouteContext,
   { metadata }: ServerUnaryCall<unknown, unknown>,
-  scopes: RouteScopes,
 ): Promise<Principal | undefined> {
-  if (access.isOpen || scopes === 'anyone') return undefined;
   const header = (name: string): string => String(metadata.get(name)[0] ?? '');
   const credential = credentialFrom(header('authorization'), header('x-api-key'));
-  const principal = credential === '' ? undefined : await access.authenticate(credential);
-  authorize(access, principal, scopes);
-  return principal;
+  return principalOf(access, credential);
 }
 
 function timeLeftMs(call: ServerUnaryCall<unknown, unknown>): number | undefined {

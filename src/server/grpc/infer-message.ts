@@ -6,6 +6,7 @@ import { datatypes, parseDatatype } from '../../serving/datatype.ts';
 import { invalidRequest } from '../../serving/raw-inference.ts';
 import type { RawInference, RawTensor } from '../../serving/raw-inference.ts';
 import type { RawModel, RawResult } from '../../serving/raw-model.ts';
+import { asksForClasses, noClasses } from '../open-inference/classification.ts';
 import { bytesOfTensor, tensorOfBytes, textOf } from '../open-inference/tensor-bytes.ts';
 import { TensorRefusal, readTensor } from '../open-inference/tensor-json.ts';
 import type {
@@ -36,7 +37,7 @@ const contentsFields: Readonly<Record<Exclude<ElementType, 'float16'>, ContentsF
 };
 
 /** Parameters that say how to answer, and are not given back. */
-const controls: ReadonlySet<string> = new Set(['timeout', 'priority']);
+const controls: ReadonlySet<string> = new Set(['timeout', 'priority', 'classification']);
 
 /** @throws MillraceError INVALID_REQUEST with a detail for each mistake */
 export function readInference(request: InferRequestMessage): RawInference {
@@ -53,9 +54,18 @@ export function readInference(request: InferRequestMessage): RawInference {
     return [];
   });
   const timeoutMs = timeoutOf(parameters['timeout'], details);
+  outputs.forEach(({ parameters: { classification } }, i) => {
+    if (asksForClasses(classification && plainParameter(classification)))
+      details.push({ path: `outputs[${i}].parameters.classification`, message: noClasses });
+  });
   if (details.length > 0) throw invalidRequest(details);
   const names = outputs.map(({ name }) => name);
   return { inputs: tensors, outputs: names.length === 0 ? undefined : names, timeoutMs };
+}
+
+/** Null = it was sent empty. */
+function plainParameter(parameter: ParameterMessage): unknown {
+  return parameter[parameter.parameter_choice as keyof ParameterMessage] ?? null;
 }
 
 /** @param raw undefined = the tensor is in typed fields */
@@ -131,7 +141,7 @@ export function writeInference(
         name: tensor.name,
         datatype: datatypes[tensor.elementType],
         shape: tensor.shape,
-        parameters: asked?.parameters ?? {},
+        parameters: withoutControls(asked?.parameters ?? {}),
       };
       return isRaw ? head : { ...head, contents: contentsOf(tensor) };
     }),

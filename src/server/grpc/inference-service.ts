@@ -1,6 +1,6 @@
 /** The calls of the gRPC service, which stand on the same models as those over HTTP. */
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
-import { findModel, readyModel } from '../open-inference/find-model.ts';
+import { canAnswer, findModel, readyModel } from '../open-inference/find-model.ts';
 import {
   extensions,
   modelMetadata,
@@ -26,10 +26,13 @@ export function inferenceService(context: RouteContext): UntypedServiceImplement
   const handler = <Request, Response>(
     route: GrpcRoute<Request, Response>,
   ): UntypedServiceImplementation[string] => grpcHandler(context, route);
-  const isReady = (): boolean => context.state.phase === 'ready';
   return {
     ServerLive: handler({ name: 'grpc-live', scopes: 'anyone', answer: () => ({ live: true }) }),
-    ServerReady: handler({ name: 'grpc-ready', scopes: 'anyone', answer: () => ({ ready: isReady() }) }),
+    ServerReady: handler({
+      name: 'grpc-ready',
+      scopes: 'anyone',
+      answer: () => ({ ready: context.readiness.now().reasons.length === 0 }),
+    }),
     ServerMetadata: handler({
       name: 'grpc-server-metadata',
       scopes: 'any key',
@@ -39,8 +42,8 @@ export function inferenceService(context: RouteContext): UntypedServiceImplement
       name: 'grpc-model-ready',
       scopes: describing,
       answer: ({ name, version }: ModelName) => {
-        const { state } = findModel(servingOf(context).models, name, version);
-        return { ready: state === 'ready' && isReady() };
+        const model = findModel(servingOf(context).models, name, version);
+        return { ready: canAnswer(model) && context.state.phase === 'ready' };
       },
     }),
     ModelMetadata: handler({

@@ -26,6 +26,11 @@ export function findModel(models: RawModels, name: string, version = ''): RawMod
   throw new MillraceError('UNKNOWN_MODEL', sentence);
 }
 
+/** Whether it is loaded, and something is there to run it. */
+export function canAnswer(model: RawModel | UnavailableModel): boolean {
+  return model.state === 'ready' && model.isAlive;
+}
+
 /** @throws MillraceError UNKNOWN_MODEL, INVALID_REQUEST, MODEL_UNAVAILABLE */
 export function readyModel(models: RawModels, name: string, version = ''): RawModel {
   const model = findModel(models, name, version);

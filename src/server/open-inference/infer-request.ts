@@ -14,6 +14,7 @@ import { datatypes, parseDatatype } from '../../serving/datatype.ts';
 import { invalidRequest } from '../../serving/raw-inference.ts';
 import type { RawInference, RawTensor } from '../../serving/raw-inference.ts';
 import type { RawModel } from '../../serving/raw-model.ts';
+import { asksForClasses, noClasses } from './classification.ts';
 import { tensorOfBytes, textOf } from './tensor-bytes.ts';
 import { TensorRefusal, readTensor } from './tensor-json.ts';
 
@@ -114,11 +115,13 @@ class CallReader {
     const inputs = this.list('inputs', call?.['inputs']).flatMap((input, i) =>
       this.input(`inputs[${i}]`, input),
     );
-    const wanted = call?.['outputs'] === undefined ? undefined : this.list('outputs', call['outputs']);
+    const asked = call?.['outputs'] ?? [];
+    // Some clients say an empty list where they want all.
+    const wanted = this.list('outputs', asked);
     const parameters = this.parameters('parameters', call?.['parameters']);
     const isBinary = this.flag('parameters.binary_data_output', parameters['binary_data_output']) ?? false;
-    const outputs = wanted?.flatMap((output, i) => this.output(`outputs[${i}]`, output, isBinary));
-    const id = this.text('id', call?.['id']);
+    const outputs = wanted.flatMap((output, i) => this.output(`outputs[${i}]`, output, isBinary));
+    const id = this.text('id', call?.['id'] ?? undefined);
     const timeoutMs = this.timeoutMs(parameters['timeout']);
     if (this.binaryAt < this.binary.length) {
       const message = `take ${this.binaryAt} bytes behind the JSON, and there are ${this.binary.length}`;
@@ -127,7 +130,11 @@ class CallReader {
     if (this.details.length > 0) throw invalidRequest(this.details);
     const kept = Object.entries(parameters).filter(([name]) => !controls.has(name));
     return {
-      inference: { inputs, outputs: outputs?.map(([name]) => name), timeoutMs },
+      inference: {
+        inputs,
+        outputs: outputs.length === 0 ? undefined : outputs.map(([name]) => name),
+        timeoutMs,
+      },
       form: { id, parameters: Object.fromEntries(kept), outputs: new Map(outputs), isBinary },
     };
   }
@@ -203,12 +210,12 @@ class CallReader {
   private output(path: string, value: unknown, isBinary: boolean): [string, OutputForm][] {
     const output = this.fields(path, value, outputFields);
     const name = this.text(`${path}.name`, output?.['name'], true);
-    const { binary_data: asked, ...parameters } = this.parameters(
-      `${path}.parameters`,
-      output?.['parameters'],
-    );
-    if (parameters['classification'] !== undefined)
-      this.refuse(`${path}.parameters.classification`, 'is not known here; ask for the tensor');
+    const {
+      binary_data: asked,
+      classification,
+      ...parameters
+    } = this.parameters(`${path}.parameters`, output?.['parameters']);
+    if (asksForClasses(classification)) this.refuse(`${path}.parameters.classification`, noClasses);
     const own = this.flag(`${path}.parameters.binary_data`, asked);
     return name === undefined ? [] : [[name, { isBinary: own ?? isBinary, parameters }]];
   }
@@ -255,8 +262,8 @@ class CallReader {
   }
 
   private parameters(path: string, value: JsonValue): JsonObject {
-    if (value === undefined) return {};
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
+    if (value === undefined || value === null) return {};
+    if (typeof value === 'object' && !Array.isArray(value)) return value as JsonObject;
     this.refuse(path, 'must be an object');
     return {};
   }

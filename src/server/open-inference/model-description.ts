@@ -75,7 +75,7 @@ function configType(elementType: ElementType): string {
   return elementType === 'string' ? 'TYPE_STRING' : `TYPE_${datatypes[elementType]}`;
 }
 
-/** In the words of Triton; what is not measured is left out. */
+/** In the words of Triton; what is not measured (the time of reading inputs and of writing outputs) is 0. */
 export function modelStatistics({ name, version, stats }: RawModel): JsonObject {
   const { success, fail, lastMs, runs } = stats;
   return {
@@ -87,7 +87,10 @@ export function modelStatistics({ name, version, stats }: RawModel): JsonObject 
     inference_stats: {
       success: inNs(success),
       fail: inNs(fail),
+      queue: inNs({ count: runs.waits, ms: runs.waitedMs }),
+      compute_input: inNs({ count: runs.runs, ms: 0 }),
       compute_infer: inNs({ count: runs.runs, ms: runs.ms }),
+      compute_output: inNs({ count: runs.runs, ms: 0 }),
     },
   };
 }

@@ -4,9 +4,11 @@ import { parseStrictJson } from '../../project/strict-json.ts';
 import type { Serving } from '../../serving/serving.ts';
 import type { Exchange } from '../exchange.ts';
 import type { RouteContext } from '../route-context.ts';
+import type { RawModel } from '../../serving/raw-model.ts';
+import type { UnavailableModel } from '../../serving/raw-models.ts';
 import { servingOf } from '../route-context.ts';
 import type { Route } from '../route.ts';
-import { findModel, readyModel } from './find-model.ts';
+import { canAnswer, findModel, readyModel } from './find-model.ts';
 import { writeAnswer } from './infer-answer.ts';
 import { readInferCall } from './infer-request.ts';
 import {
@@ -37,15 +39,31 @@ export function openInferenceRoutes(context: RouteContext): readonly Route[] {
       told(context, `${path}/stats`, 'model-stats', ({ models }, name, version) => {
         const { name: found } = findModel(models, name, version);
         const own = models.list().filter((model) => model.name === found);
-        const wanted = own.filter((model) => version === undefined || model.version === version);
-        return {
-          model_stats: wanted.flatMap((model) => (model.state === 'ready' ? [modelStatistics(model)] : [])),
-        };
+        return statistics(own.filter((model) => version === undefined || model.version === version));
       }),
       infer(context, `${path}/infer`),
     ]),
+    allStatistics(context),
     index(context),
   ];
+}
+
+function statistics(models: readonly (RawModel | UnavailableModel)[]): object {
+  return {
+    model_stats: models.flatMap((model) => (model.state === 'ready' ? [modelStatistics(model)] : [])),
+  };
+}
+
+/** A fixed path comes before one with a parameter: the metadata of a model named `stats` is at its versions only. */
+function allStatistics(context: RouteContext): Route {
+  return {
+    method: 'get',
+    path: '/v2/models/stats',
+    name: 'all-model-stats',
+    scopes: describing,
+    body: 'none',
+    handle: (exchange) => exchange.reply(JSON.stringify(statistics(servingOf(context).models.list()))),
+  };
 }
 
 function server({ version }: RouteContext, path: string): Route {
@@ -86,7 +104,7 @@ function ready(context: RouteContext, path: string): Route {
     body: 'none',
     handle: (exchange, _body, { params: [name = '', version] }) => {
       const model = findModel(servingOf(context).models, name, version);
-      const isReady = model.state === 'ready' && context.state.phase === 'ready';
+      const isReady = canAnswer(model) && context.state.phase === 'ready';
       exchange.send(
         isReady ? 200 : 503,
         'application/json',

@@ -18,7 +18,8 @@ export const errorSchema: Schema = {
       retry_after_ms: {
         type: 'integer',
         minimum: 1,
-        description: 'There with 429 and 503: when a retry has a chance, in milliseconds.',
+        description:
+          'There with 429, and with 503 where waiting helps: when a retry has a chance, in milliseconds.',
       },
       details: array(object({ path: text, message: text }), {
         maxItems: DETAILS_MAX,

@@ -34,6 +34,16 @@ export const inferenceDescriptions: Descriptions = {
   'get /v2/': () => [describeServer],
   ...ofModel(MODEL),
   ...ofModel(`${MODEL}/versions/:version`),
+  'get /v2/models/stats': () => [
+    {
+      tag: 'Models',
+      summary: 'What all models have done',
+      description:
+        'Those that answer, each version by itself. A model named `stats` is told at `/v2/models/stats/versions/1`, with its version.',
+      answers: { 200: answered('Of all models.', statisticsSchema) },
+      errors: ['NOT_READY'],
+    },
+  ],
   'post /v2/repository/index': () => [
     {
       tag: 'Models',

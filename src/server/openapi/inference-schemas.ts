@@ -47,7 +47,14 @@ export const statisticsSchema = object({
       last_inference: described(count, 'Milliseconds since 1970; 0 = there was none.'),
       inference_count: described(count, 'Rows.'),
       execution_count: described(count, 'Runs.'),
-      inference_stats: object({ success: duration, fail: duration, compute_infer: duration }),
+      inference_stats: object({
+        success: duration,
+        fail: duration,
+        queue: described(duration, 'Of runs: how long their first row waited.'),
+        compute_input: described(duration, 'Is not measured: 0 ns.'),
+        compute_infer: described(duration, 'Of runs.'),
+        compute_output: described(duration, 'Is not measured: 0 ns.'),
+      }),
     }),
   ),
 });

@@ -86,7 +86,14 @@ describe('several workers', () => {
     );
     await running.printed(/"msg":"worker ready"[^]*"msg":"worker ready"[^]*"msg":"worker ready"/);
     expect([...(await inferred())]).toEqual(['404']);
-    expect((await post('/v2/repository/models/free/load')).status).toBe(200);
-    expect([...(await inferred())]).toEqual(['200']);
+  }, 60_000);
+
+  it('load what they were told to while one of them starts', async () => {
+    process.kill(childrenOf(running.child.pid as number)[0] as number, 'SIGKILL');
+    await vi.waitFor(async () => expect((await post('/v2/repository/models/free/load')).status).toBe(200), {
+      timeout: 20_000,
+    });
+    await running.printed(/(?:"msg":"worker ready"[^]*){4}/);
+    await vi.waitFor(async () => expect([...(await inferred())]).toEqual(['200']), { timeout: 20_000 });
   }, 60_000);
 });

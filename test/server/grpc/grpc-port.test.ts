@@ -64,6 +64,13 @@ describe('a server with keys', () => {
       expect(await call('ModelMetadata', 'Bearer wrong')).toBe(status.UNAUTHENTICATED);
       expect(await call('ModelMetadata', 'Bearer right')).toBe(status.OK);
       expect(await call('ModelInfer', 'Bearer right')).toBe(status.PERMISSION_DENIED);
+      // Whoever shows no key leaves nothing in the audit log; whose key is known does.
+      expect(await call('RepositoryModelUnload')).toBe(status.UNAUTHENTICATED);
+      expect(await call('RepositoryModelUnload', 'Bearer wrong')).toBe(status.UNAUTHENTICATED);
+      expect(await call('RepositoryModelUnload', 'Bearer right')).toBe(status.PERMISSION_DENIED);
+      const audit = join(guarded.dir, 'data', 'audit.ndjson');
+      await expect.poll(async () => readFile(audit, 'utf8').catch(() => '')).toContain('FORBIDDEN');
+      expect((await readFile(audit, 'utf8')).trim().split('\n')).toHaveLength(1);
     } finally {
       guardedClient.close();
       await guarded.close();

@@ -117,6 +117,20 @@ describe('an inference over gRPC', () => {
     expect(failure.details).toContain('inputs[0].contents has no field for FP16; send raw_input_contents');
   });
 
+  it('takes no classes for the tensor itself, and refuses any', async () => {
+    const askClasses = async (classes: number): Promise<Inferred> =>
+      infer('float', {
+        inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 2], contents: { fp32_contents: [1, 2] } }],
+        outputs: [{ name: 'y', parameters: { classification: { int64_param: classes } } }],
+      });
+    const [output] = (await askClasses(0)).outputs;
+    expect(output).toMatchObject({ name: 'y', contents: { fp32_contents: [1, 2] } });
+    expect(output).not.toMatchObject({ parameters: { classification: expect.anything() } });
+    const failure = await failureOf(askClasses(1));
+    expect(failure.code).toBe(status.INVALID_ARGUMENT);
+    expect(failure.details).toContain('outputs[0].parameters.classification is not known here');
+  });
+
   it('gives the id and the parameters back', async () => {
     const answer = await infer('float', {
       id: 'mine',

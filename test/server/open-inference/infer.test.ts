@@ -106,6 +106,18 @@ describe('an inference in JSON', () => {
     const outputs = [{ name: 'y_string' }, { name: 'y_int8' }];
     const { json } = await served.infer('every', { inputs, outputs });
     expect((json['outputs'] as { name: string }[]).map(({ name }) => name)).toEqual(['y_string', 'y_int8']);
+    const all = await served.infer('every', { inputs, outputs: [] });
+    expect(all.json['outputs']).toHaveLength(inputs.length);
+  });
+
+  it('takes null for what is not said, and no classes for the tensor itself', async () => {
+    const input = { name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] };
+    const output = { name: 'y', datatype: 'FP32', shape: [1, 2], data: [1, 2] };
+    const nothing = { id: null, parameters: null, outputs: null };
+    const { json } = await served.infer('float', { ...nothing, inputs: [{ ...input, parameters: null }] });
+    expect(json).toEqual({ model_name: 'float', model_version: '3', outputs: [output] });
+    const outputs = [{ name: 'y', parameters: { classification: 0 } }];
+    expect((await served.infer('float', { inputs: [input], outputs })).json['outputs']).toEqual([output]);
   });
 
   it('asks the newest version that answers, or the one in the path', async () => {
@@ -116,6 +128,9 @@ describe('an inference in JSON', () => {
       code: 'MODEL_UNAVAILABLE',
       error: expect.stringContaining('is not loaded'),
     });
+    expect(json).not.toHaveProperty('retry_after_ms');
+    const answer = await fetch(`${served.server.url}/v2/models/float/versions/1`);
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, null]);
   });
 
   it('answers each of many callers with its own rows', async () => {

@@ -39,6 +39,7 @@ describe('the answers', () => {
     ['modelReady', '/v2/models/broken/ready', 503],
     ['stats', '/v2/models/float/stats', 200],
     ['stats', '/v2/models/float/versions/3/stats', 200],
+    ['stats', '/v2/models/stats', 200],
     ['error', '/v2/models/none', 404],
     ['error', '/v2/models/none/ready', 404],
     ['error', '/v2/models/float/versions/7', 404],
@@ -124,6 +125,19 @@ describe('a model', () => {
     expect(after.inference_stats['success']?.ns).toBeGreaterThan(0);
     expect(after.inference_stats['fail']?.count).toBe((before.inference_stats['fail']?.count ?? 0) + 1);
     expect(after.last_inference).toBeGreaterThan(0);
+    // What perf_analyzer divides by.
+    for (const part of ['queue', 'compute_input', 'compute_infer', 'compute_output'])
+      expect(after.inference_stats[part]?.count).toBe(after.execution_count);
+    expect(after.inference_stats['queue']?.ns).toBeGreaterThan(0);
+  });
+
+  it('is told of with all others, where none is named', async () => {
+    const { json } = await served.get('/v2/models/stats');
+    const told = (json['model_stats'] as { name: string; version: string }[]).map(
+      ({ name, version }) => `${name}@${version}`,
+    );
+    expect(told).toEqual(expect.arrayContaining(['every@1', 'float@3', 'slow@1']));
+    expect(told).not.toContain('broken@1');
   });
 });
 
