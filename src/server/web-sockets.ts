@@ -69,10 +69,7 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
       const opening = context.observer?.opening(req);
       const fail = (error: unknown): void => refuseSocket(res, parts, opening, error);
       if (refusal !== undefined) return fail(refusal);
-      const callers = callersOf(req, context);
-      const userData = (principal: Principal | undefined): UserData => {
-        return { callers: callers(), opening, principal, socket: undefined };
-      };
+      const userData = userDataOf(callersOf(req, context), opening);
       openSocket(res, req, socketContext, { access: context.access, userData, fail });
     },
     open(ws) {
@@ -147,6 +144,13 @@ function ofServing<T>(context: RouteContext, create: (serving: Serving) => T): (
     if (made?.serving !== serving) made = { serving, value: create(serving) };
     return made.value;
   };
+}
+
+function userDataOf(
+  callersOnce: () => SocketCallers,
+  opening: SocketOpening | undefined,
+): (principal: Principal | undefined) => UserData {
+  return (principal) => ({ callers: callersOnce(), opening, principal, socket: undefined });
 }
 
 /**
