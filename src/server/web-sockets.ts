@@ -66,15 +66,14 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     upgrade: (res, req, socketContext) => {
       if (isAmbiguous(req)) return void res.close();
       const refusal = refusalOf(req, context, state.sockets);
+<<<<<<< HEAD
       const callers = refusal ?? callersOf(req, context);
+=======
+>>>>>>> wt-fixsec
       const opening = context.observer?.opening(req);
       const fail = (error: unknown): void => refuseSocket(res, parts, opening, error);
       if (refusal !== undefined) return fail(refusal);
-      // Asked for once it is known who opens it: nobody else is told what is wrong with their headers.
-      const userData = (principal: Principal | undefined): UserData => {
-        if (callers instanceof MillraceError) throw callers;
-        return { callers, opening, principal, socket: undefined };
-      };
+      const userData = userDataOf(callersOf(req, context), opening);
       openSocket(res, req, socketContext, { access: context.access, userData, fail });
     },
     open(ws) {
@@ -151,12 +150,32 @@ function ofServing<T>(context: RouteContext, create: (serving: Serving) => T): (
   };
 }
 
+<<<<<<< HEAD
 /** Who asks on it, or what is wrong with what they say of themselves. */
 function callersOf(req: HttpRequest, context: RouteContext): SocketCallers | MillraceError {
   try {
     return createSocketCallers(req, context);
+=======
+function userDataOf(
+  callersOnce: () => SocketCallers,
+  opening: SocketOpening | undefined,
+): (principal: Principal | undefined) => UserData {
+  return (principal) => ({ callers: callersOnce(), opening, principal, socket: undefined });
+}
+
+/**
+ * Who asks on it: headers are read now, and their mistakes thrown when it is known who opens it. Nobody else is told of them.
+ * @throws MillraceError NOT_READY, FORCING_REFUSED, when what it returns is called
+ */
+function callersOf(req: HttpRequest, context: RouteContext): () => SocketCallers {
+  try {
+    const callers = createSocketCallers(req, context);
+    return () => callers;
+>>>>>>> wt-fixsec
   } catch (error) {
-    return error as MillraceError;
+    return () => {
+      throw error;
+    };
   }
 }
 

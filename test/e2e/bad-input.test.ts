@@ -138,7 +138,11 @@ describe('a call that does not exist', () => {
   });
 
   it('answers HEAD like GET, without the body', async () => {
-    const reply = await rawCall(demo.server, 'HEAD /v2/health/ready HTTP/1.1\r\nhost: localhost\r\n\r\n', 300);
+    const reply = await rawCall(
+      demo.server,
+      'HEAD /v2/health/ready HTTP/1.1\r\nhost: localhost\r\n\r\n',
+      300,
+    );
     expect(reply).toMatch(/^HTTP\/1\.1 200 OK/);
     expect(reply).not.toContain('{');
     const wrong = await rawCall(demo.server, `HEAD ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`, 300);

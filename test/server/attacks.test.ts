@@ -109,7 +109,11 @@ describe('a flood', () => {
   it('of one header that does not end is cut off', async () => {
     const server = await serverOf();
     const parts = Array.from({ length: 64 }, () => 'y'.repeat(65_536));
-    const answer = await untilClosed(server, 'GET /v2/health/live HTTP/1.1\r\nhost: localhost\r\nx: ', ...parts);
+    const answer = await untilClosed(
+      server,
+      'GET /v2/health/live HTTP/1.1\r\nhost: localhost\r\nx: ',
+      ...parts,
+    );
     expect(answer).not.toContain('200 OK');
     await expectHealthy(server);
   });

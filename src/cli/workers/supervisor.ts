@@ -198,9 +198,11 @@ export class Supervisor {
   }
 
   private async catchUp(worker: WorkerProcess): Promise<void> {
-    const caughtUp = this.changing.then(async () => {
+    const before = this.changing;
+    const caughtUp = (async () => {
+      await before;
       for (const change of worker.missed.splice(0)) await worker.change(change);
-    });
+    })();
     this.changing = caughtUp;
     return caughtUp;
   }

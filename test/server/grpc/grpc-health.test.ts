@@ -40,7 +40,7 @@ it('health is told while as many requests wait as may, and other calls are refus
   // Requests that are still arriving take no place of those that wait for their answer.
   const arriving = [0, 1].map(() => connect(Number(new URL(server.url).port), '127.0.0.1'));
   for (const socket of arriving)
-    socket.write('POST /v1/endpoints/m/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{');
+    socket.write('POST /v1/endpoints/m/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{');
   await inFlight(3);
   expect(await client.call('ModelReady', { name: 'm' })).toEqual({ ready: true });
   for (const socket of arriving) socket.destroy();
