@@ -66,10 +66,6 @@ export function bindWebSockets(app: TemplatedApp, context: RouteContext): WebSoc
     upgrade: (res, req, socketContext) => {
       if (isAmbiguous(req)) return void res.close();
       const refusal = refusalOf(req, context, state.sockets);
-<<<<<<< HEAD
-      const callers = refusal ?? callersOf(req, context);
-=======
->>>>>>> wt-fixsec
       const opening = context.observer?.opening(req);
       const fail = (error: unknown): void => refuseSocket(res, parts, opening, error);
       if (refusal !== undefined) return fail(refusal);
@@ -150,12 +146,6 @@ function ofServing<T>(context: RouteContext, create: (serving: Serving) => T): (
   };
 }
 
-<<<<<<< HEAD
-/** Who asks on it, or what is wrong with what they say of themselves. */
-function callersOf(req: HttpRequest, context: RouteContext): SocketCallers | MillraceError {
-  try {
-    return createSocketCallers(req, context);
-=======
 function userDataOf(
   callersOnce: () => SocketCallers,
   opening: SocketOpening | undefined,
@@ -171,7 +161,6 @@ function callersOf(req: HttpRequest, context: RouteContext): () => SocketCallers
   try {
     const callers = createSocketCallers(req, context);
     return () => callers;
->>>>>>> wt-fixsec
   } catch (error) {
     return () => {
       throw error;
