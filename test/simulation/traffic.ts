@@ -90,7 +90,7 @@ export function createTraffic({ host, port }: Server): Traffic {
 function requestText(method: string, path: string, body: unknown): string {
   const text = body === undefined ? '' : JSON.stringify(body);
   const length = Buffer.byteLength(text);
-  return `${method} ${path} HTTP/1.1\r\nhost: simulation\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${text}`;
+  return `${method} ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${text}`;
 }
 
 /** Undefined = there is more to come. The server always says how long a body is. */
