@@ -99,7 +99,8 @@ export async function createServer(project: Project, options: ServerOptions): Pr
     // A port in use should be known before models are loaded.
     if (sharing === 'first') await freePort(host, port);
     opened.grpc = await openGrpcPort(options.grpc, { host, tls }, context);
-    const models = options.watchModelsMs === undefined ? '' : await servedModels(project);
+    const { watchModelsMs = 0 } = options;
+    const models = watchModelsMs === 0 ? '' : await servedModels(project);
     publish(opened, await opened.lifecycle.start(project));
     context.state.phase = 'ready';
     const transport = (opened.transport ??= await openTransport(address, context));

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
+import { childrenOf } from '../../soak/process-usage.ts';
 import { ask, startCaller } from './caller.ts';
 import { callersOfBoth, flight, isRunning, metric, until, workerGroups } from './worker-group.ts';
 
@@ -11,9 +11,6 @@ vi.setConfig({ testTimeout: 90_000 });
 
 const groups = workerGroups();
 const predicted = { route: 'predict', status: '200' };
-
-const childrenOf = (pid: number): number[] =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 
 describe('SIGHUP to several workers', () => {
   it('replaces each of them without a failed request, and totals go on', async () => {
