@@ -20,6 +20,7 @@ import type { DataPlace } from './data-parts.ts';
 import { openDefinition } from './definition.ts';
 import type { Definition } from './definition.ts';
 import type { Generation } from './generation.ts';
+import { within } from './within.ts';
 
 /** `models` looks at the model folders again. */
 export type Change =
@@ -112,18 +113,9 @@ class SwappingLifecycle implements Lifecycle {
     if (kind === 'load' && !read.project.models.has(change.model)) throw cannotLoad(change.model, read);
     const loading = kind === 'load' ? change.model : undefined;
     const project = withoutModels(servable(read, kind === 'reload'), hidden);
-    await this.retired(current);
+    // Definitions that are let go hold memory; a run that never ends must not hold up all changes.
+    await within(before.limits.timeoutMs, this.retiring);
     await this.replace(current, project, read.file, { hidden, loading });
-  }
-
-  /** Definitions that are let go hold memory; a run that never ends must not hold up all changes. */
-  private async retired({ project: { limits } }: Definition): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, limits.timeoutMs);
-    });
-    await Promise.race([this.retiring, limit]);
-    clearTimeout(timer);
   }
 
   private async replace(

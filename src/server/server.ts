@@ -43,6 +43,7 @@ import { ServerState } from './server-state.ts';
 import { readCertificate, watchCertificate } from './tls-files.ts';
 import type { CertificateWatch } from './tls-files.ts';
 import { openTransport } from './transport.ts';
+import { within } from './within.ts';
 import type { Transport } from './transport.ts';
 
 export interface Server {
@@ -281,19 +282,6 @@ function createHandle({ host, tls }: Address, port: number, opened: Opened, log:
       return (closing ??= close());
     },
   };
-}
-
-/** Whether the work ends within the limit. A disk that hangs must not keep a server from stopping. */
-async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), limitMs);
-  });
-  try {
-    return await Promise.race([work.then(() => true as const), limit]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 async function closeAll(opened: Opened): Promise<void> {
