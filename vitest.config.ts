@@ -15,7 +15,7 @@ const shared = [
   'test/cli/{load,progress,replay}.test.ts',
   'test/cli/workers/restart-delay.test.ts',
   'test/e2e/*.test.ts',
-  'test/inference/{batcher,expected-input,model-repository,resolve-outputs,session,warm-up}.test.ts',
+  'test/inference/{batcher,expected-input,least-run-time,model-repository,resolve-outputs,session,warm-up}.test.ts',
 ];
 const all = ['test/**/*.test.ts'];
 

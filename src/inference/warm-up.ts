@@ -7,6 +7,7 @@
 import { MillraceError } from '../errors.ts';
 import type { RunOutputs } from './batch.ts';
 import { batchRowsMax, expectedInput } from './expected-input.ts';
+import { leastRunMs } from './least-run-time.ts';
 import { outputsPerRow } from './outputs-per-row.ts';
 import { declaredWidth } from './resolve-outputs.ts';
 import type { ModelSession, TensorValue } from './session.ts';
@@ -31,13 +32,8 @@ export interface WarmUpOptions {
   readonly oneRowMsMax?: number;
 }
 
-/** A longer run is timed once: chance hardly changes it. */
-const LONG_RUN_MS = 5;
-const TIMED_RUNS = 3;
-
 /**
- * Runs the model with one row and with `rowsMax` rows. The first run of each size is not timed; of the next ones, the
- * least time is told: it is the model's own, the others hold what else the machine did.
+ * Runs the model with one row and with `rowsMax` rows. The first run of each size is not timed: it allocates.
  * @throws MillraceError INVALID_MODEL if an output's first dimension is not the batch
  */
 export async function warmUp(session: ModelSession, options: WarmUpOptions): Promise<WarmUp> {
@@ -74,13 +70,7 @@ async function timedRuns(
   const { outputs, faults } = outputsPerRow(session, await session.run(inputs, fetch), { rows, fetch });
   const [fault] = faults;
   if (fault !== undefined) throw fault.error;
-  let durationMs = Infinity;
-  for (let run = 0; run < TIMED_RUNS; run++) {
-    const startedMs = performance.now();
-    await session.run(inputs, fetch);
-    durationMs = Math.min(durationMs, performance.now() - startedMs);
-    if (durationMs > LONG_RUN_MS) break;
-  }
+  const durationMs = await leastRunMs(session, inputs, fetch);
   return { outputs, durationMs };
 }
 

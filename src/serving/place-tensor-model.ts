@@ -3,6 +3,7 @@
  * declares; one that leaves that open is not measured, and so runs in a thread.
  */
 import { MillraceError } from '../errors.ts';
+import { leastRunMs } from '../inference/least-run-time.ts';
 import type { LoadedModel } from '../inference/model-repository.ts';
 import { declaredWidth } from '../inference/resolve-outputs.ts';
 import { rowOutputs } from '../inference/row-outputs.ts';
@@ -90,7 +91,7 @@ async function measure(
   return warmUp(session, { ...batch, fetch, oneRowMsMax });
 }
 
-/** The second run is timed; the first allocates. */
+/** The first run is not timed: it allocates. */
 async function measureAlone(session: ModelSession): Promise<WarmUp> {
   const inputs = session.inputs.map((spec) => {
     const dims = spec.shape.map((dim) => dim ?? 1);
@@ -99,9 +100,7 @@ async function measureAlone(session: ModelSession): Promise<WarmUp> {
   const unknown = { outputWidths: session.outputs.map(declaredWidth), runMs: undefined };
   try {
     await session.run(inputs);
-    const startedMs = performance.now();
-    await session.run(inputs);
-    const oneRow = performance.now() - startedMs;
+    const oneRow = await leastRunMs(session, inputs);
     return { ...unknown, runMs: { oneRow, fullBatch: undefined }, warning: undefined };
   } catch (error) {
     if (!(error instanceof MillraceError) || error.code !== 'MODEL_FAILED') throw error;
