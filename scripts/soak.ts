@@ -44,7 +44,7 @@ else {
   );
   const size = (bytes: number): string => `${Math.round(bytes / MEBIBYTE)} MiB`;
   console.log(
-    `memory ${size(warm.residentBytes)} after the warm-up, ${size(end.residentBytes)} at the end; ` +
+    `memory ${size(warm.ownBytes)} after the warm-up, ${size(end.ownBytes)} at the end; ` +
       `descriptors ${warm.descriptors} and ${end.descriptors}`,
   );
   for (const fault of result.faults.slice(0, FAULTS_SHOWN)) console.error(`FAULT ${fault}`);

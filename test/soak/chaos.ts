@@ -22,6 +22,8 @@ export interface Chaos {
   readonly faults: readonly string[];
   /** Does the next thing, and waits a little. */
   next(): Promise<void>;
+  /** Leaves the lasting server with the models that it began with, so that what it holds can be compared. */
+  settle(): Promise<void>;
   done(): Record<string, number>;
 }
 
@@ -51,6 +53,11 @@ export function createChaos(parts: ChaosParts): Chaos {
       counts[name] = (counts[name] ?? 0) + 1;
       if (!isDone) faults.push(`${name} did not succeed (turn ${turn})`);
       await wait(REST_MS);
+    },
+    async settle() {
+      await actions['remove a version']?.(turn);
+      if ((await actions['load a model']?.(turn)) !== true)
+        faults.push('the model could not be loaded again');
     },
   };
 }

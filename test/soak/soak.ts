@@ -12,8 +12,8 @@ import type { Running } from '../cli/process.ts';
 import { startRedis } from '../redis/redis-server.ts';
 import type { RedisServer } from '../redis/redis-server.ts';
 import { createChaos } from './chaos.ts';
-import { childrenOf, usageOf } from './process-usage.ts';
-import type { Usage } from './process-usage.ts';
+import { INSPECTABLE, childrenOf, inspect } from './process-usage.ts';
+import type { Inspected, Usage } from './process-usage.ts';
 import { createTally, post, startSoakLoad } from './soak-load.ts';
 import type { Tally, Target } from './soak-load.ts';
 import { writeSoakProject } from './soak-project.ts';
@@ -57,11 +57,13 @@ export async function runSoak({ seconds, onProgress }: SoakOptions): Promise<Soa
   try {
     const folders = { lasting: join(dir, 'lasting'), group: join(dir, 'group') };
     await Promise.all(Object.values(folders).map(writeSoakProject));
-    const lasting = await serve('lasting', folders.lasting, redis, []);
-    started.push(lasting.running);
-    const group = await serve('group', folders.group, redis, ['--workers', String(WORKERS)]);
-    started.push(group.running);
-    return await soak({ lasting, group, redis, folders, seconds, onProgress });
+    const lasting = serve(folders.lasting, redis, [], INSPECTABLE);
+    started.push(lasting);
+    const inspected = await inspect(lasting.child);
+    const group = serve(folders.group, redis, ['--workers', String(WORKERS)]);
+    started.push(group);
+    const served = { lasting: await ready('lasting', lasting), group: await ready('group', group) };
+    return await soak({ ...served, inspected, redis, folders, seconds, onProgress });
   } finally {
     for (const { child } of started) child.kill('SIGKILL');
     await redis.stop();
@@ -69,14 +71,12 @@ export async function runSoak({ seconds, onProgress }: SoakOptions): Promise<Soa
   }
 }
 
-async function serve(
-  name: string,
-  project: string,
-  { url }: RedisServer,
-  more: readonly string[],
-): Promise<Served> {
+function serve(project: string, { url }: RedisServer, more: readonly string[], env = {}): Running {
   const options = ['--project', project, '--redis', url, '--port', '0', '--watch', '250ms'];
-  const running = start(['serve', ...options, ...more]);
+  return start(['serve', ...options, ...more], { env });
+}
+
+async function ready(name: string, running: Running): Promise<Served> {
   const [, port] = await running.printed(/"port":(\d+),"msg":"listening"/);
   await running.printed(/"msg":"ready"/);
   return { running, target: { name, url: `http://127.0.0.1:${port}` } };
@@ -85,12 +85,13 @@ async function serve(
 interface Soaking extends SoakOptions {
   readonly lasting: Served;
   readonly group: Served;
+  readonly inspected: Inspected;
   readonly redis: RedisServer;
   readonly folders: { readonly lasting: string; readonly group: string };
 }
 
 async function soak(soaking: Soaking): Promise<SoakResult> {
-  const { lasting, group, seconds, onProgress } = soaking;
+  const { lasting, group, inspected, seconds, onProgress } = soaking;
   const tally = createTally();
   const chaos = createChaos({
     ...soaking,
@@ -100,7 +101,6 @@ async function soak(soaking: Soaking): Promise<SoakResult> {
     group: group.target,
   });
   const targets = [lasting.target, group.target];
-  const lastingPid = lasting.running.child.pid as number;
   const part = async (name: string, from: number, to: number): Promise<Usage> => {
     const load = startSoakLoad(targets, tally, name);
     const endMs = performance.now() + (to - from) * SECOND_MS;
@@ -110,8 +110,9 @@ async function soak(soaking: Soaking): Promise<SoakResult> {
       await chaos.next();
     }
     await load.stop();
+    await chaos.settle();
     await wait(QUIET_MS);
-    return usageOf(lastingPid);
+    return inspected.usage();
   };
   const warm = await part('warm-up', 0, seconds / 2);
   const end = await part('soak', seconds / 2, seconds);
@@ -190,7 +191,7 @@ async function read(
 
 function growth(warm: Usage, end: Usage): string[] {
   const faults: string[] = [];
-  const ratio = end.residentBytes / warm.residentBytes;
+  const ratio = end.ownBytes / warm.ownBytes;
   if (ratio > GROWTH_MAX)
     faults.push(`memory grew to ${ratio.toFixed(3)} times what it was after the warm-up`);
   if (end.descriptors > warm.descriptors + DESCRIPTOR_SLACK)
