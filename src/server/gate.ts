@@ -4,31 +4,42 @@ import { authorize } from '../access/access.ts';
 import type { Access, Principal } from '../access/access.ts';
 import type { RouteScopes } from '../access/scope.ts';
 import { MillraceError } from '../errors.ts';
-import type { Exchange } from './exchange.ts';
+
+/** A call that is let in or not. */
+export interface AdmittedCall {
+  /** Who makes it; undefined = not known yet, or nobody. */
+  principal: Principal | undefined;
+  /** Whether no keys are asked for here. */
+  isUnrestricted: boolean;
+}
+
+type Headers = Pick<HttpRequest, 'getHeader'>;
 
 const BEARER = /^bearer +(\S+) *$/i;
 
 /**
  * Lets a call in, and notes who made it.
+ * @param headers of the call
  * @returns undefined = it may be made; an error = it may not; a promise where the token has to be verified first, which
  *   rejects with the error
  */
 export function admit(
   access: Access,
-  req: HttpRequest,
-  exchange: Exchange,
+  headers: Headers,
+  call: AdmittedCall,
   scopes: RouteScopes,
 ): MillraceError | Promise<void> | undefined {
+  const admitted = call;
   if (access.isOpen) {
-    exchange.isUnrestricted = true;
+    admitted.isUnrestricted = true;
     return undefined;
   }
   if (scopes === 'anyone') return undefined;
   const letIn = (principal: Principal | undefined): void => {
-    exchange.principal = principal;
+    admitted.principal = principal;
     authorize(access, principal, scopes);
   };
-  const found = orError(() => principalOf(access, credentialOf(req)));
+  const found = orError(() => principalOf(access, credentialOf(headers)));
   if (found instanceof MillraceError) return found;
   if (found instanceof Promise) return found.then(letIn);
   return orError(() => {
@@ -46,13 +57,9 @@ export function principalOf(access: Access, credential: string): Principal | Pro
 }
 
 /** Empty = there is none. */
-export function credentialOf(req: HttpRequest): string {
-  return credentialFrom(req.getHeader('authorization'), req.getHeader('x-api-key'));
-}
-
-/** Of the values of the headers that may hold one; empty = it was not sent. */
-export function credentialFrom(authorization: string, apiKey: string): string {
-  return authorization === '' ? apiKey : (BEARER.exec(authorization)?.[1] ?? '');
+export function credentialOf(headers: Headers): string {
+  const authorization = headers.getHeader('authorization');
+  return authorization === '' ? headers.getHeader('x-api-key') : (BEARER.exec(authorization)?.[1] ?? '');
 }
 
 function orError<T>(work: () => T): T | MillraceError {

@@ -22,6 +22,11 @@ export interface ObservedRequest {
 export interface Observer {
   /** @param path of the route, as the transport knows it; empty = there is no such route */
   http(req: HttpRequest, request: ObservedRequest, path: string): Observation;
+  /**
+   * @param header the value of a header of the call; empty = it was not sent
+   * @param path `package.Service/Method`
+   */
+  grpc(header: (name: string) => string, request: ObservedRequest, path: string): Observation;
   opening(req: HttpRequest): SocketOpening;
   message(opening: SocketOpening | undefined, request: ObservedRequest, path: string): Observation;
 }
@@ -34,6 +39,8 @@ export interface ObserverParts {
 }
 
 const USER_AGENT_LENGTH_MAX = 200;
+/** In the place of a method of HTTP. */
+const GRPC = 'GRPC';
 
 /** @returns undefined = there is nothing to observe for */
 export function createObserver({ tracing, accessLog }: ObserverParts): Observer | undefined {
@@ -51,12 +58,24 @@ export function createObserver({ tracing, accessLog }: ObserverParts): Observer 
         ...(path === '' ? {} : { 'http.route': templateOf(path) }),
         ...attributesOf(request),
       });
-      const userAgent = isSampled ? agentOf(req) : undefined;
+      const userAgent = isSampled ? agentOf((name) => req.getHeader(name)) : undefined;
       return new Observation(request, { accessLog, span, method, isSampled, userAgent });
+    },
+    grpc(header, request, path) {
+      const isSampled = samples();
+      const [service = '', rpcMethod = ''] = path.split('/');
+      const span = tracing?.start(path, tracing.parent(header), {
+        'rpc.system': 'grpc',
+        'rpc.service': service,
+        'rpc.method': rpcMethod,
+        ...attributesOf(request),
+      });
+      const userAgent = isSampled ? agentOf(header) : undefined;
+      return new Observation(request, { accessLog, span, method: GRPC, isSampled, userAgent });
     },
     opening: (req) => ({
       parent: parentOf(req),
-      userAgent: accessLog === undefined ? undefined : agentOf(req),
+      userAgent: accessLog === undefined ? undefined : agentOf((name) => req.getHeader(name)),
     }),
     message(opening, request, path) {
       const isSampled = samples();
@@ -75,8 +94,8 @@ export function createObserver({ tracing, accessLog }: ObserverParts): Observer 
   };
 }
 
-function agentOf(req: HttpRequest): string | undefined {
-  return req.getHeader('user-agent').slice(0, USER_AGENT_LENGTH_MAX) || undefined;
+function agentOf(header: (name: string) => string): string | undefined {
+  return header('user-agent').slice(0, USER_AGENT_LENGTH_MAX) || undefined;
 }
 
 function attributesOf({ requestId, metrics }: ObservedRequest): Record<string, string> {
@@ -127,17 +146,20 @@ export class Observation {
     });
   }
 
+  /** It is going to be answered by this model. */
+  answeredBy({ name, version }: { readonly name: string; readonly version: string }): void {
+    this.span?.set({ 'millrace.model': name, 'millrace.version': version });
+  }
+
   /**
    * @param status 0 = the caller hung up
    * @param key of whoever called
    */
   end(status: number, key: string | undefined): void {
     const { span } = this;
-    if (span !== undefined) {
-      if (status !== 0) span.set({ 'http.response.status_code': status });
-      span.end(this.errorType(status));
-    }
     const { accessLog, method, isSampled, userAgent } = this.parts;
+    if (status !== 0 && method !== GRPC) span?.set({ 'http.response.status_code': status });
+    span?.end(this.errorType(status));
     const { requestId, metrics } = this.request;
     accessLog?.write(
       {

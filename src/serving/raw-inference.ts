@@ -6,6 +6,7 @@ import type { ElementType } from '../inference/session.ts';
 import { createProblemList, shortName, shortShape } from '../project/problem-list.ts';
 import type { ProblemList } from '../project/problem-list.ts';
 import { suggestName } from '../project/suggestion.ts';
+import type { RequestSpan } from '../telemetry/tracing.ts';
 import { datatypes } from './datatype.ts';
 
 export interface RawTensor {
@@ -24,6 +25,8 @@ export interface RawInference {
   readonly timeoutMs?: number | undefined;
   /** Whether nobody waits for the answer any more; default: never. */
   readonly isGone?: (() => boolean) | undefined;
+  /** The span of the request; undefined = none is recorded. */
+  readonly span?: RequestSpan | undefined;
 }
 
 /** An inference in the model's own order. */

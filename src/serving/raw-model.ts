@@ -10,6 +10,7 @@ import { MillraceError } from '../errors.ts';
 import type { Batcher } from '../inference/batcher.ts';
 import type { ModelSession, TensorSpec, TensorValue } from '../inference/session.ts';
 import type { ModelVersion } from '../project/project.ts';
+import type { RequestSpan } from '../telemetry/tracing.ts';
 import type { RunCounts } from './batchers.ts';
 import type { LoneRuns } from './lone-runs.ts';
 import { runShared } from './raw-caller.ts';
@@ -148,7 +149,7 @@ class SharingModel implements RawModel {
     );
     return within(Math.min(timeoutMs, TIMER_MS_MAX), async (isLate) => {
       const isGone = (): boolean => isLate() || inference.isGone?.() === true;
-      const results = await this.run(checked, isGone);
+      const results = await traced(inference.span, async () => this.run(checked, isGone));
       return { outputs: checked.fetch.map((output, i) => this.named(output, results[i] as TensorValue)) };
     });
   }
@@ -194,6 +195,18 @@ class SharingModel implements RawModel {
   private named(output: number, { data, dims }: TensorValue): RawTensor {
     const { name, elementType } = this.outputs[output] as TensorSpec;
     return { name, elementType, shape: dims, data };
+  }
+}
+
+async function traced<T>(span: RequestSpan | undefined, run: () => Promise<T>): Promise<T> {
+  const part = span?.part('model run');
+  try {
+    const result = await run();
+    part?.end();
+    return result;
+  } catch (error) {
+    part?.end(error instanceof MillraceError ? error.code : 'INTERNAL');
+    throw error;
   }
 }
 

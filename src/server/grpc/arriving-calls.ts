@@ -1,32 +1,44 @@
 /**
- * Calls over gRPC until their message is there: they have a deadline, and a limit of how many of them there are and
- * of the bytes that they hold. Connections have the same time for their first call.
+ * Calls over gRPC until their message is there. Nothing of a message is received before its caller is admitted; then it
+ * has a deadline, and there is a limit of how many there are and of the bytes that they hold. Connections have the same
+ * time for their first call.
  */
 import { constants } from 'node:http2';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { ServerInterceptingCall } from '@grpc/grpc-js';
-import type { ServerInterceptingCallInterface, ServerInterceptor } from '@grpc/grpc-js';
+import type { Metadata, ServerInterceptingCallInterface, ServerInterceptor } from '@grpc/grpc-js';
 import { MillraceError } from '../../errors.ts';
 import { overloaded } from '../../serving/overloaded.ts';
+import type { RouteContext } from '../route-context.ts';
 import { ARRIVING_BYTES_MAX } from '../server-state.ts';
 import type { ServerState } from '../server-state.ts';
-import { callFailure } from './call-failure.ts';
+import { OpenCall } from './open-call.ts';
+import type { CountedRoute } from './open-call.ts';
 
 export interface ArrivingCalls {
   readonly interceptor: ServerInterceptor;
   /** Ends a connection that begins no call in time. */
   watch(connection: Socket): void;
+  /** The call that these headers belong to; they have to be the very object. */
+  called(metadata: Metadata): OpenCall;
 }
 
-export function createArrivingCalls(state: ServerState): ArrivingCalls {
-  let arriving = 0;
+/** @param routes by what callers call their method */
+export function createArrivingCalls(
+  context: RouteContext,
+  routes: ReadonlyMap<string, CountedRoute>,
+): ArrivingCalls {
+  const { state } = context;
+  const arriving = { count: 0 };
   const silent = new Map<string, NodeJS.Timeout>();
+  const calls = new WeakMap<Metadata, OpenCall>();
   const hear = (peer: string): void => {
     clearTimeout(silent.get(peer));
     silent.delete(peer);
   };
   return {
+    called: (metadata) => calls.get(metadata) as OpenCall,
     watch(connection) {
       const peer = `${connection.remoteAddress}:${connection.remotePort}`;
       silent.set(
@@ -35,65 +47,130 @@ export function createArrivingCalls(state: ServerState): ArrivingCalls {
       );
       connection.once('close', () => hear(peer));
     },
-    interceptor: (_, call) => {
+    interceptor: ({ path }, call) => {
       hear(call.getPeer());
-      const isRefused = arriving >= state.limits.inFlightMax;
-      arriving++;
-      const arrival = arrive(state, call, () => arriving--);
+      let arrival: Arrival | undefined;
+      let isCancelled = false;
       return new ServerInterceptingCall(call, {
-        start: (next) => {
-          if (isRefused) arrival.refuse(overloaded());
-          else next({ onReceiveHalfClose: (go) => (arrival.complete(), go()) });
+        start: (next) =>
+          next({
+            onReceiveMetadata(metadata, receive) {
+              const open = new OpenCall(context, routes.get(path) as CountedRoute, metadata);
+              calls.set(metadata, open);
+              arrival = new Arrival(state, arriving, call, open);
+              arrival.admit(() => receive(metadata));
+            },
+            onReceiveHalfClose(go) {
+              arrival?.complete();
+              go();
+            },
+            onCancel: () => (isCancelled = true),
+          }),
+        sendMetadata(metadata, next) {
+          arrival?.addTraceparent(metadata);
+          next(metadata);
         },
-        sendStatus: (status, next) => {
+        sendStatus(status, next) {
           next(status);
-          arrival.giveUp();
+          arrival?.answered(isCancelled ? undefined : status.code);
         },
       });
     },
   };
 }
 
-interface Arrival {
-  /** The message is there. */
-  complete(): void;
-  refuse(error: MillraceError): void;
-  /** The call is answered: what is missing of its message is not waited for. */
-  giveUp(): void;
-}
+class Arrival {
+  private readonly state: ServerState;
+  private readonly arriving: { count: number };
+  private readonly call: ServerInterceptingCallInterface;
+  private readonly open: OpenCall;
+  private readonly stream: ServerHttp2Stream;
+  private readonly timer: NodeJS.Timeout;
+  private bytes = 0;
+  private isOver = false;
 
-function arrive(state: ServerState, call: ServerInterceptingCallInterface, onEnd: () => void): Arrival {
-  const stream = streamOf(call);
-  const { bodyTimeoutMs } = state.limits;
-  let isOver = false;
-  let bytes = 0;
-  const complete = (): void => {
-    if (isOver) return;
-    isOver = true;
-    clearTimeout(timer);
-    state.arrivingBytes -= bytes;
-    onEnd();
-  };
-  const giveUp = (): void => {
-    if (isOver) return;
-    complete();
-    stream.close(constants.NGHTTP2_NO_ERROR);
-  };
-  const refuse = (error: MillraceError): void => {
-    call.sendStatus(callFailure(error, state.nextRequestId()));
-    giveUp();
-  };
-  const timer = setTimeout(() => {
-    refuse(new MillraceError('REQUEST_TIMEOUT', `The message did not arrive within ${bodyTimeoutMs} ms.`));
-  }, bodyTimeoutMs);
-  stream.once('close', complete);
-  stream.on('data', (chunk: Buffer) => {
-    if (isOver) return;
-    bytes += chunk.length;
-    state.arrivingBytes += chunk.length;
-    if (state.arrivingBytes > ARRIVING_BYTES_MAX) refuse(overloaded());
-  });
-  return { complete, refuse, giveUp };
+  constructor(
+    state: ServerState,
+    arriving: { count: number },
+    call: ServerInterceptingCallInterface,
+    open: OpenCall,
+  ) {
+    this.state = state;
+    this.arriving = arriving;
+    this.call = call;
+    this.open = open;
+    this.stream = streamOf(call);
+    const { bodyTimeoutMs } = state.limits;
+    const message = `The message did not arrive within ${bodyTimeoutMs} ms.`;
+    this.timer = setTimeout(() => this.refuse(new MillraceError('REQUEST_TIMEOUT', message)), bodyTimeoutMs);
+    arriving.count++;
+    this.stream.once('close', () => this.lost());
+    this.stream.on('data', (chunk: Buffer) => this.hold(chunk));
+  }
+
+  /** @param receive begins to receive the message */
+  admit(receive: () => void): void {
+    const letIn = (): void => {
+      if (this.isOver) return;
+      if (this.arriving.count > this.state.limits.inFlightMax) return this.refuse(overloaded());
+      receive();
+    };
+    const refuse = (error: unknown): void => this.refuse(error);
+    try {
+      const later = this.open.admit();
+      if (later === undefined) letIn();
+      else later.then(letIn, refuse);
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  addTraceparent(metadata: Metadata): void {
+    const { span } = this.open.observation ?? {};
+    if (span !== undefined) metadata.set('traceparent', span.traceparent);
+  }
+
+  /** The message is there. */
+  complete(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    clearTimeout(this.timer);
+    this.state.arrivingBytes -= this.bytes;
+    this.arriving.count--;
+    const { observation } = this.open;
+    if (observation !== undefined) observation.bytesIn = this.bytes;
+  }
+
+  /** What is missing of the message of an answered call is not waited for. */
+  answered(code: number | undefined): void {
+    this.open.end(this.stream.aborted ? undefined : code);
+    if (this.isOver) return;
+    this.complete();
+    this.stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+
+  private refuse(error: unknown): void {
+    if (this.isOver) return;
+    const failure = this.open.failure(error);
+    this.call.sendStatus(failure);
+    this.answered(failure.code);
+  }
+
+  /** The caller hung up, or the library has answered by itself. */
+  private lost(): void {
+    if (this.isOver) return;
+    this.complete();
+    const { sentTrailers, sentHeaders } = this.stream;
+    const code = sentTrailers?.['grpc-status'] ?? sentHeaders?.['grpc-status'];
+    this.open.end(code === undefined ? undefined : Number(code));
+  }
+
+  private hold({ length }: Buffer): void {
+    if (this.isOver) return;
+    this.bytes += length;
+    this.state.arrivingBytes += length;
+    if (this.state.arrivingBytes > ARRIVING_BYTES_MAX) this.refuse(overloaded());
+  }
 }
 
 /** An answered call stays open, and holds what came of it, until its caller ends it; the public interface has no end. */

@@ -22,8 +22,14 @@ const statusOf: Readonly<Record<number, status>> = {
 /** As it is sent. Clients give up a call whose trailers take more than some KB. */
 const SENTENCE_BYTES_MAX = 4096;
 
-export function callFailure(error: MillraceError, requestId: string): StatusObject {
+/** @param traceparent of its span; undefined = none is recorded */
+export function callFailure(
+  error: MillraceError,
+  requestId: string,
+  traceparent: string | undefined,
+): StatusObject {
   const metadata = new Metadata();
+  if (traceparent !== undefined) metadata.set('traceparent', traceparent);
   metadata.set('millrace-code', error.code);
   metadata.set('millrace-request-id', requestId);
   const retryAfterMs = retryAfterMsOf(error);

@@ -2,9 +2,11 @@
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import type { ServiceDefinition } from '@grpc/grpc-js';
+import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type { RouteContext } from '../route-context.ts';
+import { createRouteMetrics } from '../route-metrics.ts';
+import { createHandler } from './answer-call.ts';
 import { createArrivingCalls } from './arriving-calls.ts';
 import { undecodedMessage } from './decode-message.ts';
 import { inferenceService } from './inference-service.ts';
@@ -36,7 +38,13 @@ const KEEPALIVE_TIMEOUT_MS = 20_000;
 
 /** @param certificate undefined = without TLS */
 export function createGrpcServer(context: RouteContext, certificate: Certificate | undefined): GrpcServer {
-  const arriving = createArrivingCalls(context.state);
+  const definition = serviceDefinition();
+  const routes = Object.entries(inferenceService(context)).map(([method, route]) => {
+    const { path: address } = definition[method] as { readonly path: string };
+    const metrics = createRouteMetrics(context.metrics, route.name, '');
+    return { method, address, path: address.slice(1), route, metrics };
+  });
+  const arriving = createArrivingCalls(context, new Map(routes.map((each) => [each.address, each])));
   const server = new Server({
     'grpc.max_receive_message_length': context.state.limits.bodyBytesMax,
     'grpc.max_send_message_length': -1,
@@ -46,7 +54,11 @@ export function createGrpcServer(context: RouteContext, certificate: Certificate
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     interceptors: [arriving.interceptor],
   });
-  server.addService(serviceDefinition(), inferenceService(context));
+  const handlers = routes.map(({ method, route }) => [
+    method,
+    createHandler(context, route, (metadata) => arriving.called(metadata)),
+  ]);
+  server.addService(definition, Object.fromEntries(handlers) as UntypedServiceImplementation);
   const injectors = [server.createConnectionInjector(credentialsOf(certificate))];
   return {
     take(connection) {

@@ -129,7 +129,9 @@ function infer(context: RouteContext, path: string): Route {
       if (refused !== undefined) return exchange.fail(refused);
       const model = readyModel(models, name, version);
       const { inference, form } = readInferCall(body, headers[LENGTH_HEADER] ?? '', model);
-      const result = await model.infer({ ...inference, isGone: () => exchange.isDone });
+      exchange.observation?.answeredBy(model);
+      const { span } = exchange;
+      const result = await model.infer({ ...inference, span, isGone: () => exchange.isDone });
       const answer = writeAnswer(model, result, form);
       exchange.send(200, answer.contentType, answer.body, answer.headers);
     },

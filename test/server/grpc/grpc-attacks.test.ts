@@ -132,9 +132,19 @@ describe('a message over gRPC', () => {
   });
 });
 
+describe('a message over gRPC', () => {
+  it('is not received before its caller is admitted', async () => {
+    const stream = begin();
+    const closed = once(stream, 'close');
+    expect((await statusOf(stream)).code).toBe(status.UNAUTHENTICATED);
+    // Neither its message nor its end is waited for.
+    await closed;
+  });
+});
+
 describe('a message over gRPC that does not arrive', () => {
   it('has a deadline, and leaves nothing behind', async () => {
-    const stream = begin();
+    const stream = begin(asReader);
     stream.write(framed(Buffer.alloc(1000)).subarray(0, 500));
     const closed = once(stream, 'close');
     expect(await statusOf(stream)).toEqual({
