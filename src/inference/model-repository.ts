@@ -19,6 +19,8 @@ export { resolveOutputs } from './resolve-outputs.ts';
 export interface LoadedModel {
   readonly version: ModelVersion;
   readonly session: ModelSession;
+  /** Of its files. */
+  readonly bytes: number;
 }
 
 export interface ModelRepository {
@@ -35,7 +37,7 @@ export interface ModelRepository {
    * Gives a loaded version a session in worker threads, unless others share it already.
    * @throws MillraceError INVALID_MODEL, WORKER_LOST, STARTUP_FAILED
    */
-  moveToThreads(version: ModelVersion, plan: ThreadPlan): Promise<void>;
+  moveToThreads(version: ModelVersion): Promise<void>;
   /**
    * Another session of a loaded version, in a thread that gives way to all others; whoever opened it releases it.
    * @throws MillraceError INVALID_MODEL, WORKER_LOST
@@ -56,7 +58,7 @@ interface OpenedVersion {
   readonly mistakes: readonly Mistake[];
 }
 
-/** Loads the versions one by one: loading blocks the event loop, about 4 ms for each megabyte. */
+/** Loads the versions one by one: loading on the event loop blocks it, about 4 ms for each megabyte. */
 export async function openModelRepository(
   versions: readonly ModelVersion[],
   pool: SessionPool = createSessionPool(),
@@ -65,7 +67,7 @@ export async function openModelRepository(
   for (const version of versions) models.set(keyOf(version), await openVersion(version, pool));
   const get = (version: ModelVersion): LoadedModel | undefined => {
     const lease = models.get(keyOf(version))?.lease;
-    return lease && { version, session: lease.session };
+    return lease && { version, session: lease.session, bytes: lease.bytes };
   };
   const leaseOf = (version: ModelVersion): SessionLease => {
     const lease = models.get(keyOf(version))?.lease;
@@ -74,9 +76,12 @@ export async function openModelRepository(
   };
   return {
     get,
-    loaded: (version) => ({ version, session: leaseOf(version).session }),
+    loaded(version) {
+      const { session, bytes } = leaseOf(version);
+      return { version, session, bytes };
+    },
     mistakesOf: (version) => models.get(keyOf(version))?.mistakes ?? [],
-    moveToThreads: async (version, plan) => leaseOf(version).moveToThreads(plan),
+    moveToThreads: async (version) => leaseOf(version).moveToThreads(),
     openBackground: async (version, onRestart) =>
       pool.openBackground(leaseOf(version).session.path, onRestart),
     once: async (version, name, find) => leaseOf(version).once(name, find),

@@ -17,10 +17,14 @@ import type { WorkerSessionOptions } from './worker-session.ts';
 /** Of how many threads, and who hears of their ends. */
 export type ThreadPlan = Pick<WorkerSessionOptions, 'threads' | 'onRestart'>;
 
+/** Files of more are not loaded on the event loop, which they would hold up for longer than a tenth of a second. */
+export const LOOP_BYTES_MAX: number = 32 * 1024 * 1024;
+
 export interface SessionPool {
   /**
-   * The session of a version, opened on the event loop if it is not open yet.
-   * @throws MillraceError INVALID_MODEL
+   * The session of a version, which is opened if it is not open yet: in threads where model.yaml says so or its files are
+   * large, else on the event loop.
+   * @throws MillraceError INVALID_MODEL, WORKER_LOST
    */
   take(version: ModelVersion): Promise<SessionLease>;
   /**
@@ -32,12 +36,14 @@ export interface SessionPool {
 
 export interface SessionLease {
   readonly session: ModelSession;
+  /** Of the files of the model. */
+  readonly bytes: number;
   /**
    * Gives it threads, and releases the session on the event loop. Where it is shared, whoever took it first has decided:
    * then this does nothing.
    * @throws MillraceError INVALID_MODEL, WORKER_LOST, STARTUP_FAILED
    */
-  moveToThreads(plan: ThreadPlan): Promise<void>;
+  moveToThreads(): Promise<void>;
   /** What is found out by runs of this session, once for all who share it. */
   once<T>(name: string, find: () => Promise<T>): Promise<T>;
   /** What belongs to the session as long as it is open, in threads or not: the same for all who share it. */
@@ -48,27 +54,36 @@ export interface SessionLease {
 
 interface Entry {
   session: ModelSession;
+  readonly version: ModelVersion;
+  readonly bytes: number;
   leases: number;
   isShared: boolean;
   readonly found: Map<string, Promise<unknown>>;
   readonly kept: Map<string, unknown>;
 }
 
-export function createSessionPool(): SessionPool {
+/** @param threadsOf plans the threads of a model; undefined = all models are on the event loop, and stay there */
+export function createSessionPool(threadsOf?: (version: ModelVersion) => ThreadPlan): SessionPool {
   const entries = new Map<string, Entry>();
   const exitGuard = createExitGuard();
 
   async function take(version: ModelVersion): Promise<SessionLease> {
     const { onnxPath, execution, workers = 'auto' } = version;
-    const key = JSON.stringify([onnxPath, execution, workers, await fingerprint(onnxPath)]);
+    const { bytes, fingerprint } = await filesOf(onnxPath);
+    const key = JSON.stringify([onnxPath, execution, workers, fingerprint]);
     const known = entries.get(key);
     if (known !== undefined) {
       known.leases++;
       known.isShared = true;
       return leaseOf(key, known);
     }
-    const session = await openSession(onnxPath);
-    const entry: Entry = { session, leases: 1, isShared: false, found: new Map(), kept: new Map() };
+    const inThreads = execution === 'worker' || (execution === 'auto' && bytes > LOOP_BYTES_MAX);
+    const session =
+      inThreads && threadsOf !== undefined
+        ? await openWorkerSession(onnxPath, { ...threadsOf(version), exitGuard })
+        : await openSession(onnxPath);
+    const maps = { found: new Map<string, Promise<unknown>>(), kept: new Map<string, unknown>() };
+    const entry: Entry = { session, version, bytes, leases: 1, isShared: false, ...maps };
     entries.set(key, entry);
     return leaseOf(key, entry);
   }
@@ -78,11 +93,12 @@ export function createSessionPool(): SessionPool {
       get session() {
         return entry.session;
       },
-      async moveToThreads(plan) {
-        if (entry.isShared || entry.session.threads > 0) return;
+      bytes: entry.bytes,
+      async moveToThreads() {
+        if (threadsOf === undefined || entry.isShared || entry.session.threads > 0) return;
         const inline = entry.session;
         const own = entry;
-        own.session = await openWorkerSession(inline.path, { ...plan, exitGuard });
+        own.session = await openWorkerSession(inline.path, { ...threadsOf(entry.version), exitGuard });
         entry.found.clear();
         await inline.release();
       },
@@ -116,16 +132,25 @@ export function createSessionPool(): SessionPool {
   };
 }
 
-async function fingerprint(path: string): Promise<string> {
+interface ModelFiles {
+  readonly bytes: number;
+  readonly fingerprint: string;
+}
+
+async function filesOf(path: string): Promise<ModelFiles> {
   const folder = dirname(path);
   // A file in the project folder has the whole project beside it.
   const isAlone = basename(path) !== 'model.onnx';
   const names = isAlone ? [basename(path)] : await readdir(folder).catch(() => []);
-  const lines = names.map(async (name) => {
-    const found = await stat(join(folder, name)).catch(() => undefined);
-    return /\.(ya?ml|json)$/.test(name) || found === undefined
-      ? ''
-      : `${name} ${found.dev} ${found.ino} ${found.size} ${found.mtimeMs}`;
-  });
-  return (await Promise.all(lines)).join('\n');
+  const files = names
+    .filter((name) => !/\.(ya?ml|json)$/.test(name))
+    .map(async (name) => ({ name, found: await stat(join(folder, name)).catch(() => undefined) }));
+  let bytes = 0;
+  const lines: string[] = [];
+  for (const { name, found } of await Promise.all(files)) {
+    if (found === undefined) continue;
+    bytes += found.size;
+    lines.push(`${name} ${found.dev} ${found.ino} ${found.size} ${found.mtimeMs}`);
+  }
+  return { bytes, fingerprint: lines.join('\n') };
 }

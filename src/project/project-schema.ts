@@ -288,7 +288,7 @@ export const modelSchema: z.ZodType<ModelSpec> = z
     execution: z.enum(executions, { error: 'must be auto, inline or worker' }).optional().meta({
       default: 'auto',
       description:
-        'Where the model runs: inline on the event loop, worker in threads of its own, auto = as its runs take long.',
+        'Where the model runs: inline on the event loop, worker in threads of its own, auto = as its size and the time of its runs say.',
     }),
     workers: z
       .int()

@@ -4,7 +4,9 @@
  */
 import type { DataType } from './data-type.ts';
 import type { Execution } from './execution.ts';
+import type { ProjectSpec } from './project-schema.ts';
 import type { Rollout, Unit } from './rollout.ts';
+import type { SourceFile } from './source-file.ts';
 import type { Value } from './value.ts';
 
 /** A place in a project file, for messages: `models/millrace.yaml:12 endpoints.flight-delay.request.origin`. */
@@ -325,4 +327,12 @@ export interface Project {
   readonly streaming: StreamingSettings;
   readonly cache: CacheSettings;
   readonly feast: FeastSettings;
+  /** What it was read from, to read the models beside it again; undefined = from no file. */
+  readonly file?: ProjectFile | undefined;
+}
+
+/** A project file as it was read, of sound shape. */
+export interface ProjectFile {
+  readonly spec: ProjectSpec;
+  readonly source: SourceFile;
 }

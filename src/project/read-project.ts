@@ -10,7 +10,7 @@ import { buildEventTypes } from './build-event-types.ts';
 import { buildEntities, buildFeatureViews } from './build-features.ts';
 import { buildCache, buildFeast, buildLimits, buildStreaming } from './build-settings.ts';
 import { freezeDeep } from './freeze-deep.ts';
-import type { Mistake, Model, Project } from './project.ts';
+import type { Mistake, Model, Project, ProjectFile } from './project.ts';
 import type { ProjectSpec } from './project-schema.ts';
 import { projectSchema } from './project-schema.ts';
 import { descriptionNames, readDescription } from './read-description.ts';
@@ -30,14 +30,6 @@ export interface ReadProject {
   readonly mistakes: readonly Mistake[];
   /** Parts that were left out or lack something, like `feature_views.weather`; ask with `isIncomplete`. */
   readonly incomplete: ReadonlySet<string>;
-  /** The project file as it was read, to read the models beside it again; undefined = it cannot be read. */
-  readonly file: ProjectFile | undefined;
-}
-
-/** A project file, of sound shape. */
-export interface ProjectFile {
-  readonly spec: ProjectSpec;
-  readonly source: SourceFile;
 }
 
 const emptySpec: ProjectSpec = projectSchema.parse({ project: 'unnamed' });
@@ -56,7 +48,7 @@ export async function readProject(dir: string, options: ReadOptions = {}): Promi
   const report = createReport();
   const file = options.file ?? (await readProjectFile(dir, report));
   const project = file === undefined ? emptyProject(dir) : await readParts(dir, file, report, options);
-  return { project: freezeDeep(project), mistakes: report.mistakes(), incomplete: report.incomplete, file };
+  return { project: freezeDeep(project), mistakes: report.mistakes(), incomplete: report.incomplete };
 }
 
 /**
@@ -118,6 +110,7 @@ async function readParts(
     streaming: buildStreaming(spec.streaming),
     cache: buildCache(spec.cache),
     feast: buildFeast(spec, entities, source, report),
+    file: { spec, source },
   };
 }
 

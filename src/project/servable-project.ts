@@ -13,9 +13,10 @@ import { formatMistake, invalidProject } from './report.ts';
  * @throws MillraceError INVALID_PROJECT with the mistakes in what endpoints need, or in the project file
  */
 export function servableProject(read: ReadProject): Project {
-  const { project, mistakes, file } = read;
+  const { project, mistakes } = read;
+  const { file } = project;
   if (mistakes.length === 0) return project;
-  const references = referencesOf(read);
+  const references = referencesOf(project);
   const partsOf = (mistake: Mistake): string[] => relative(project.dir, mistake.file).split(sep);
   const hasAllEndpoints =
     file !== undefined && Object.keys(file.spec.endpoints).every((name) => project.endpoints.has(name));
@@ -36,7 +37,7 @@ export async function loadServableProject(dir: string): Promise<Project> {
   return servableProject(await readProject(dir));
 }
 
-function referencesOf({ file }: ReadProject): ModelReference[] {
+function referencesOf({ file }: Project): ModelReference[] {
   return Object.values(file?.spec.endpoints ?? {})
     .flatMap(({ variants }) => Object.values(variants))
     .map(({ model }) => parseModelReference(model))

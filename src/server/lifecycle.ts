@@ -8,11 +8,12 @@
 import { sep, join } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import { createSessionPool } from '../inference/session-pool.ts';
+import type { SessionPool } from '../inference/session-pool.ts';
 import type { Project } from '../project/project.ts';
 import { servableProject } from '../project/servable-project.ts';
 import { shortName } from '../project/problem-list.ts';
 import { readProject } from '../project/read-project.ts';
-import type { ProjectFile, ReadProject } from '../project/read-project.ts';
+import type { ReadProject } from '../project/read-project.ts';
 import { invalidProject } from '../project/report.ts';
 import { suggestName } from '../project/suggestion.ts';
 import { createRolloutMemoryHolder } from '../serving/rollout-memory.ts';
@@ -21,6 +22,7 @@ import { openDefinition } from './definition.ts';
 import type { Definition } from './definition.ts';
 import type { Generation } from './generation.ts';
 import { within } from './within.ts';
+import { threadPlanOf } from '../serving/thread-plan.ts';
 
 /** `models` looks at the model folders again. */
 export type Change =
@@ -58,10 +60,9 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
 class SwappingLifecycle implements Lifecycle {
   private hidden: ReadonlySet<string>;
   private readonly parts: LifecycleParts;
-  private readonly pool = createSessionPool();
+  private readonly pool: SessionPool;
   private readonly rolloutMemory = createRolloutMemoryHolder();
   private current: Definition | undefined;
-  private file: ProjectFile | undefined;
   private last: Promise<unknown> = Promise.resolve();
   /** The end of all definitions that were replaced. */
   private retiring: Promise<void> = Promise.resolve();
@@ -70,6 +71,7 @@ class SwappingLifecycle implements Lifecycle {
   constructor(parts: LifecycleParts) {
     this.parts = parts;
     this.hidden = new Set(parts.unloaded);
+    this.pool = createSessionPool((version) => threadPlanOf(version, parts.place));
   }
 
   get unloaded(): ReadonlySet<string> {
@@ -77,10 +79,8 @@ class SwappingLifecycle implements Lifecycle {
   }
 
   async start(project: Project): Promise<Definition> {
-    const { file } = await readProject(project.dir);
-    this.file = file;
     const visible = withoutModels(project, this.hidden);
-    this.current = await this.open(visible, file, this.hidden, undefined);
+    this.current = await this.open(visible, this.hidden, undefined);
     return this.current;
   }
 
@@ -106,7 +106,7 @@ class SwappingLifecycle implements Lifecycle {
       throw new MillraceError('NOT_READY', 'The server is stopping.');
     const { project: before } = current;
     const { kind } = change;
-    const file = kind === 'reload' ? undefined : this.file;
+    const file = kind === 'reload' ? undefined : before.file;
     const hidden = hiddenAfter(change, this.hidden);
     if (kind === 'unload') refuseUnload(change.model, before, this.hidden);
     const read = await readProject(before.dir, { file });
@@ -115,18 +115,17 @@ class SwappingLifecycle implements Lifecycle {
     const project = withoutModels(servable(read, kind === 'reload'), hidden);
     // Definitions that are let go hold memory; a run that never ends must not hold up all changes.
     await within(before.limits.timeoutMs, this.retiring);
-    await this.replace(current, project, read.file, { hidden, loading });
+    await this.replace(current, project, { hidden, loading });
   }
 
   private async replace(
     before: Definition,
     project: Project,
-    file: ProjectFile | undefined,
     { hidden, loading }: { hidden: ReadonlySet<string>; loading: string | undefined },
   ): Promise<void> {
     let next: Definition;
     try {
-      next = await this.open(project, file, hidden, before);
+      next = await this.open(project, hidden, before);
       await requireLoaded(loading, next, before);
     } catch (error) {
       throw error instanceof MillraceError ? refused(error) : error;
@@ -137,7 +136,6 @@ class SwappingLifecycle implements Lifecycle {
     }
     this.current = next;
     this.hidden = hidden;
-    this.file = file;
     const requests = this.parts.publish(next);
     const earlier = this.retiring;
     this.retiring = Promise.all([earlier, this.retire(before, next, requests)]).then(() => undefined);
@@ -157,7 +155,6 @@ class SwappingLifecycle implements Lifecycle {
 
   private async open(
     project: Project,
-    file: ProjectFile | undefined,
     hidden: ReadonlySet<string>,
     before: Definition | undefined,
   ): Promise<Definition> {
@@ -167,7 +164,10 @@ class SwappingLifecycle implements Lifecycle {
       rolloutMemory: this.rolloutMemory,
       before,
       resolve: async (isEligible) =>
-        withoutModels(servable(await readProject(project.dir, { file, isEligible }), false), hidden),
+        withoutModels(
+          servable(await readProject(project.dir, { file: project.file, isEligible }), false),
+          hidden,
+        ),
     });
   }
 }

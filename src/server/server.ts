@@ -225,9 +225,9 @@ const changeSentences: Readonly<Record<Change['kind'], string>> = {
 };
 
 /** What the model folders hold, if that is what was read of them; else nothing that they could hold. */
-async function servedModels({ dir, models }: Project): Promise<string> {
+async function servedModels({ dir, models, file }: Project): Promise<string> {
   const found = await modelFingerprint(dir);
-  const { project } = await readProject(dir);
+  const { project } = await readProject(dir, { file });
   return isDeepStrictEqual(project.models, models) ? found : '';
 }
 

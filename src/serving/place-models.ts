@@ -1,24 +1,23 @@
 /**
  * Decides where each model runs: on the event loop, where a run costs least but holds up everybody else, or in worker
- * threads. `execution` in model.yaml says it, or the time of a run does, as the warm-up measures it.
+ * threads. `execution` in model.yaml says it, or the size of its files, or the time of a run, as the warm-up measures it.
  */
-import { availableParallelism } from 'node:os';
-import type { ModelRepository } from '../inference/model-repository.ts';
+import type { LoadedModel, ModelRepository } from '../inference/model-repository.ts';
+import { LOOP_BYTES_MAX } from '../inference/session-pool.ts';
 import type { WarmUp } from '../inference/warm-up.ts';
 import type { ModelVersion } from '../project/project.ts';
 import { invalidProject } from '../project/report.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
 import type { ServedVariant } from './compile-project.ts';
 import { warmVariants } from './warm-variants.ts';
 import type { Warmed } from './warm-variants.ts';
 
 /** Of a full batch on the event loop; about what a few requests take to read and answer. */
 export const INLINE_RUN_MS_MAX = 0.3;
+const MEBIBYTE = 1024 ** 2;
 
 export interface PlacingParts {
   readonly repository: ModelRepository;
-  readonly metrics: Metrics;
   readonly log: Log;
 }
 
@@ -32,10 +31,9 @@ export async function placeModels(
 ): Promise<ReadonlyMap<ModelVersion, number>> {
   const { repository } = parts;
   const versions = [...new Set(variants.map(({ loaded }) => loaded.version))];
-  for (const version of versions) if (version.execution === 'worker') await moveToThreads(version, parts);
   const first = await warmVariants(variants, repository, INLINE_RUN_MS_MAX);
   const heavy = new Set(first.warmed.filter(isHeavy).map(({ version }) => version));
-  for (const version of heavy) await moveToThreads(version, parts);
+  await allDone([...heavy].map(async (version) => repository.moveToThreads(version)));
   const moved = variants.filter(({ loaded }) => heavy.has(loaded.version));
   const second = await warmVariants(moved, repository);
   const mistakes = [...first.mistakes, ...second.mistakes];
@@ -50,31 +48,14 @@ export async function placeModels(
   return runsMs;
 }
 
+/** Also where one fails: what is still being opened could not be closed. */
+async function allDone(works: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(works)) if (result.status === 'rejected') throw result.reason;
+}
+
 export function isHeavy({ version, result: { runMs } }: Warmed): boolean {
   if (version.execution !== 'auto' || runMs === undefined) return false;
   return (runMs.fullBatch ?? runMs.oneRow) > INLINE_RUN_MS_MAX;
-}
-
-export async function moveToThreads(
-  version: ModelVersion,
-  { repository, metrics, log }: PlacingParts,
-): Promise<void> {
-  const labels = { model: version.model, version: version.version };
-  const restarts = metrics.counter(
-    'millrace_model_worker_restarts_total',
-    'Worker threads of a model that ended by themselves and were replaced.',
-    labels,
-  );
-  await repository.moveToThreads(version, {
-    threads: version.workers ?? Math.max(1, availableParallelism() - 1),
-    onRestart(reason, delayMs) {
-      restarts.add(1);
-      log.error(
-        { ...labels, reason, delay_ms: delayMs },
-        'a worker thread of the model ended; starting another',
-      );
-    },
-  });
 }
 
 /** A session that is shared with the definition before was told of by that. */
@@ -83,14 +64,11 @@ export async function logOnce(
   result: Pick<WarmUp, 'runMs' | 'warning'> | undefined,
   { repository, log }: PlacingParts,
 ): Promise<void> {
-  await repository.once(version, 'told of', async () =>
-    logModel(version, repository.loaded(version).session.threads, result, log),
-  );
+  await repository.once(version, 'told of', async () => logModel(repository.loaded(version), result, log));
 }
 
 function logModel(
-  version: ModelVersion,
-  threads: number,
+  { version, session: { threads }, bytes }: LoadedModel,
   result: Pick<WarmUp, 'runMs' | 'warning'> | undefined,
   log: Log,
 ): void {
@@ -104,14 +82,16 @@ function logModel(
       run_ms_full_batch: runMs?.fullBatch,
       execution: threads === 0 ? 'inline' : 'worker',
       workers: threads === 0 ? undefined : threads,
-      because: reasonOf(version, threads, runMs !== undefined),
+      because: reasonOf(version, threads, bytes, runMs !== undefined),
     },
     'model loaded',
   );
 }
 
-function reasonOf({ execution }: ModelVersion, threads: number, isMeasured: boolean): string {
+function reasonOf({ execution }: ModelVersion, threads: number, bytes: number, isMeasured: boolean): string {
   if (execution !== 'auto') return 'model.yaml says so';
+  if (threads > 0 && bytes > LOOP_BYTES_MAX)
+    return `its files have more than ${LOOP_BYTES_MAX / MEBIBYTE} MiB`;
   if (!isMeasured) return 'its runs were not measured';
   return threads === 0
     ? `a full batch takes at most ${INLINE_RUN_MS_MAX} ms`

@@ -13,7 +13,7 @@ import { warmUp } from '../inference/warm-up.ts';
 import type { WarmUp } from '../inference/warm-up.ts';
 import type { ModelVersion } from '../project/project.ts';
 import type { Batchers } from './batchers.ts';
-import { INLINE_RUN_MS_MAX, isHeavy, logOnce, moveToThreads } from './place-models.ts';
+import { INLINE_RUN_MS_MAX, isHeavy, logOnce } from './place-models.ts';
 import type { PlacingParts } from './place-models.ts';
 
 /** Of the inputs of one batch: rows of a megabyte go one by one. */
@@ -26,15 +26,15 @@ const STRING_BYTES = 64;
  * @throws MillraceError MODEL_FAILED, WORKER_LOST, STARTUP_FAILED
  */
 export async function placeTensorModel(
-  { version, session: inline }: LoadedModel,
+  { version, session: opened }: LoadedModel,
   parts: PlacingParts & { readonly batchers: Batchers },
 ): Promise<readonly boolean[]> {
   const { repository, batchers } = parts;
   const isMeasured =
-    version.warmup && inline.inputs.every(({ shape }) => !shape.slice(1).includes(undefined));
+    version.warmup && opened.inputs.every(({ shape }) => !shape.slice(1).includes(undefined));
   const batch = isMeasured
     ? await repository.once(version, JSON.stringify(['shared batch', version.batching.rowsMax]), async () =>
-        sharedBatch(version, inline),
+        sharedBatch(version, opened),
       )
     : undefined;
   let result: WarmUp | undefined;
@@ -43,13 +43,14 @@ export async function placeTensorModel(
     repository.once(version, JSON.stringify(['measured', batch?.rowsMax, oneRowMsMax]), async () =>
       measure(repository.loaded(version).session, batch, oneRowMsMax),
     );
-  if (version.execution !== 'worker' && isMeasured) result = await measured(INLINE_RUN_MS_MAX);
-  if (version.execution === 'worker' || (version.execution === 'auto' && isSlow(version, result))) {
-    await moveToThreads(version, parts);
+  const isOnLoop = opened.threads === 0;
+  if (isMeasured) result = await measured(isOnLoop ? INLINE_RUN_MS_MAX : undefined);
+  if (isOnLoop && version.execution === 'auto' && isSlow(version, result)) {
+    await repository.moveToThreads(version);
     if (isMeasured) result = await measured();
   }
   await logOnce(version, result, parts);
-  if (batch === undefined) return inline.outputs.map(() => false);
+  if (batch === undefined) return opened.outputs.map(() => false);
   batchers.forTensors(version, { ...batch, runMs: result?.runMs?.fullBatch });
   return batch.isPerRow;
 }

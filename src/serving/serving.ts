@@ -17,6 +17,7 @@ import type { CallerNeeds } from './caller.ts';
 import { compileProject, servedVersions } from './compile-project.ts';
 import type { ServedVariant } from './compile-project.ts';
 import type { Batcher } from '../inference/batcher.ts';
+import { createSessionPool } from '../inference/session-pool.ts';
 import type { SessionPool } from '../inference/session-pool.ts';
 import { createPlan } from './plan.ts';
 import type { Plan, PlanParts } from './plan.ts';
@@ -38,6 +39,7 @@ import { createRolloutMemoryHolder } from './rollout-memory.ts';
 import type { RolloutMemoryHolder } from './rollout-memory.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
 import type { Router } from './router.ts';
+import { threadPlanOf } from './thread-plan.ts';
 
 export interface ServedEndpoint {
   /** What to read of the caller beside the request; undefined = nothing. */
@@ -123,7 +125,7 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
   const others = newestVersions(project, answering);
   const { repository, variants, mistakes } = await compileProject(project, answering, {
     others,
-    pool: parts.pool,
+    pool: parts.pool ?? createSessionPool((version) => threadPlanOf(version, parts)),
   });
   const batchers = createBatchers(parts, repository);
   let watch: RolloutWatch | undefined;

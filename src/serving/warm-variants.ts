@@ -22,7 +22,7 @@ export interface WarmedVariants {
 
 /**
  * Versions with `warmup: false` are left out.
- * @param oneRowMsMax if a run of one row takes longer, the model is not run with more
+ * @param oneRowMsMax if a run of one row on the event loop takes longer, the model is not run with more
  */
 export async function warmVariants(
   variants: readonly ServedVariant[],
@@ -43,7 +43,7 @@ export async function warmVariants(
               widths,
               rowsMax,
               fetch,
-              ...(oneRowMsMax === undefined ? {} : { oneRowMsMax }),
+              ...(oneRowMsMax !== undefined && session.threads === 0 && { oneRowMsMax }),
             }),
           ),
         );

@@ -200,7 +200,7 @@ describe('a sound project', () => {
 /** A project as JSON, without what depends on where and how it was written. */
 function withoutPlaces(project: Project): unknown {
   const text = JSON.stringify(project, (key, value: unknown) => {
-    if (key === 'location' || key === 'dir' || key === 'onnxPath') return undefined;
+    if (['location', 'dir', 'onnxPath', 'file'].includes(key)) return undefined;
     return value instanceof Map ? [...value] : value;
   });
   return JSON.parse(text);
