@@ -29,8 +29,9 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 
 const worker = async (): Promise<Command> => (await import('./cli/workers/worker.ts')).workerCommand();
 
-/** All of them, unless the one that is meant stands first. */
+/** All of them, unless the one that is meant stands first, or none is meant. */
 async function commandsFor(first = ''): Promise<Command[]> {
+  if (first === WORKER || first === '--version' || first === '-V') return [];
   const own = Object.hasOwn(commands, first) ? [commands[first]] : Object.values(commands);
   return Promise.all(own.map(async (create) => (create as () => Promise<Command>)()));
 }

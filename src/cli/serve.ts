@@ -5,7 +5,6 @@ import type { Access } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
 import { formatDuration } from '../project/duration.ts';
 import { loadServableProject } from '../project/servable-project.ts';
-import { createServer } from '../server/server.ts';
 import { PORT_MAX, defaultHost, defaultPort } from '../server/server-options.ts';
 import type { Server } from '../server/server.ts';
 import { createLog, logLevels } from '../telemetry/log.ts';
@@ -109,6 +108,8 @@ async function serve(options: ServeGroupOptions): Promise<void> {
 
 async function startServer(options: ServeOptions, access: Access, log: Log): Promise<Server> {
   const project = await loadServableProject(options.project);
+  // Only here: the process that leads several workers needs none of it.
+  const { createServer } = await import('../server/server.ts');
   return createServer(project, serverOptions(options, access, log));
 }
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { demoDir, goodFlight } from '../e2e/demo-server.ts';
 import { startRedis } from '../redis/redis-server.ts';
 import type { RedisServer } from '../redis/redis-server.ts';
+import { writeOneModelProject } from './one-model-project.ts';
 import { run, start } from './process.ts';
 import type { Running } from './process.ts';
 
@@ -13,16 +14,19 @@ const password = 's3cret-word';
 let redis: RedisServer;
 let scratch: string;
 let env: NodeJS.ProcessEnv;
+let project: string;
 const started: Running[] = [];
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'millrace-serve-redis-'));
+  project = join(scratch, 'project');
+  await writeOneModelProject(project);
   redis = await startRedis();
   await redis.command('ACL', 'SETUSER', 'app', 'on', `>${password}`, '~mr:*', '&*', '+@all');
   const url = `redis://app:${password}@127.0.0.1:${redis.port}`;
   env = { MILLRACE_REDIS_URL: url };
   const load = await run(
-    ['load', '--project', demoDir, '--view', 'airport_profile', `${demoDir}/data/airports.csv`],
+    ['load', '--project', project, '--view', 'airport_profile', `${demoDir}/data/airports.csv`],
     { env },
   );
   if (load.code !== 0) throw new Error(load.stderr);
@@ -36,7 +40,7 @@ afterAll(async () => {
 
 async function serve(...options: string[]): Promise<{ running: Running; url: string }> {
   const data = join(scratch, String(started.length));
-  const running = start(['serve', '--project', demoDir, '--data', data, '--port', '0', ...options], { env });
+  const running = start(['serve', '--project', project, '--data', data, '--port', '0', ...options], { env });
   started.push(running);
   const port = (await running.printed(/"port":(\d+),"msg":"listening"/))[1] as string;
   await running.printed(/"msg":"ready"/);
@@ -84,12 +88,12 @@ it('millrace cache warm has a running server read what another one was asked for
   const second = await serve();
   first.running.child.kill('SIGTERM');
   await first.running.finished;
-  const warm = await run(['cache', 'warm', '--project', demoDir, '--url', second.url], { env });
+  const warm = await run(['cache', 'warm', '--project', project, '--url', second.url], { env });
   expect(warm).toMatchObject({ code: 0, stderr: '' });
   expect(warm.stdout).toMatch(/^\d+ entit(y is|ies are) in memory\n$/);
   const metrics = await (await fetch(`${second.url}/metrics`)).text();
   expect(Number(/^millrace_cache_entries\{rows="some"\} (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0);
-  const lost = await run(['cache', 'warm', '--project', demoDir, '--url', 'http://127.0.0.1:1'], { env });
+  const lost = await run(['cache', 'warm', '--project', project, '--url', 'http://127.0.0.1:1'], { env });
   expect(lost).toMatchObject({ code: 1, stdout: '' });
   expect(lost.stderr).toMatch(/^millrace: The server at http:\/\/127.0.0.1:1 cannot be asked: /);
 });
@@ -98,7 +102,7 @@ it('a Redis that is not there stops the start with one line', async () => {
   const { code, stderr } = await run([
     'serve',
     '--project',
-    demoDir,
+    project,
     '--port',
     '0',
     '--redis',

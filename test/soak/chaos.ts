@@ -27,9 +27,9 @@ export interface Chaos {
   done(): Record<string, number>;
 }
 
-const REST_MS = 700;
+const REST_MS = 1500;
 const REDIS_AWAY_MS = 500;
-const RETRIES = 40;
+const RETRIES = 20;
 /** No divisor of the number of actions, so that each comes up in a round. */
 const STEP = 3;
 

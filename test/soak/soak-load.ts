@@ -34,7 +34,7 @@ export interface SoakLoad {
 const USERS = 20;
 const EVENT_BATCH = 10;
 const CALL_TIMEOUT_MS = 20_000;
-const PAUSE_MS = 5;
+const PAUSE_MS = 20;
 const RETRY_MS = 100;
 const JSON_TYPE = { 'content-type': 'application/json' };
 const ENDPOINTS = ['pinned', 'newest', 'split'];

@@ -1,7 +1,22 @@
-/** What the supervisor and its workers tell each other, over the channel that Node gives a forked process. */
+/** What the supervisor and its workers tell each other: at the start, and over the channel that Node gives a forked process. */
 import type { ErrorCode, ErrorDetail } from '../../errors.ts';
 import type { Change } from '../../server/lifecycle.ts';
+import type { PortSharing } from '../../server/listen.ts';
 import type { MetricFamily } from '../../telemetry/merge-families.ts';
+import type { ServeOptions } from '../serve-options.ts';
+
+/** What a worker is told when it is started. */
+export interface WorkerOptions extends ServeOptions {
+  readonly workers: number;
+  /** Its place among the workers. */
+  readonly number: number;
+  readonly sharing: PortSharing;
+  /** Models that are not loaded. */
+  readonly unloaded: readonly string[];
+}
+
+/** Holds them, as JSON: arguments can be read by everybody, and all processes of a server are told the same. */
+export const WORKER_VARIABLE = 'MILLRACE_WORKER';
 
 /** `all`, or only what may be asked for at any time without changing it. */
 export type ReportPart = 'all' | 'counts';

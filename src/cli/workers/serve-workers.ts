@@ -5,9 +5,9 @@ import type { GrpcListener } from '../../server/grpc/listen-grpc.ts';
 import { createLog } from '../../telemetry/log.ts';
 import type { ServeGroupOptions } from '../serve-options.ts';
 import { unlessStopped, untilStopped } from '../until-stopped.ts';
+import { WORKER_VARIABLE } from './messages.ts';
+import type { WorkerOptions } from './messages.ts';
 import { Supervisor } from './supervisor.ts';
-import { WORKER_VARIABLE } from './worker.ts';
-import type { WorkerOptions } from './worker.ts';
 
 /** Serves until SIGTERM or SIGINT; SIGHUP restarts the workers one by one. */
 export async function serveWithWorkers(options: ServeGroupOptions): Promise<void> {

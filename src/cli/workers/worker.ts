@@ -6,27 +6,13 @@ import { loadServableProject } from '../../project/servable-project.ts';
 import { createServer } from '../../server/server.ts';
 import type { Server } from '../../server/server.ts';
 import type { Change } from '../../server/lifecycle.ts';
-import type { PortSharing } from '../../server/listen.ts';
 import { createLog } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { serverOptions } from '../serve-options.ts';
-import type { ServeOptions } from '../serve-options.ts';
 import { openServerAccess } from '../access-options.ts';
-import type { ChangeProblem, FromWorker, ToWorker } from './messages.ts';
-
-/** What a worker is told. */
-export interface WorkerOptions extends ServeOptions {
-  readonly workers: number;
-  /** Its place among the workers. */
-  readonly number: number;
-  readonly sharing: PortSharing;
-  /** Models that are not loaded. */
-  readonly unloaded: readonly string[];
-}
-
-/** Holds them, as JSON: arguments can be read by everybody, and all processes of a server are told the same. */
-export const WORKER_VARIABLE = 'MILLRACE_WORKER';
+import { WORKER_VARIABLE } from './messages.ts';
+import type { ChangeProblem, FromWorker, ToWorker, WorkerOptions } from './messages.ts';
 
 /** Not in the help: it is not for people. */
 export function workerCommand(): Command {

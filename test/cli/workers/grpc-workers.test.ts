@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ServiceError } from '@grpc/grpc-js';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { demoDir } from '../../e2e/demo-server.ts';
 import { protocolClient } from '../../server/grpc/protocol.ts';
 import type { ProtocolClient } from '../../server/grpc/protocol.ts';
 import { start } from '../process.ts';
@@ -43,17 +42,8 @@ async function processOf(client: ProtocolClient): Promise<string> {
 
 describe('serve --grpc-port', () => {
   it('serves gRPC beside HTTP, and ends with 0 on SIGTERM while a client is connected', async () => {
-    const running = start([
-      'serve',
-      '--project',
-      demoDir,
-      '--data',
-      scratch,
-      '--port',
-      '0',
-      '--grpc-port',
-      '0',
-    ]);
+    const args = ['--project', await groups.project(), '--port', '0', '--grpc-port', '0'];
+    const running = start(['serve', ...args]);
     started.push(running);
     const client = (await clientOf(running))();
     await until(async () => (await client.call('ServerReady').catch(() => undefined)) !== undefined);

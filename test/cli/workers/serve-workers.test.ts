@@ -4,7 +4,6 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { demoDir } from '../../e2e/demo-server.ts';
 import { ask, connectToEach, processOf, startCaller } from './caller.ts';
 import { run, start } from '../process.ts';
 import type { Finished } from '../process.ts';
@@ -147,7 +146,7 @@ describe('stopping several workers', () => {
   });
 
   it('ends at once, with 0, while they start', async () => {
-    const args = ['--project', demoDir, '--data', await groups.folder('data'), '--port', '0'];
+    const args = ['--project', await groups.project(), '--port', '0'];
     const running = start(['serve', '--workers', '2', ...args]);
     await running.printed(/"worker":1.*"msg":"worker ready"/);
     running.child.kill('SIGTERM');
@@ -184,7 +183,7 @@ describe('stopping several workers', () => {
 
 describe('a start of several workers that must fail', () => {
   async function failing(...args: string[]): Promise<Finished> {
-    const end = await run(['serve', '--workers', '2', '--data', await groups.folder('data'), ...args]);
+    const end = await run(['serve', '--workers', '2', ...args]);
     expect(end.code).toBe(1);
     expect(end.stderr).not.toMatch(/^\s+at /m);
     expect(end.stderr.match(/^millrace: /gm)).toHaveLength(1);
@@ -195,20 +194,20 @@ describe('a start of several workers that must fail', () => {
     const holder = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => holder.once('listening', resolve));
     const { port } = holder.address() as AddressInfo;
-    const { stderr } = await failing('--project', demoDir, '--port', String(port));
+    const { stderr } = await failing('--project', await groups.project(), '--port', String(port));
     holder.close();
     expect(stderr).toContain(`cannot listen on 127.0.0.1:${port}: the port is in use`);
   });
 
   it('names the port that other workers share', async () => {
     const { url } = await groups.shared();
-    const { stderr } = await failing('--project', demoDir, '--port', new URL(url).port);
+    const { stderr } = await failing('--project', await groups.project(), '--port', new URL(url).port);
     expect(stderr).toContain('the port is in use');
   });
 
   it('tells a mistake of the project or of a model once', async () => {
     const project = await groups.project();
-    await truncate(join(project, 'flight-delay/2/model.onnx'), 100);
+    await truncate(join(project, 'flight-delay/1/model.onnx'), 100);
     expect((await failing('--project', project, '--port', '0')).stderr).toMatch(/model\.onnx/);
     await writeFile(join(project, 'millrace.yaml'), 'project: 7\n');
     expect((await failing('--project', project, '--port', '0')).stderr).toMatch(/millrace\.yaml/);
@@ -216,7 +215,7 @@ describe('a start of several workers that must fail', () => {
 
   it('says how a worker ended that did not become ready', async ({ skip }) => {
     skip(!existsSync('/proc/self/task'), 'no /proc on this machine, so a worker that starts cannot be found');
-    const args = ['--project', demoDir, '--data', await groups.folder('data'), '--port', '0'];
+    const args = ['--project', await groups.project(), '--port', '0'];
     const running = start(['serve', '--workers', '2', ...args]);
     const children = `/proc/${running.child.pid}/task/${running.child.pid}/children`;
     const worker = async (): Promise<number> => Number((await readFile(children, 'utf8')).trim());

@@ -1,10 +1,11 @@
 /** `millrace serve --workers 2` for tests: started, watched and cleaned up. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach } from 'vitest';
-import { demoDir, goodFlight } from '../../e2e/demo-server.ts';
+import { goodFlight } from '../../e2e/demo-server.ts';
+import { writeOneModelProject } from '../one-model-project.ts';
 import { startCaller } from './caller.ts';
 import type { Caller } from './caller.ts';
 import { start } from '../process.ts';
@@ -21,7 +22,7 @@ export interface WorkerGroup {
 export interface WorkerGroups {
   /** A folder that goes when the tests have ended. */
   folder(name: string): Promise<string>;
-  /** A copy of the demo project. */
+  /** A project of one's own, which answers flights. */
   project(): Promise<string>;
   hangSwitch(): Promise<HangSwitch>;
   /** Two workers that are ready. They are ended after the test. */
@@ -53,13 +54,14 @@ export function workerGroups(): WorkerGroups {
     rmSync(scratch, { recursive: true, force: true });
   });
   const folder = async (name: string): Promise<string> => mkdtemp(join(scratch, `${name}-`));
+  const project = async (): Promise<string> => {
+    const dir = await folder('project');
+    await writeOneModelProject(dir);
+    return dir;
+  };
   return {
     folder,
-    async project() {
-      const project = await folder('project');
-      await cp(demoDir, project, { recursive: true, filter: (path) => !/train|\.millrace/.test(path) });
-      return project;
-    },
+    project,
     async hangSwitch() {
       const dir = await folder('hang');
       const [preload, flag] = [join(dir, 'preload.mjs'), join(dir, 'workers-hang')];
@@ -72,15 +74,16 @@ export function workerGroups(): WorkerGroups {
         off: async () => rm(flag),
       };
     },
-    async serve(project = demoDir, options = [], env = {}) {
-      const args = ['--project', project, '--data', await folder('data'), '--port', '0', '--workers', '2'];
+    async serve(served, options = [], env = {}) {
+      const dir = served ?? (await project());
+      const args = ['--project', dir, '--data', await folder('data'), '--port', '0', '--workers', '2'];
       const running = start(['serve', ...args, ...options], { env });
       started.push(running);
       return groupOf(running);
     },
     async shared() {
-      shared ??= folder('data').then(async (data) =>
-        groupOf(start(['serve', '--project', demoDir, '--data', data, '--port', '0', '--workers', '2'])),
+      shared ??= project().then(async (dir) =>
+        groupOf(start(['serve', '--project', dir, '--port', '0', '--workers', '2'])),
       );
       return shared;
     },
