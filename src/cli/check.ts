@@ -1,5 +1,6 @@
 /** `millrace check`: everything that could stop the server or a request, found before. */
 import { Command } from 'commander';
+import type { TensorSpec } from '../inference/session.ts';
 import type { EventType, FeatureView, Mistake, Project } from '../project/project.ts';
 import { formatDataType } from '../project/data-type.ts';
 import { formatDuration } from '../project/duration.ts';
@@ -7,7 +8,7 @@ import { overlaps } from '../project/rollout-overlaps.ts';
 import { formatMistake } from '../project/read-project.ts';
 import { definitionsOf } from '../experiments/definition.ts';
 import { checkProject } from '../serving/check-project.ts';
-import type { CheckedInput, ProjectCheck } from '../serving/check-project.ts';
+import type { CheckedInput, ProjectCheck, TensorModel } from '../serving/check-project.ts';
 import { formatPercent } from './experiment/figures.ts';
 import { formatTable } from './table.ts';
 
@@ -39,7 +40,7 @@ function printMistakes(mistakes: readonly Mistake[]): void {
   process.stderr.write(`${count}:\n${mistakes.map((mistake) => `  ${formatMistake(mistake)}\n`).join('')}`);
 }
 
-function summary({ project, inputs }: ProjectCheck): string {
+function summary({ project, inputs, tensorModels, warnings }: ProjectCheck): string {
   return [
     `project ${project.name} (${project.dir})\n`,
     section('entities', ['entity', 'join keys'], entityRows(project)),
@@ -51,7 +52,8 @@ function summary({ project, inputs }: ProjectCheck): string {
     ),
     section('endpoints', ['endpoint', 'variant', 'model', 'request'], endpointRows(project)),
     ...rolloutText(project),
-    section('models', ['model', 'endpoint', 'input', 'type', 'slots', 'expressions'], inputs.map(inputRow)),
+    ...modelText(inputs, tensorModels),
+    ...(warnings.length === 0 ? [] : [warnings.map((warning) => `warning: ${warning}\n`).join('')]),
   ].join('\n');
 }
 
@@ -118,7 +120,25 @@ function inputRow(input: CheckedInput): (string | number)[] {
   return [`${model}@${version}`, endpoint, input.input, type, slots, expressions];
 }
 
-function asJson({ project, mistakes, inputs }: ProjectCheck): unknown {
+function modelText(inputs: readonly CheckedInput[], tensorModels: readonly TensorModel[]): string[] {
+  const head = ['model', 'endpoint', 'input', 'type', 'slots', 'expressions'];
+  const used = section('models', head, inputs.map(inputRow));
+  if (tensorModels.length === 0) return [used];
+  const title = 'models without an endpoint, which serve tensors';
+  const others = section(title, ['model', 'inputs', 'outputs'], tensorModels.map(tensorModelRow));
+  return inputs.length === 0 ? [others] : [used, others];
+}
+
+function tensorModelRow({ model, version, inputs, outputs }: TensorModel): string[] {
+  return [`${model}@${version}`, inputs.map(tensorText).join(', '), outputs.map(tensorText).join(', ')];
+}
+
+/** An open dimension is a question mark. */
+function tensorText({ name, elementType, shape }: TensorSpec): string {
+  return `${name}: ${elementType}[${shape.map((dim) => dim ?? '?').join(', ')}]`;
+}
+
+function asJson({ project, mistakes, inputs, tensorModels, warnings }: ProjectCheck): unknown {
   return {
     project: project.name,
     entities: [...project.entities.keys()],
@@ -129,7 +149,17 @@ function asJson({ project, mistakes, inputs }: ProjectCheck): unknown {
     ),
     endpoints: [...project.endpoints.keys()],
     inputs,
-    warnings: warningsOf(project),
+    tensor_models: tensorModels.map(({ inputs: taken, outputs, ...names }) => ({
+      ...names,
+      inputs: taken.map(tensorJson),
+      outputs: outputs.map(tensorJson),
+    })),
+    warnings: [...warningsOf(project), ...warnings],
     mistakes,
   };
+}
+
+/** @returns with -1 for an open dimension, as in the metadata of a served model */
+function tensorJson({ name, elementType, shape }: TensorSpec): unknown {
+  return { name, type: elementType, shape: shape.map((dim) => dim ?? -1) };
 }

@@ -1,4 +1,6 @@
 /** `millrace keys`: the file of keys that servers follow while they run. */
+import { readdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { changeKeyFile, readKeyFile } from '../access/key-file.ts';
 import type { KeyRecord } from '../access/key-records.ts';
@@ -12,6 +14,7 @@ import { formatDuration } from '../project/duration.ts';
 import { jsonText } from '../project/json-text.ts';
 import type { JsonObject } from '../project/json-text.ts';
 import { shortName } from '../project/problem-list.ts';
+import { descriptionNames } from '../project/read-description.ts';
 import { addKeysOption, keysFileOf } from './access-options.ts';
 import type { KeysPlace } from './access-options.ts';
 import { durationArgument } from './duration-argument.ts';
@@ -63,6 +66,7 @@ function createCommand(): Command {
 }
 
 async function create(options: CreateOptions): Promise<void> {
+  await requireProject(options);
   const file = keysFileOf(options);
   const nowMs = Date.now();
   const made = makeKey({
@@ -74,6 +78,18 @@ async function create(options: CreateOptions): Promise<void> {
   });
   await changeKeyFile(file, (records) => ({ records: [...records, made.record], result: undefined }));
   printMade(made, file, options);
+}
+
+/** A file that no server looks for keeps nobody out. */
+async function requireProject({ project, data, keys = '' }: KeysOptions): Promise<void> {
+  if (data !== undefined || keys !== '') return;
+  const names = await readdir(project).catch((): string[] => []);
+  const files = descriptionNames('millrace');
+  if (files.some((name) => names.includes(name))) return;
+  throw new MillraceError(
+    'KEYS_FAILED',
+    `${resolve(project)} is no project folder: it has no ${files[0]}. Name the folder with --project, or the file with --keys.`,
+  );
 }
 
 function rateOf({ rate, burst }: CreateOptions): RateLimit | undefined {

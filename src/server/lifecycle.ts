@@ -15,6 +15,7 @@ import { shortName } from '../project/problem-list.ts';
 import { readProject } from '../project/read-project.ts';
 import type { ReadProject } from '../project/read-project.ts';
 import { invalidProject } from '../project/report.ts';
+import { strayModels } from '../project/stray-models.ts';
 import { suggestName } from '../project/suggestion.ts';
 import { createRolloutMemoryHolder } from '../serving/rollout-memory.ts';
 import type { DataPlace } from './data-parts.ts';
@@ -63,6 +64,8 @@ class SwappingLifecycle implements Lifecycle {
   private readonly pool: SessionPool;
   private readonly rolloutMemory = createRolloutMemoryHolder();
   private current: Definition | undefined;
+  /** What was told of model files that are not served. */
+  private readonly stray = new Set<string>();
   private last: Promise<unknown> = Promise.resolve();
   /** The end of all definitions that were replaced. */
   private retiring: Promise<void> = Promise.resolve();
@@ -81,6 +84,7 @@ class SwappingLifecycle implements Lifecycle {
   async start(project: Project): Promise<Definition> {
     const visible = withoutModels(project, this.hidden);
     this.current = await this.open(visible, this.hidden, undefined);
+    await this.tellStray(this.current);
     return this.current;
   }
 
@@ -139,6 +143,16 @@ class SwappingLifecycle implements Lifecycle {
     const requests = this.parts.publish(next);
     const earlier = this.retiring;
     this.retiring = Promise.all([earlier, this.retire(before, next, requests)]).then(() => undefined);
+    await this.tellStray(next);
+  }
+
+  /** Once for each. */
+  private async tellStray({ project }: Definition): Promise<void> {
+    for (const sentence of await strayModels(project)) {
+      if (this.stray.has(sentence)) continue;
+      this.stray.add(sentence);
+      this.parts.place.log.warn({}, sentence);
+    }
   }
 
   private async retire(before: Definition, next: Definition, requests: Generation): Promise<void> {

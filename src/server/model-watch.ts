@@ -67,8 +67,8 @@ function isSearched(name: string, depth: number): boolean {
   return depth === DEPTH_MAX || (depth === DEPTH_MAX - 1 && /^\d+$/.test(name));
 }
 
-/** The project file is reloaded when somebody asks for it. */
+/** The project file is reloaded when somebody asks for it. A model beside the versions is not served, and told of. */
 function isOfModel(name: string, depth: number): boolean {
-  if (depth === DEPTH_MAX) return name.endsWith('.onnx');
-  return depth < DEPTH_MAX - 1 || /^model\.(ya?ml|json)$/.test(name);
+  if (name.endsWith('.onnx')) return true;
+  return depth < DEPTH_MAX && (depth < DEPTH_MAX - 1 || /^model\.(ya?ml|json)$/.test(name));
 }

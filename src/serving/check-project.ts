@@ -1,8 +1,10 @@
 /** Checks a project folder as a whole, models included, without serving it: what `millrace check` reports. */
-import type { ElementType } from '../inference/session.ts';
-import type { Mistake, Project } from '../project/project.ts';
+import type { ModelRepository } from '../inference/model-repository.ts';
+import type { ElementType, TensorSpec } from '../inference/session.ts';
+import type { Mistake, ModelVersion, Project } from '../project/project.ts';
 import { readProject } from '../project/read-project.ts';
-import { compileProject } from './compile-project.ts';
+import { strayModels } from '../project/stray-models.ts';
+import { compileProject, servedVersions } from './compile-project.ts';
 import { leftOutBy } from './left-out.ts';
 import { warmVariants } from './warm-variants.ts';
 
@@ -17,11 +19,22 @@ export interface CheckedInput {
   readonly expressions: number;
 }
 
+/** A model version that no endpoint uses: it serves tensors. */
+export interface TensorModel {
+  readonly model: string;
+  readonly version: string;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
+
 export interface ProjectCheck {
   /** All that is sound. */
   readonly project: Project;
   readonly mistakes: readonly Mistake[];
   readonly inputs: readonly CheckedInput[];
+  readonly tensorModels: readonly TensorModel[];
+  /** What is no mistake, and may not be what was meant. */
+  readonly warnings: readonly string[];
 }
 
 export async function checkProject(dir: string): Promise<ProjectCheck> {
@@ -44,7 +57,28 @@ export async function checkProject(dir: string): Promise<ProjectCheck> {
       };
     }),
   );
+  const tensorModels = tensorModelsOf(project, versions, compiled.repository);
   const { mistakes: found } = await warmVariants(compiled.variants, compiled.repository);
   await compiled.repository.release();
-  return { project, mistakes: [...mistakes, ...compiled.mistakes, ...found], inputs };
+  return {
+    project,
+    mistakes: [...mistakes, ...compiled.mistakes, ...found],
+    inputs,
+    tensorModels,
+    warnings: await strayModels(project),
+  };
+}
+
+function tensorModelsOf(
+  project: Project,
+  versions: readonly ModelVersion[],
+  repository: ModelRepository,
+): TensorModel[] {
+  const used = servedVersions(project);
+  return versions.flatMap((version) => {
+    const loaded = used.includes(version) ? undefined : repository.get(version);
+    if (loaded === undefined) return [];
+    const { inputs, outputs } = loaded.session;
+    return [{ model: version.model, version: version.version, inputs, outputs }];
+  });
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { demoDir } from '../e2e/demo-server.ts';
+import { modelPath } from '../inference/model-case.ts';
 import { sharedProcess } from './shared-process.ts';
 
 const run = sharedProcess();
@@ -40,6 +41,32 @@ describe('millrace check', () => {
     ]) {
       expect(stdout).toContain(part);
     }
+  });
+
+  it('lists models that no endpoint uses, and files that are not served', async () => {
+    const dir = await demoWith('tensors', {});
+    await cp(modelPath('identity_float32.onnx'), join(dir, 'echo.onnx'));
+    await mkdir(join(dir, 'lost'));
+    await cp(modelPath('identity_float32.onnx'), join(dir, 'lost/lost.onnx'));
+    const { code, stdout, stderr } = await run(['check', '--project', dir]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^models without an endpoint, which serve tensors$/m);
+    expect(stdout).toMatch(/^ {2}echo@1 +x: float32\[\?, 2\] +y: float32\[\?, 2\]$/m);
+    const warning = `${dir}/lost/lost.onnx is not served: move it to ${dir}/lost/1/model.onnx`;
+    expect(stdout).toContain(`\nwarning: ${warning}\n`);
+    const asJson = await run(['check', '--project', dir, '--json']);
+    const tensor = { type: 'float32', shape: [-1, 2] };
+    expect(JSON.parse(asJson.stdout)).toMatchObject({
+      tensor_models: [
+        {
+          model: 'echo',
+          version: '1',
+          inputs: [{ name: 'x', ...tensor }],
+          outputs: [{ name: 'y', ...tensor }],
+        },
+      ],
+      warnings: [warning],
+    });
   });
 
   it('prints the same as JSON', async () => {

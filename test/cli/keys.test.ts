@@ -47,6 +47,18 @@ describe('millrace keys create', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 
+  it('makes no file where no server looks for it', async () => {
+    const args = ['keys', 'create', '--name', 'shop', '--scopes', 'predict', '--project', dir];
+    const { code, stdout, stderr } = await run(args);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toBe(
+      `millrace: ${dir} is no project folder: it has no millrace.yaml. Name the folder with --project, or the file with --keys.\n`,
+    );
+    await writeFile(join(dir, 'millrace.json'), '{"project":"shop"}');
+    expect((await run(args)).code).toBe(0);
+    expect(await readKeyFile(join(dir, '.millrace/keys.json'))).toHaveLength(1);
+  });
+
   it('keeps what it was asked for', async () => {
     const more = ['--expires', '90d', '--rate', '100/s', '--burst', '250'];
     const { key } = await created('--name', 'shop', '--scopes', 'all', ...more);

@@ -134,6 +134,33 @@ describe('a change of the folders while the server starts', () => {
   });
 });
 
+describe('a model file that lies where none is looked for', () => {
+  it('is told of once, with the place where it would be served', async () => {
+    const warnings: string[] = [];
+    const warn = (_: object, message: string): void => void warnings.push(message);
+    const log = { ...createLog('silent'), warn, info: () => undefined } as unknown as Log;
+    const { dir, server } = await serve(
+      async (folder) => {
+        await writeVersion(folder, 1, SMALL);
+        await writeNumbered(folder, 1);
+        await mkdir(join(folder, 'beside'));
+        await writeFile(join(folder, 'beside/beside.onnx'), numberedModel(1, SMALL));
+      },
+      { watchModelsMs: WATCH_MS, log },
+    );
+    const beside = `${dir}/beside/beside.onnx is not served: move it to ${dir}/beside/1/model.onnx`;
+    expect(warnings).toEqual([beside]);
+    await mkdir(join(dir, 'm/2'));
+    await writeFile(join(dir, 'm/2/best.onnx'), numberedModel(2, SMALL));
+    const named = `${dir}/m/2/best.onnx is not served: move it to ${dir}/m/2/model.onnx`;
+    await vi.waitFor(() => expect(warnings).toEqual([beside, named]));
+    await mkdir(join(dir, 'beside/1'));
+    await rename(join(dir, 'beside/beside.onnx'), join(dir, 'beside/1/model.onnx'));
+    await until(200, async () => (await call(server, '/v2/models/beside/ready')).status);
+    expect(warnings).toHaveLength(2);
+  });
+});
+
 describe('a version that is replaced in its place', () => {
   it('is served as it is then, when it is whole', async () => {
     const errors: string[] = [];
