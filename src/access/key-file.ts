@@ -10,6 +10,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../errors.ts';
@@ -77,6 +78,7 @@ export async function markClosed(file: string): Promise<void> {
   try {
     const handle = await open(marker, 'wx', KEY_FILE_MODE);
     try {
+      await giveToOwner(handle, file);
       await handle.writeFile(
         `${basename(file)} had keys. Without this file and that one, everybody is let in.\n`,
       );
@@ -121,6 +123,7 @@ async function writeWhole(file: string, text: string): Promise<void> {
   try {
     const handle = await open(partial, 'wx', KEY_FILE_MODE);
     try {
+      await giveToOwner(handle, file);
       await handle.writeFile(text);
       await handle.sync();
     } finally {
@@ -132,6 +135,13 @@ async function writeWhole(file: string, text: string): Promise<void> {
     await rm(partial, { force: true });
     throw failed(file, 'written', error);
   }
+}
+
+/** What root writes belongs to whom the file or its folder belongs: the server that reads it is another user. */
+async function giveToOwner(handle: FileHandle, file: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = await stat(file).catch(async () => stat(dirname(file)));
+  await handle.chown(uid, gid);
 }
 
 /** The new name is in the folder, which has a disk of its own to get to. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
@@ -52,6 +52,19 @@ describe('a file of keys', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(await readdir(join(file, '..'))).toEqual(['keys.json', 'keys.json.closed']);
     expect((await stat(`${file}.closed`)).mode & 0o777).toBe(0o600);
+  });
+
+  it('belongs to the owner of its folder, or of the file before, where root makes it', async ({ skip }) => {
+    skip(process.getuid?.() !== 0, 'only root may give files away');
+    const [folder, service, other] = [await scratchFolder(), 1234, 4321];
+    await chown(folder, service, service);
+    const file = join(folder, 'keys.json');
+    await changeKeyFile(file, append(madeKey().record));
+    for (const path of [file, `${file}.closed`])
+      expect(await stat(path)).toMatchObject({ uid: service, gid: service });
+    await chown(file, other, service);
+    await changeKeyFile(file, append(madeKey().record));
+    expect(await stat(file)).toMatchObject({ uid: other, gid: service });
   });
 
   it('does not hold a secret', async () => {
