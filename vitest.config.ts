@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** These measure time, or how much is answered in it: nothing else may run beside them. */
 const timed = [
-  'test/loadtest/**/*.test.ts',
+  'test/loadtest/{autocannon-load,goodput,open-loop,ratios,timeouts}.test.ts',
   'test/serving/heavy-models.test.ts',
   'test/inference/batcher-queue.test.ts',
 ];
@@ -11,11 +11,12 @@ const timed = [
  * Files whose threads or whose end of the process are looked at, and all others, have a process each.
  */
 const shared = [
-  'test/{access,client,events,features,project,records,redis,server,serving,stats,streaming,telemetry,transforms}/**/*.test.ts',
+  'test/{access,client,events,experiments,features,loadtest,project,records,redis,server,serving,stats,streaming,telemetry,transforms}/**/*.test.ts',
   'test/cli/{load,progress,replay}.test.ts',
   'test/cli/workers/restart-delay.test.ts',
   'test/e2e/*.test.ts',
-  'test/inference/{batcher,expected-input,least-run-time,model-repository,resolve-outputs,session,warm-up}.test.ts',
+  'test/inference/{batcher,expected-input,float16,least-run-time,model-repository,resolve-outputs,row-outputs,session,warm-up,whole-caller}.test.ts',
+  'test/rollouts/{bandit-shares,check-rollout-redis,decode-samples,growthbook-cases,guardrail-measures,judge,lmdb-rollout-store,merge-samples,sample-recorder,shadow-summary,split}.test.ts',
 ];
 const all = ['test/**/*.test.ts'];
 

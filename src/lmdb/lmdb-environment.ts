@@ -10,11 +10,14 @@
  * timer's millisecond. Who must see what others have committed calls `refresh` once a turn of the event loop: at every
  * read it would cost 0.3 us.
  *
- * Several processes may have one environment open, each in its own memory map.
+ * Several processes may have one environment open, each in its own memory map. Within a process, all who open a folder
+ * share it.
  */
 import type { Database, DatabaseOptions, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
 import { lmdbFailure, openFailure, prepareLmdbFolder } from './lmdb-files.ts';
+import { shareRoot } from './shared-root.ts';
+import type { SharedRoot } from './shared-root.ts';
 
 export interface LmdbOptions {
   /** The data folder; made if it is missing. */
@@ -91,10 +94,17 @@ export async function openLmdbEnvironment(options: LmdbOptions): Promise<LmdbEnv
   const { path, readOnly = false } = options;
   await prepareLmdbFolder(path, readOnly);
   try {
-    return createEnvironment(path, readOnly, openRoot(path, readOnly));
+    return createEnvironment(path, readOnly, await sharedRoot(path, readOnly));
   } catch (error) {
     throw openFailure(path, error);
   }
+}
+
+/** Who only reads takes no lock. */
+async function sharedRoot(path: string, readOnly: boolean): Promise<SharedRoot> {
+  if (!readOnly) return shareRoot(path, () => openRoot(path, false));
+  const root = openRoot(path, true);
+  return { root, release: async () => root.close() };
 }
 
 const DATABASES_MAX = 64;
@@ -130,11 +140,8 @@ const byteKeyOptions: KeyedOptions = {
   },
 };
 
-function createEnvironment(
-  path: string,
-  readOnly: boolean,
-  root: RootDatabase<unknown, string>,
-): LmdbEnvironment {
+function createEnvironment(path: string, readOnly: boolean, shared: SharedRoot): LmdbEnvironment {
+  const { root } = shared;
   let closing: Promise<void> | undefined;
 
   function binary<K extends string | Buffer>(
@@ -184,7 +191,7 @@ function createEnvironment(
     failure: (error) => lmdbFailure(path, error),
 
     async close() {
-      closing ??= root.close();
+      closing ??= shared.release();
       return closing;
     },
   };

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,6 +85,24 @@ describe('an LMDB environment', () => {
     environment.refresh();
     expect(numbers().get(bytes(1))).toEqual(bytes(5));
     await other.close();
+  });
+
+  it('may be opened again in a process that writes to it, which would else wait for itself', () => {
+    const args = ['--import', 'tsx', 'test/lmdb/open-twice.ts', path];
+    const { status, stdout, stderr } = spawnSync('node', args, { encoding: 'utf8', timeout: 25_000 });
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '49\n', stderr: '' });
+  });
+
+  it('is open until the last who opened it closes it, and can be opened again then', async () => {
+    const other = await openLmdbEnvironment({ path });
+    await environment.transaction(() => numbers().put(bytes(1), bytes(1)));
+    await environment.close();
+    expect([environment.isClosed(), other.isClosed()]).toEqual([true, false]);
+    await other.transaction(() => other.byteKeys('numbers')?.put(bytes(2), bytes(2)));
+    const closing = other.close();
+    environment = await openLmdbEnvironment({ path });
+    await closing;
+    expect([1, 2].map((n) => numbers().get(bytes(n))?.[0])).toEqual([1, 2]);
   });
 
   it('has room for many databases', async () => {
