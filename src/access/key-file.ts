@@ -88,7 +88,10 @@ export async function markClosed(file: string): Promise<void> {
     }
     await syncFolder(dirname(file));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw failed(marker, 'written', error);
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
+    // Without keys beside it, half a marker would let nobody in.
+    await rm(marker, { force: true });
+    throw failed(marker, 'written', error);
   }
 }
 
@@ -137,11 +140,14 @@ async function writeWhole(file: string, text: string): Promise<void> {
   }
 }
 
-/** What root writes belongs to whom the file or its folder belongs: the server that reads it is another user. */
+/**
+ * What root writes belongs to whom the file or its folder belongs: the server that reads it is another user. Where owners
+ * cannot be given, as in a container without the right to, it stays root's.
+ */
 async function giveToOwner(handle: FileHandle, file: string): Promise<void> {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = await stat(file).catch(async () => stat(dirname(file)));
-  await handle.chown(uid, gid);
+  await handle.chown(uid, gid).catch(() => undefined);
 }
 
 /** The new name is in the folder, which has a disk of its own to get to. */

@@ -58,13 +58,24 @@ interface OpenedVersion {
   readonly mistakes: readonly Mistake[];
 }
 
-/** Loads the versions one by one: loading on the event loop blocks it, about 4 ms for each megabyte. */
+/**
+ * Loads the versions one by one: loading on the event loop blocks it, about 4 ms for each megabyte.
+ * @throws MillraceError WORKER_LOST, STARTUP_FAILED
+ */
 export async function openModelRepository(
   versions: readonly ModelVersion[],
   pool: SessionPool = createSessionPool(),
 ): Promise<ModelRepository> {
   const models = new Map<string, OpenedVersion>();
-  for (const version of versions) models.set(keyOf(version), await openVersion(version, pool));
+  const release = async (): Promise<void> => {
+    await Promise.all([...models.values()].map(async ({ lease }) => lease?.release()));
+  };
+  try {
+    for (const version of versions) models.set(keyOf(version), await openVersion(version, pool));
+  } catch (error) {
+    await release();
+    throw error;
+  }
   const get = (version: ModelVersion): LoadedModel | undefined => {
     const lease = models.get(keyOf(version))?.lease;
     return lease && { version, session: lease.session, bytes: lease.bytes };
@@ -86,9 +97,7 @@ export async function openModelRepository(
       pool.openBackground(leaseOf(version).session.path, onRestart),
     once: async (version, name, find) => leaseOf(version).once(name, find),
     keep: (version, name, create) => leaseOf(version).keep(name, create),
-    release: async () => {
-      await Promise.all([...models.values()].map(async ({ lease }) => lease?.release()));
-    },
+    release,
   };
 }
 
@@ -101,7 +110,8 @@ async function openVersion(version: ModelVersion, pool: SessionPool): Promise<Op
     const lease = await pool.take(version);
     return { lease, mistakes: version.isDescribed ? rowMistakes(version, lease.session) : [] };
   } catch (error) {
-    if (!(error instanceof MillraceError)) throw error;
+    // A thread that was lost, for one, says nothing about the model.
+    if (!(error instanceof MillraceError) || error.code !== 'INVALID_MODEL') throw error;
     const mistakes = error.details?.map((detail) => detailMistake(version, detail));
     return { lease: undefined, mistakes: mistakes ?? [{ ...version.location, message: error.message }] };
   }

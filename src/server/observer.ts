@@ -39,8 +39,11 @@ export interface ObserverParts {
 }
 
 const USER_AGENT_LENGTH_MAX = 200;
-/** In the place of a method of HTTP. */
-const GRPC = 'GRPC';
+/**
+ * UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS, which the conventions of OpenTelemetry
+ * for gRPC call errors of a server.
+ */
+const grpcServerErrors: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
 
 /** @returns undefined = there is nothing to observe for */
 export function createObserver({ tracing, accessLog }: ObserverParts): Observer | undefined {
@@ -71,7 +74,7 @@ export function createObserver({ tracing, accessLog }: ObserverParts): Observer 
         ...attributesOf(request),
       });
       const userAgent = isSampled ? agentOf(header) : undefined;
-      return new Observation(request, { accessLog, span, method: GRPC, isSampled, userAgent });
+      return new Observation(request, { accessLog, span, method: 'GRPC', isSampled, userAgent });
     },
     opening: (req) => ({
       parent: parentOf(req),
@@ -156,10 +159,20 @@ export class Observation {
    * @param key of whoever called
    */
   end(status: number, key: string | undefined): void {
-    const { span } = this;
+    if (status !== 0) this.span?.set({ 'http.response.status_code': status });
+    this.span?.end(this.errorType(status));
+    this.write(status, key);
+  }
+
+  /** @param code of gRPC */
+  endGrpc(code: number, status: number, key: string | undefined): void {
+    this.span?.set({ 'rpc.grpc.status_code': code });
+    this.span?.end(grpcServerErrors.has(code) ? (this.error ?? String(code)) : undefined);
+    this.write(status, key);
+  }
+
+  private write(status: number, key: string | undefined): void {
     const { accessLog, method, isSampled, userAgent } = this.parts;
-    if (status !== 0 && method !== GRPC) span?.set({ 'http.response.status_code': status });
-    span?.end(this.errorType(status));
     const { requestId, metrics } = this.request;
     accessLog?.write(
       {
@@ -174,7 +187,7 @@ export class Observation {
         bytes_out: this.bytesOut,
         user_agent: userAgent,
         error: this.error,
-        ...span?.ids,
+        ...this.span?.ids,
       },
       isSampled,
     );

@@ -6,7 +6,7 @@
 import { constants } from 'node:http2';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
-import { ServerInterceptingCall } from '@grpc/grpc-js';
+import { ServerInterceptingCall, status as grpcStatus } from '@grpc/grpc-js';
 import type { Metadata, ServerInterceptingCallInterface, ServerInterceptor } from '@grpc/grpc-js';
 import { MillraceError } from '../../errors.ts';
 import { overloaded } from '../../serving/overloaded.ts';
@@ -15,6 +15,9 @@ import { ARRIVING_BYTES_MAX } from '../server-state.ts';
 import type { ServerState } from '../server-state.ts';
 import { OpenCall } from './open-call.ts';
 import type { CountedRoute } from './open-call.ts';
+
+const CANCELLED: number = grpcStatus.CANCELLED;
+const DEADLINE_EXCEEDED: number = grpcStatus.DEADLINE_EXCEEDED;
 
 export interface ArrivingCalls {
   readonly interceptor: ServerInterceptor;
@@ -50,7 +53,6 @@ export function createArrivingCalls(
     interceptor: ({ path }, call) => {
       hear(call.getPeer());
       let arrival: Arrival | undefined;
-      let isCancelled = false;
       return new ServerInterceptingCall(call, {
         start: (next) =>
           next({
@@ -64,7 +66,7 @@ export function createArrivingCalls(
               arrival?.complete();
               go();
             },
-            onCancel: () => (isCancelled = true),
+            onCancel: () => arrival?.cancelled(),
           }),
         sendMetadata(metadata, next) {
           arrival?.addTraceparent(metadata);
@@ -72,7 +74,7 @@ export function createArrivingCalls(
         },
         sendStatus(status, next) {
           next(status);
-          arrival?.answered(isCancelled ? undefined : status.code);
+          arrival?.answered(status.code);
         },
       });
     },
@@ -104,7 +106,7 @@ class Arrival {
     const message = `The message did not arrive within ${bodyTimeoutMs} ms.`;
     this.timer = setTimeout(() => this.refuse(new MillraceError('REQUEST_TIMEOUT', message)), bodyTimeoutMs);
     arriving.count++;
-    this.stream.once('close', () => this.lost());
+    this.stream.once('close', () => this.closed());
     this.stream.on('data', (chunk: Buffer) => this.hold(chunk));
   }
 
@@ -142,11 +144,20 @@ class Arrival {
   }
 
   /** What is missing of the message of an answered call is not waited for. */
-  answered(code: number | undefined): void {
-    this.open.end(this.stream.aborted ? undefined : code);
-    if (this.isOver) return;
+  answered(code: number): void {
+    const isArriving = !this.isOver;
     this.complete();
-    this.stream.close(constants.NGHTTP2_NO_ERROR);
+    this.open.end(this.stream.aborted ? CANCELLED : code);
+    if (isArriving) this.stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+
+  /** The caller hung up, or its time is over, which the library then tells it. No status comes from here any more. */
+  cancelled(): void {
+    const isLate = !this.stream.aborted && Number(this.call.getDeadline()) <= Date.now();
+    const isArriving = !this.isOver;
+    this.complete();
+    this.open.end(this.codeSent() ?? (isLate ? DEADLINE_EXCEEDED : CANCELLED));
+    if (isArriving) setImmediate(() => this.stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
   private refuse(error: unknown): void {
@@ -156,13 +167,17 @@ class Arrival {
     this.answered(failure.code);
   }
 
-  /** The caller hung up, or the library has answered by itself. */
-  private lost(): void {
-    if (this.isOver) return;
+  /** Whatever has ended the call: also the library may have, by itself. */
+  private closed(): void {
     this.complete();
+    this.open.end(this.codeSent() ?? CANCELLED);
+  }
+
+  /** Undefined = the caller was sent no status. */
+  private codeSent(): number | undefined {
     const { sentTrailers, sentHeaders } = this.stream;
     const code = sentTrailers?.['grpc-status'] ?? sentHeaders?.['grpc-status'];
-    this.open.end(code === undefined ? undefined : Number(code));
+    return code === undefined ? undefined : Number(code);
   }
 
   private hold({ length }: Buffer): void {

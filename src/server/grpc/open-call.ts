@@ -13,7 +13,13 @@ import { callFailure } from './call-failure.ts';
 import type { GrpcRoute } from './grpc-route.ts';
 
 const OK: number = grpcStatus.OK;
-const RESOURCE_EXHAUSTED: number = grpcStatus.RESOURCE_EXHAUSTED;
+const CANCELLED: number = grpcStatus.CANCELLED;
+/** Code -> status as over HTTP; the others tell of a message that is none. */
+const refusedByLibrary: ReadonlyMap<number, number> = new Map([
+  [CANCELLED, 0],
+  [grpcStatus.DEADLINE_EXCEEDED, 504],
+  [grpcStatus.RESOURCE_EXHAUSTED, 413],
+]);
 
 /** A route with what is counted of it. */
 export interface CountedRoute {
@@ -75,25 +81,23 @@ export class OpenCall {
     return callFailure(known, this.requestId, observation?.span?.traceparent);
   }
 
-  /** @param code that it is answered with, of gRPC; undefined = the caller hung up, or waits no longer */
-  end(code: number | undefined): void {
+  /** @param code of gRPC: what it is answered with, or CANCELLED where the caller hung up; only the first one counts */
+  end(code: number): void {
     if (this.isOver) return;
     this.isOver = true;
     const status = this.statusOf(code);
     this.context.state.closeOne();
     this.metrics.count(status, (performance.now() - this.startedMs) / 1000);
-    if (code !== undefined) this.observation?.span?.set({ 'rpc.grpc.status_code': code });
-    this.observation?.end(status, this.principal?.id);
+    this.observation?.endGrpc(code, status, this.principal?.id);
     // As over HTTP: whoever shows no key must not fill the log.
     if (this.isUnrestricted || this.principal !== undefined)
       this.audited?.ended(this.requestId, this.principal, status);
   }
 
   /** What the library refuses by itself, such as a message that is too long, has a code and no error of ours. */
-  private statusOf(code: number | undefined): number {
-    if (code === undefined) return 0;
-    if (code === OK || this.status !== 200) return this.status;
-    return code === RESOURCE_EXHAUSTED ? 413 : 400;
+  private statusOf(code: number): number {
+    if (code === OK || (this.status !== 200 && code !== CANCELLED)) return this.status;
+    return refusedByLibrary.get(code) ?? 400;
   }
 
   /** Empty = it was not sent. */

@@ -1,9 +1,11 @@
 /** What operators see of calls over gRPC: counts, lines of the access log, and spans. */
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
 import { context, propagation, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -17,6 +19,16 @@ const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const PARENT = 'b7ad6b7169203331';
 const metadata = { traceparent: `00-${TRACE}-${PARENT}-01` };
 const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 2], contents: { fp32_contents: [1, 2] } }];
+
+const ROWS = 900;
+const column = { name: 'x', datatype: 'FP32', shape: [ROWS, 1] };
+const slowRequest = {
+  model_name: 'slow',
+  inputs: [{ ...column, contents: { fp32_contents: new Array<number>(ROWS).fill(1) } }],
+};
+const service = loadSync('schema/open-inference.proto', { keepCase: true })['inference.GRPCInferenceService'];
+const { requestSerialize } = (service as ServiceDefinition)['ModelInfer'] as MethodDefinition<object, object>;
+const slowMessage = requestSerialize(slowRequest);
 
 const exporter = new InMemorySpanExporter();
 let served: TensorServer;
@@ -104,6 +116,56 @@ it('each call has a line in the access log, with what came of it', async () => {
   );
 });
 
+it('a caller that hangs up while it is answered is counted, and leaves nothing open', async () => {
+  const session = connectHttp2(`http://127.0.0.1:${served.server.grpcPort}`);
+  const hangUp = async (): Promise<void> => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/inference.GRPCInferenceService/ModelInfer',
+      'content-type': 'application/grpc',
+    });
+    stream.on('error', () => undefined);
+    stream.end(framed(slowMessage));
+    await new Promise((resolve) => session.ping(resolve));
+    // The message is there, and the model runs.
+    stream.close(constants.NGHTTP2_CANCEL);
+    await once(stream, 'close');
+  };
+  for (let i = 0; i < 3; i++) await hangUp();
+  session.destroy();
+  const open = async (): Promise<string | undefined> => {
+    const { text } = await call(served.server, '/metrics');
+    return /^millrace_in_flight_requests (\d+)$/m.exec(text)?.[1];
+  };
+  // This call itself is one.
+  await expect.poll(open).toBe('1');
+  expect(await countsOf()).toMatch(/route="grpc-model-infer"[^}]*status="aborted"[^}]*\} [1-3]$/m);
+  const spans = exporter.getFinishedSpans().filter(({ name }) => name.endsWith('ModelInfer'));
+  expect(spans).toHaveLength(3);
+  // CANCELLED, which is no error of the server.
+  const cancelled = spans.filter(({ attributes }) => attributes['rpc.grpc.status_code'] === 1);
+  expect(cancelled.length).toBeGreaterThan(0);
+  expect(cancelled.map(({ attributes }) => attributes['error.type'])).not.toContain('aborted');
+});
+
+it('a deadline that passes ends the call, with the code that its caller is told', async () => {
+  const session = connectHttp2(`http://127.0.0.1:${served.server.grpcPort}`);
+  for (const message of [undefined, framed(slowMessage)]) {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/inference.GRPCInferenceService/ModelInfer',
+      'content-type': 'application/grpc',
+      'grpc-timeout': '1m',
+    });
+    if (message !== undefined) stream.end(message);
+    const [headers] = (await once(stream, 'response')) as [Record<string, unknown>];
+    expect(headers['grpc-status']).toBe('4');
+    await once(stream.resume(), 'close');
+  }
+  await expect.poll(countsOf).toMatch(/route="grpc-model-infer"[^}]*status="504"[^}]*\} 2$/m);
+  session.destroy();
+});
+
 it('a message that is too long, and a caller that hangs up before its message is there, are counted', async () => {
   const big = Buffer.alloc(2 * 1024 * 1024);
   const raw = { model_name: 'float', inputs, raw_input_contents: [big] };
@@ -117,18 +179,21 @@ it('a message that is too long, and a caller that hangs up before its message is
   await once(session, 'remoteSettings');
   await new Promise((resolve) => session.ping(resolve));
   session.destroy();
-  const counts = async (): Promise<string> => {
-    const { text } = await call(served.server, '/metrics');
-    return text
-      .split('\n')
-      .filter((line) => line.startsWith('millrace_requests_total{route="grpc-'))
-      .join('\n');
-  };
   const counted = (status: string): RegExp =>
-    new RegExp(
-      `^millrace_requests_total\\{[^}]*route="grpc-model-infer"[^}]*status="${status}"[^}]*\\} 1$`,
-      'm',
-    );
-  await expect.poll(counts).toMatch(counted('413'));
-  await expect.poll(counts).toMatch(counted('aborted'));
+    new RegExp(`route="grpc-model-infer"[^}]*status="${status}"[^}]*\\} [1-9]$`, 'm');
+  await expect.poll(countsOf).toMatch(counted('413'));
+  await expect.poll(countsOf).toMatch(counted('aborted'));
 });
+
+/** Of the calls over gRPC. */
+async function countsOf(): Promise<string> {
+  const { text } = await call(served.server, '/metrics');
+  const lines = text.split('\n');
+  return lines.filter((line) => line.startsWith('millrace_requests_total{route="grpc-')).join('\n');
+}
+
+function framed(message: Buffer): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
