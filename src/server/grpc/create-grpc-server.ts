@@ -66,7 +66,10 @@ export function createGrpcServer(context: RouteContext, certificate: Certificate
       injectors.at(-1)?.injectConnection(connection);
     },
     renew: (next) => void injectors.push(server.createConnectionInjector(credentialsOf(next))),
-    drain: async () => new Promise((resolve) => server.tryShutdown(() => resolve())),
+    drain: async () => {
+      arriving.endSilent();
+      return new Promise((resolve) => server.tryShutdown(() => resolve()));
+    },
     close: () => {
       for (const injector of injectors) injector.destroy();
       server.forceShutdown();

@@ -55,6 +55,11 @@ export class OpenCall {
     context.state.open++;
   }
 
+  /** False = anyone may make it, also where keys are asked for. */
+  get needsKey(): boolean {
+    return this.route.scopes !== 'anyone';
+  }
+
   /**
    * Lets it in, or not, before its message is received.
    * @throws MillraceError at once, or where a token has to be verified first, later

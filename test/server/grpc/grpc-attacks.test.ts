@@ -49,15 +49,17 @@ afterAll(async () => {
   await served.close();
 });
 
+const PATH = '/inference.GRPCInferenceService/ModelInfer';
+
 interface Status {
   readonly code: number;
   readonly message: string;
 }
 
-function begin(headers: Readonly<Record<string, string>> = {}): ClientHttp2Stream {
-  return session.request({
+function begin(headers: Readonly<Record<string, string>> = {}, own = session): ClientHttp2Stream {
+  return own.request({
     ':method': 'POST',
-    ':path': '/inference.GRPCInferenceService/ModelInfer',
+    ':path': PATH,
     'content-type': 'application/grpc',
     te: 'trailers',
     ...headers,
@@ -134,17 +136,20 @@ describe('a message over gRPC', () => {
 
 describe('a message over gRPC', () => {
   it('is not received before its caller is admitted', async () => {
-    const stream = begin();
+    const own = connectHttp2(`http://127.0.0.1:${served.server.grpcPort}`);
+    const stream = begin({}, own);
     const closed = once(stream, 'close');
     expect((await statusOf(stream)).code).toBe(status.UNAUTHENTICATED);
-    // Neither its message nor its end is waited for.
+    // Its message is not waited for, and its end not for long.
     await closed;
+    expect(own.destroyed).toBe(true);
   });
 });
 
 describe('a message over gRPC that does not arrive', () => {
   it('has a deadline, and leaves nothing behind', async () => {
-    const stream = begin(asReader);
+    const own = connectHttp2(`http://127.0.0.1:${served.server.grpcPort}`);
+    const stream = begin(asReader, own);
     stream.write(framed(Buffer.alloc(1000)).subarray(0, 500));
     const closed = once(stream, 'close');
     expect(await statusOf(stream)).toEqual({
@@ -159,9 +164,8 @@ describe('a message over gRPC that does not arrive', () => {
   it('is no longer waited for once there are too many of them', async () => {
     const few = await tensorServer({ grpc: { port: 0 } }, { in_flight_max: 2, body_timeout: '60s' });
     const fewSession = connectHttp2(`http://127.0.0.1:${few.server.grpcPort}`);
-    const path = '/inference.GRPCInferenceService/ModelInfer';
     const streams = Array.from({ length: 3 }, () =>
-      fewSession.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' }),
+      fewSession.request({ ':method': 'POST', ':path': PATH, 'content-type': 'application/grpc' }),
     );
     try {
       const refused = await Promise.race(streams.map(statusOf));
@@ -170,6 +174,61 @@ describe('a message over gRPC that does not arrive', () => {
       fewSession.destroy();
       await few.close();
     }
+  });
+});
+
+describe('callers without a key', () => {
+  const health = (own: ClientHttp2Session): ClientHttp2Stream =>
+    own.request({
+      ':method': 'POST',
+      ':path': '/inference.GRPCInferenceService/ServerLive',
+      'content-type': 'application/grpc',
+    });
+
+  it('take no places and no bytes of those with one, by calls that need none', async () => {
+    const own = connectHttp2(`http://127.0.0.1:${served.server.grpcPort}`);
+    own.on('error', () => undefined);
+    const held = Array.from({ length: 200 }, () => health(own));
+    for (const stream of held) stream.on('error', () => undefined);
+    await new Promise((resolve) => own.ping(resolve));
+    expect((await infer(Buffer.from('2a00', 'hex'), asReader)).code).not.toBe(status.RESOURCE_EXHAUSTED);
+    const [first, second] = held as [ClientHttp2Stream, ClientHttp2Stream];
+    first.write(framed(Buffer.alloc(4000)).subarray(0, 3000));
+    expect((await statusOf(first)).code).toBe(status.RESOURCE_EXHAUSTED);
+    expect(await statusOf(second)).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    own.destroy();
+  });
+
+  it('lose their connection after too many calls that are refused', async () => {
+    const own = connectHttp2(`http://127.0.0.1:${served.server.grpcPort}`);
+    own.on('error', () => undefined);
+    const closed = once(own, 'close');
+    for (let i = 0; i < 150; i++) {
+      const stream = own.request({ ':method': 'POST', ':path': PATH, 'content-type': 'application/grpc' });
+      stream.on('error', () => undefined);
+      stream.end();
+    }
+    await closed;
+    expect((await infer(Buffer.alloc(0))).code).toBe(status.UNAUTHENTICATED);
+  });
+
+  it('do not hold up the end of a server', async () => {
+    const own = await tensorServer({ grpc: { port: 0 }, access }, { drain_timeout: '60s', timeout: '1s' });
+    const port = own.server.grpcPort ?? 0;
+    const silent = connect(port, '127.0.0.1').resume();
+    await once(silent, 'connect');
+    const unread = connectHttp2(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 0 } });
+    unread.on('error', () => undefined);
+    health(unread)
+      .on('error', () => undefined)
+      .end(framed(Buffer.alloc(0)));
+    health(unread).on('error', () => undefined);
+    await new Promise((resolve) => unread.ping(resolve));
+    // In less than the time that calls under way have, or the test would take longer than it may.
+    expect(await own.server.close()).toBe(true);
+    unread.destroy();
+    silent.destroy();
+    await own.close();
   });
 });
 

@@ -24,7 +24,7 @@ it('health is told while as many requests wait as may, and other calls are refus
     request: { a: 'float64' },
     inputs: { x: ['request.a', '1'] },
     batching: { delay_ms_max: 1000 },
-    limits: { inFlightMax: 2 },
+    limits: { inFlightMax: 2, timeoutMs: 20_000 },
   });
   cleanups.push(() => made.remove());
   const server = await createServer(made.project, {

@@ -94,7 +94,14 @@ it('the answer has the traceparent of its span, one that fails too', async () =>
 it('each call has a line in the access log, with what came of it', async () => {
   await client.call('ServerLive');
   await client.call('ModelInfer', { model_name: 'missing', inputs }).catch(() => undefined);
-  await expect.poll(async () => readFile(accessLog, 'utf8')).toContain('UNKNOWN_MODEL');
+  const written = async (): Promise<boolean> => {
+    const text = await readFile(accessLog, 'utf8');
+    return (
+      text.endsWith('\n') &&
+      ['"grpc-live"', 'grpc-model-infer.*UNKNOWN_MODEL'].every((part) => new RegExp(part).test(text))
+    );
+  };
+  await expect.poll(written).toBe(true);
   const lines = (await readFile(accessLog, 'utf8'))
     .trim()
     .split('\n')
@@ -149,8 +156,8 @@ it('a caller that hangs up while it is answered is counted, and leaves nothing o
 });
 
 it('a deadline that passes ends the call, with the code that its caller is told', async () => {
-  const session = connectHttp2(`http://127.0.0.1:${served.server.grpcPort}`);
   for (const message of [undefined, framed(slowMessage)]) {
+    const session = connectHttp2(`http://127.0.0.1:${served.server.grpcPort}`);
     const stream = session.request({
       ':method': 'POST',
       ':path': '/inference.GRPCInferenceService/ModelInfer',
@@ -161,9 +168,9 @@ it('a deadline that passes ends the call, with the code that its caller is told'
     const [headers] = (await once(stream, 'response')) as [Record<string, unknown>];
     expect(headers['grpc-status']).toBe('4');
     await once(stream.resume(), 'close');
+    session.destroy();
   }
   await expect.poll(countsOf).toMatch(/route="grpc-model-infer"[^}]*status="504"[^}]*\} 2$/m);
-  session.destroy();
 });
 
 it('a message that is too long, and a caller that hangs up before its message is there, are counted', async () => {
