@@ -59,12 +59,13 @@ interface OpenedVersion {
 }
 
 /**
- * Loads the versions one by one: loading on the event loop blocks it, about 4 ms for each megabyte.
+ * Loads the versions one by one, and of each list in `others` the first that can be loaded: loading on the event loop blocks it, about 4 ms for each megabyte.
  * @throws MillraceError WORKER_LOST, STARTUP_FAILED
  */
 export async function openModelRepository(
   versions: readonly ModelVersion[],
   pool: SessionPool = createSessionPool(),
+  others: readonly (readonly ModelVersion[])[] = [],
 ): Promise<ModelRepository> {
   const models = new Map<string, OpenedVersion>();
   const release = async (): Promise<void> => {
@@ -72,6 +73,13 @@ export async function openModelRepository(
   };
   try {
     for (const version of versions) models.set(keyOf(version), await openVersion(version, pool));
+    for (const candidates of others) {
+      for (const version of candidates) {
+        const known = models.get(keyOf(version)) ?? (await openOrKeep(version, pool));
+        models.set(keyOf(version), known);
+        if (known.lease !== undefined) break;
+      }
+    }
   } catch (error) {
     await release();
     throw error;
@@ -115,6 +123,12 @@ async function openVersion(version: ModelVersion, pool: SessionPool): Promise<Op
     const mistakes = error.details?.map((detail) => detailMistake(version, detail));
     return { lease: undefined, mistakes: mistakes ?? [{ ...version.location, message: error.message }] };
   }
+}
+
+/** What the file held before, where it cannot be loaded any more; with what is wrong with it. */
+async function openOrKeep(version: ModelVersion, pool: SessionPool): Promise<OpenedVersion> {
+  const opened = await openVersion(version, pool);
+  return opened.lease === undefined ? { ...opened, lease: pool.takeEarlier(version) } : opened;
 }
 
 /** Inputs that rows cannot fill, and outputs that are selected and cannot be read. */

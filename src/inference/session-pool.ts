@@ -9,6 +9,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ModelVersion } from '../project/project.ts';
 import { createExitGuard } from './exit-guard.ts';
+import type { ExitGuard } from './exit-guard.ts';
 import { openSession } from './session.ts';
 import type { ModelSession } from './session.ts';
 import { openWorkerSession } from './worker-session.ts';
@@ -28,6 +29,11 @@ export interface SessionPool {
    */
   take(version: ModelVersion): Promise<SessionLease>;
   /**
+   * The session of what the file of a version held before, where that is still open; undefined = it is not. For a file that
+   * was replaced by one that cannot be loaded.
+   */
+  takeEarlier(version: ModelVersion): SessionLease | undefined;
+  /**
    * Another session of a file, in a thread that gives way to all others; whoever opened it releases it.
    * @throws MillraceError INVALID_MODEL, WORKER_LOST
    */
@@ -39,8 +45,8 @@ export interface SessionLease {
   /** Of the files of the model. */
   readonly bytes: number;
   /**
-   * Gives it threads, and releases the session on the event loop. Where it is shared, whoever took it first has decided:
-   * then this does nothing.
+   * Gives it all the threads of its plan, and releases the session before. Where it is shared, whoever took it first has
+   * decided: then this does nothing.
    * @throws MillraceError INVALID_MODEL, WORKER_LOST, STARTUP_FAILED
    */
   moveToThreads(): Promise<void>;
@@ -77,11 +83,11 @@ export function createSessionPool(threadsOf?: (version: ModelVersion) => ThreadP
       known.isShared = true;
       return leaseOf(key, known);
     }
-    const inThreads = execution === 'worker' || (execution === 'auto' && bytes > LOOP_BYTES_MAX);
+    const plan = threadsOf && threadsAtFirst(version, bytes, threadsOf(version));
     const session =
-      inThreads && threadsOf !== undefined
-        ? await openWorkerSession(onnxPath, { ...threadsOf(version), exitGuard })
-        : await openSession(onnxPath);
+      plan === undefined
+        ? await openSession(onnxPath)
+        : await openWorkerSession(onnxPath, { ...plan, exitGuard });
     const maps = { found: new Map<string, Promise<unknown>>(), kept: new Map<string, unknown>() };
     const entry: Entry = { session, version, bytes, leases: 1, isShared: false, ...maps };
     entries.set(key, entry);
@@ -95,26 +101,10 @@ export function createSessionPool(threadsOf?: (version: ModelVersion) => ThreadP
       },
       bytes: entry.bytes,
       async moveToThreads() {
-        if (threadsOf === undefined || entry.isShared || entry.session.threads > 0) return;
-        const inline = entry.session;
-        const own = entry;
-        own.session = await openWorkerSession(inline.path, { ...threadsOf(entry.version), exitGuard });
-        entry.found.clear();
-        await inline.release();
+        if (threadsOf !== undefined) await moveEntry(entry, threadsOf(entry.version), exitGuard);
       },
-      async once<T>(name: string, find: () => Promise<T>) {
-        const known = entry.found.get(name) as Promise<T> | undefined;
-        if (known !== undefined) return known;
-        const found = find();
-        entry.found.set(name, found);
-        // What failed is tried again by the next.
-        found.catch(() => entry.found.delete(name));
-        return found;
-      },
-      keep<T>(name: string, create: () => T) {
-        if (!entry.kept.has(name)) entry.kept.set(name, create());
-        return entry.kept.get(name) as T;
-      },
+      once: async (name, find) => findOnce(entry, name, find),
+      keep: (name, create) => keepIn(entry, name, create),
       async release() {
         const own = entry;
         own.leases--;
@@ -127,9 +117,64 @@ export function createSessionPool(threadsOf?: (version: ModelVersion) => ThreadP
 
   return {
     take,
+    takeEarlier({ onnxPath }) {
+      const found = [...entries].findLast(([, { version }]) => version.onnxPath === onnxPath);
+      if (found === undefined) return undefined;
+      const [key, entry] = found;
+      entry.leases++;
+      entry.isShared = true;
+      return leaseOf(key, entry);
+    },
     openBackground: async (path, onRestart) =>
       openWorkerSession(path, { threads: 1, exitGuard, onRestart, isBackground: true }),
   };
+}
+
+async function findOnce<T>({ found }: Entry, name: string, find: () => Promise<T>): Promise<T> {
+  const known = found.get(name) as Promise<T> | undefined;
+  if (known !== undefined) return known;
+  const finding = find();
+  found.set(name, finding);
+  // What failed is tried again by the next.
+  finding.catch(() => found.delete(name));
+  return finding;
+}
+
+function keepIn<T>({ kept }: Entry, name: string, create: () => T): T {
+  if (!kept.has(name)) kept.set(name, create());
+  return kept.get(name) as T;
+}
+
+async function moveEntry(entry: Entry, plan: ThreadPlan, exitGuard: ExitGuard): Promise<void> {
+  if (entry.isShared || entry.session.threads >= plan.threads) return;
+  const own = entry;
+  const before = entry.session;
+  own.session = await openWorkerSession(before.path, { ...plan, exitGuard });
+  entry.found.clear();
+  await before.release();
+}
+
+/**
+ * Undefined = it is opened on the event loop. Each thread holds the whole model: one that is large, and perhaps not slow,
+ * has one.
+ */
+function threadsAtFirst(version: ModelVersion, bytes: number, plan: ThreadPlan): ThreadPlan | undefined {
+  const { execution, workers } = version;
+  if (execution === 'worker') return plan;
+  if (execution !== 'auto' || bytes <= LOOP_BYTES_MAX) return undefined;
+  return workers === undefined ? { ...plan, threads: 1 } : plan;
+}
+
+/** Descriptions and data, which may lie beside a model and are not loaded with it. */
+const notOfModel = /\.(ya?ml|json|csv|ndjson|parquet|md|txt|gz)$/;
+
+/** Weights may lie beside a model, and in folders of its version. */
+async function namesOf(path: string): Promise<string[]> {
+  const [folder, own] = [dirname(path), basename(path)];
+  // A file in the project folder has the whole project beside it: those named like it are its own.
+  const isAlone = own !== 'model.onnx';
+  const names = await readdir(folder, { recursive: !isAlone }).catch((): string[] => []);
+  return isAlone ? names.filter((name) => name.startsWith(own)) : names;
 }
 
 interface ModelFiles {
@@ -139,16 +184,13 @@ interface ModelFiles {
 
 async function filesOf(path: string): Promise<ModelFiles> {
   const folder = dirname(path);
-  // A file in the project folder has the whole project beside it.
-  const isAlone = basename(path) !== 'model.onnx';
-  const names = isAlone ? [basename(path)] : await readdir(folder).catch(() => []);
-  const files = names
-    .filter((name) => !/\.(ya?ml|json)$/.test(name))
+  const files = (await namesOf(path))
+    .filter((name) => !notOfModel.test(name))
     .map(async (name) => ({ name, found: await stat(join(folder, name)).catch(() => undefined) }));
   let bytes = 0;
   const lines: string[] = [];
   for (const { name, found } of await Promise.all(files)) {
-    if (found === undefined) continue;
+    if (found?.isFile() !== true) continue;
     bytes += found.size;
     lines.push(`${name} ${found.dev} ${found.ino} ${found.size} ${found.mtimeMs}`);
   }

@@ -25,8 +25,8 @@ export interface CompiledProject {
 export interface CompileOptions {
   /** What reading the project left out. */
   readonly leftOut?: LeftOut;
-  /** Versions to open besides, of which no mistake is told. */
-  readonly others?: readonly ModelVersion[];
+  /** Versions to open besides, of which no mistake is told: of each list the first that can be loaded. */
+  readonly others?: readonly (readonly ModelVersion[])[];
   /** Where their sessions are; default: one of their own. */
   readonly pool?: SessionPool | undefined;
 }
@@ -37,7 +37,7 @@ export async function compileProject(
   versions: readonly ModelVersion[],
   { leftOut = nothingLeftOut, others = [], pool }: CompileOptions = {},
 ): Promise<CompiledProject> {
-  const repository = await openModelRepository([...versions, ...others], pool);
+  const repository = await openModelRepository(versions, pool, others);
   const mistakes: Mistake[] = versions.flatMap((version) => repository.mistakesOf(version));
   const variants: ServedVariant[] = [];
   for (const endpoint of project.endpoints.values()) {

@@ -14,6 +14,8 @@ import type { Warmed } from './warm-variants.ts';
 
 /** Of a full batch on the event loop; about what a few requests take to read and answer. */
 export const INLINE_RUN_MS_MAX = 0.3;
+/** Of a full batch in the one thread of a large model; a thread more costs the memory of the model once more. */
+const ONE_THREAD_RUN_MS_MAX = 1;
 const MEBIBYTE = 1024 ** 2;
 
 export interface PlacingParts {
@@ -53,9 +55,10 @@ async function allDone(works: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(works)) if (result.status === 'rejected') throw result.reason;
 }
 
-export function isHeavy({ version, result: { runMs } }: Warmed): boolean {
+/** Whether it needs more threads than it has. */
+export function isHeavy({ version, result: { runMs }, threads }: Warmed): boolean {
   if (version.execution !== 'auto' || runMs === undefined) return false;
-  return (runMs.fullBatch ?? runMs.oneRow) > INLINE_RUN_MS_MAX;
+  return (runMs.fullBatch ?? runMs.oneRow) > (threads === 0 ? INLINE_RUN_MS_MAX : ONE_THREAD_RUN_MS_MAX);
 }
 
 /** A session that is shared with the definition before was told of by that. */

@@ -43,9 +43,9 @@ export async function placeTensorModel(
     repository.once(version, JSON.stringify(['measured', batch?.rowsMax, oneRowMsMax]), async () =>
       measure(repository.loaded(version).session, batch, oneRowMsMax),
     );
-  const isOnLoop = opened.threads === 0;
-  if (isMeasured) result = await measured(isOnLoop ? INLINE_RUN_MS_MAX : undefined);
-  if (isOnLoop && version.execution === 'auto' && isSlow(version, result)) {
+  const { threads } = opened;
+  if (isMeasured) result = await measured(threads === 0 ? INLINE_RUN_MS_MAX : undefined);
+  if (version.execution === 'auto' && isSlow(version, result, threads)) {
     await repository.moveToThreads(version);
     if (isMeasured) result = await measured();
   }
@@ -77,9 +77,10 @@ async function sharedBatch(version: ModelVersion, session: ModelSession): Promis
   return { widths, isPerRow, rowsMax: Math.min(version.batching.rowsMax, rowsMax) };
 }
 
-/** What is not measured may be slow. */
-function isSlow(version: ModelVersion, result: WarmUp | undefined): boolean {
-  return result?.runMs === undefined || isHeavy({ version, result });
+/** What is not measured may be slow, and leaves the event loop. */
+function isSlow(version: ModelVersion, result: WarmUp | undefined, threads: number): boolean {
+  if (result?.runMs === undefined) return threads === 0;
+  return isHeavy({ version, result, threads });
 }
 
 async function measure(

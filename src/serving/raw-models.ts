@@ -2,7 +2,7 @@
 import { MillraceError } from '../errors.ts';
 import type { LoadedModel, ModelRepository } from '../inference/model-repository.ts';
 import { rowOutputs } from '../inference/row-outputs.ts';
-import type { Model, ModelVersion, Project } from '../project/project.ts';
+import type { ModelVersion, Project } from '../project/project.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -43,14 +43,9 @@ export interface RawModelsParts {
   readonly clock: Clock;
 }
 
-/** The versions that are opened although no endpoint uses them: the newest of each model. */
-export function newestVersions(project: Project, served: readonly ModelVersion[]): ModelVersion[] {
-  const newest = [...project.models.values()].map(newestOf);
-  return newest.filter((version) => !served.includes(version));
-}
-
-function newestOf({ versions }: Model): ModelVersion {
-  return [...versions.values()].at(-1) as ModelVersion;
+/** Of each model, the versions that may be opened although no endpoint uses them, the newest first. */
+export function newestVersions({ models }: Project): (readonly ModelVersion[])[] {
+  return [...models.values()].map(({ versions }) => [...versions.values()].toReversed());
 }
 
 /** Places the models that no endpoint uses. What is wrong with one is logged, and stops nothing. */
@@ -85,10 +80,12 @@ async function openModel(version: ModelVersion, parts: RawModelsParts): Promise<
   const [mistake] = repository.mistakesOf(version);
   if (loaded === undefined) {
     const reason =
-      mistake?.message ?? 'The version is not loaded: it is not the newest, and no endpoint uses it.';
+      mistake?.message ?? 'The version is not loaded: a newer one is served, and no endpoint uses this one.';
     if (mistake !== undefined) log.warn(labelsOf(version), `the model is not served: ${reason}`);
     return unavailable(version, reason);
   }
+  if (served === undefined && mistake !== undefined)
+    log.warn(labelsOf(version), `the file of before is served on: ${mistake.message}`);
   try {
     const isPerRow =
       served === undefined

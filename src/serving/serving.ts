@@ -122,7 +122,7 @@ export interface ServingParts {
 export async function openServing(parts: ServingParts): Promise<Serving> {
   const { project, store, source = store, clock, rolloutMemory = createRolloutMemoryHolder() } = parts;
   const answering = servedVersions(project);
-  const others = newestVersions(project, answering);
+  const others = newestVersions(project);
   const { repository, variants, mistakes } = await compileProject(project, answering, {
     others,
     pool: parts.pool ?? createSessionPool((version) => threadPlanOf(version, parts)),

@@ -13,6 +13,8 @@ import type { ServedVariant } from './compile-project.ts';
 export interface Warmed {
   readonly version: ModelVersion;
   readonly result: WarmUp;
+  /** Of the session that was warmed up. */
+  readonly threads: number;
 }
 
 export interface WarmedVariants {
@@ -49,7 +51,7 @@ export async function warmVariants(
         );
       const name = JSON.stringify(['warm-up', widths, rowsMax, fetch]);
       const [result] = (await repository.once(version, name, warmUps)) as [WarmUp];
-      warmed.push({ version, result });
+      warmed.push({ version, result, threads: session.threads });
       mistakes.push(...resolveOutputs(version, session, result.outputWidths).mistakes);
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error;

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -35,8 +35,32 @@ it('opens a model in threads at once where model.yaml says so, or where its file
   const pool = createSessionPool(() => ({ threads: 2 }));
   expect(await threadsOf(pool, small, 'auto')).toBe(0);
   expect(await threadsOf(pool, small, 'worker')).toBe(2);
-  expect(await threadsOf(pool, large, 'auto')).toBe(2);
   expect(await threadsOf(pool, large, 'inline')).toBe(0);
+  // Each thread holds all of it.
+  expect(await threadsOf(pool, large, 'auto')).toBe(1);
+});
+
+it('gives a large model all of its threads once it is asked to', async () => {
+  const pool = createSessionPool(() => ({ threads: 2 }));
+  const lease = await pool.take({ ...modelVersion('mlp'), onnxPath: large, execution: 'auto' });
+  await lease.moveToThreads();
+  expect(lease.session.threads).toBe(2);
+  await lease.release();
+});
+
+it('counts and follows weights that lie in folders of a version, or are named like its file', async () => {
+  const folder = join(dir, 'weighty/1');
+  await mkdir(join(folder, 'weights'), { recursive: true });
+  for (const name of ['model.onnx', 'alone.onnx']) await copyFile(small, join(folder, name));
+  await writeFile(join(folder, 'weights/w.bin'), Buffer.alloc(LOOP_BYTES_MAX));
+  await writeFile(join(folder, 'alone.onnx.data'), Buffer.alloc(LOOP_BYTES_MAX));
+  await writeFile(join(folder, 'rows.parquet'), Buffer.alloc(LOOP_BYTES_MAX));
+  const pool = createSessionPool(() => ({ threads: 1 }));
+  expect(await threadsOf(pool, join(folder, 'model.onnx'), 'auto')).toBe(1);
+  expect(await threadsOf(pool, join(folder, 'alone.onnx'), 'auto')).toBe(1);
+  await rm(join(folder, 'weights'), { recursive: true });
+  await rm(join(folder, 'alone.onnx.data'));
+  expect(await threadsOf(pool, join(folder, 'model.onnx'), 'auto')).toBe(0);
 });
 
 it('without a plan of threads it opens all on the event loop', async () => {

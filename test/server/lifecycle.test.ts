@@ -134,6 +134,55 @@ describe('a change of the folders while the server starts', () => {
   });
 });
 
+describe('a model that no endpoint uses', () => {
+  const answered = async (server: Server, version = ''): Promise<unknown> => {
+    const at = version === '' ? '' : `/versions/${version}`;
+    const inputs = [{ name: 'x', shape: [1, 1], datatype: 'FP32', data: [0] }];
+    const { status, json } = await post(server, `/v2/models/t${at}/infer`, { inputs });
+    const [output] = (json['outputs'] ?? []) as { data: number[] }[];
+    return [status, json['model_version'], output?.data[0]];
+  };
+  const put = async (dir: string, version: number, content: Buffer | string): Promise<void> => {
+    await mkdir(join(dir, `t/${version}`), { recursive: true });
+    await writeFile(join(dir, `t/${version}/.next`), content);
+    await rename(join(dir, `t/${version}/.next`), join(dir, `t/${version}/model.onnx`));
+  };
+
+  it('is served on when a new version, or a new file in its place, cannot be', async () => {
+    const warnings: string[] = [];
+    const warn = (_: object, message: string): void => void warnings.push(message);
+    const log = { ...createLog('silent'), warn, info: () => undefined } as unknown as Log;
+    const { dir, server } = await serve(
+      async (folder) => {
+        await writeFile(join(folder, 'millrace.json'), JSON.stringify({ project: 'tensors' }));
+        await put(folder, 1, numberedModel(1, SMALL));
+      },
+      { watchModelsMs: WATCH_MS, log },
+    );
+    expect(await answered(server)).toEqual([200, '1', 1]);
+    await put(dir, 2, 'half a mod');
+    await vi.waitFor(() => expect(warnings.join()).toContain('t/2/model.onnx'));
+    await until([200, '1', 1], async () => answered(server));
+    expect(await answered(server, '2')).toEqual([503, undefined, undefined]);
+    await put(dir, 1, 'half a mod');
+    await vi.waitFor(() => expect(warnings.join()).toContain('the file of before is served on'));
+    await until([200, '1', 1], async () => answered(server));
+    await put(dir, 1, numberedModel(5, SMALL));
+    await until([200, '1', 5], async () => answered(server));
+    await put(dir, 2, numberedModel(2, SMALL));
+    await until([200, '2', 2], async () => answered(server));
+  });
+
+  it('is served by the newest version that can be, at the start', async () => {
+    const { server } = await serve(async (folder) => {
+      await writeFile(join(folder, 'millrace.json'), JSON.stringify({ project: 'tensors' }));
+      await put(folder, 1, numberedModel(1, SMALL));
+      await put(folder, 2, 'half a mod');
+    });
+    expect(await answered(server)).toEqual([200, '1', 1]);
+  });
+});
+
 describe('a model file that lies where none is looked for', () => {
   it('is told of once, with the place where it would be served', async () => {
     const warnings: string[] = [];

@@ -86,7 +86,7 @@ describe('the models of a project', () => {
     const listed = raw.serving.models.list().map(({ name, version, state }) => `${name}@${version} ${state}`);
     expect(listed.toSorted()).toEqual([
       'broken@1 unavailable',
-      'fails@1 unavailable',
+      'fails@1 ready',
       'fails@2 unavailable',
       'falses@1 ready',
       'fixed@1 ready',
@@ -106,9 +106,9 @@ describe('the models of a project', () => {
     expect(raw.serving.models.get('two')).toMatchObject({ state: 'ready', version: '2' });
     expect(raw.serving.models.get('two', '1')).toMatchObject({
       state: 'unavailable',
-      reason: 'The version is not loaded: it is not the newest, and no endpoint uses it.',
+      reason: 'The version is not loaded: a newer one is served, and no endpoint uses this one.',
     });
-    expect(raw.serving.models.get('fails')).toMatchObject({ state: 'unavailable', version: '2' });
+    expect(raw.serving.models.get('fails')).toMatchObject({ state: 'ready', version: '1' });
     expect(raw.serving.models.get('two', '3')).toBeUndefined();
     expect(raw.serving.models.get('three')).toBeUndefined();
   });
