@@ -158,6 +158,22 @@ describe('a model file that lies where none is looked for', () => {
     await rename(join(dir, 'beside/beside.onnx'), join(dir, 'beside/1/model.onnx'));
     await until(200, async () => (await call(server, '/v2/models/beside/ready')).status);
     expect(warnings).toHaveLength(2);
+    await rename(join(dir, 'm/2/best.onnx'), join(dir, 'm/2/model.onnx'));
+    await until(['1', '2'], async () => (await call(server, '/v2/models/m')).json['versions']);
+    await rename(join(dir, 'm/2/model.onnx'), join(dir, 'm/2/best.onnx'));
+    await vi.waitFor(() => expect(warnings).toEqual([beside, named, named]));
+  });
+
+  it('is named to whoever asks for its model', async () => {
+    const { dir, server } = await serve(async (folder) => {
+      await writeVersion(folder, 1, SMALL);
+      await writeNumbered(folder, 1);
+    });
+    await mkdir(join(dir, 'beside'));
+    await writeFile(join(dir, 'beside/beside.onnx'), numberedModel(1, SMALL));
+    const { status, json } = await post(server, '/v2/repository/models/beside/load');
+    const stray = `${dir}/beside/beside.onnx is not served: move it to ${dir}/beside/1/model.onnx`;
+    expect([status, json['error']]).toEqual([404, `There is no model "beside"; ${stray}`]);
   });
 });
 
