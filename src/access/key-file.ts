@@ -9,7 +9,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { lchown, lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -146,7 +146,8 @@ async function writeWhole(file: string, text: string): Promise<void> {
  */
 async function giveToOwner(handle: FileHandle, file: string): Promise<void> {
   if (process.getuid?.() !== 0) return;
-  const { uid, gid } = await stat(file).catch(async () => stat(dirname(file)));
+  // Not what a link points to: somebody else may have put it there.
+  const { uid, gid } = await lstat(file).catch(async () => stat(dirname(file)));
   await handle.chown(uid, gid).catch(() => undefined);
 }
 
@@ -172,10 +173,21 @@ async function lock(file: string, waitMs: number): Promise<() => Promise<void>> 
 }
 
 async function makeFolder(file: string): Promise<void> {
+  const folder = dirname(file);
   try {
-    await mkdir(dirname(file), { recursive: true });
+    const first = await mkdir(folder, { recursive: true });
+    if (first !== undefined && process.getuid?.() === 0) await giveFolders(first, folder);
   } catch (error) {
     throw failed(file, 'written', error);
+  }
+}
+
+/** Folders that root has just made belong to whom the one above them belongs. */
+async function giveFolders(first: string, last: string): Promise<void> {
+  const { uid, gid } = await stat(dirname(first));
+  for (let folder = last; ; folder = dirname(folder)) {
+    await lchown(folder, uid, gid).catch(() => undefined);
+    if (folder === first || folder === dirname(folder)) return;
   }
 }
 

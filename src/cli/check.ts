@@ -31,16 +31,21 @@ async function check(options: CheckOptions): Promise<void> {
   if (mistakes.length > 0) process.exitCode = 1;
   if (options.json === true) process.stdout.write(`${JSON.stringify(asJson(result), null, 2)}\n`);
   else if (mistakes.length === 0) process.stdout.write(summary(result));
-  else printMistakes(mistakes);
+  else process.stderr.write(mistakeText(mistakes) + warningText(result));
 }
 
-/** Alone: a summary of what is left of a broken project would mislead. */
-function printMistakes(mistakes: readonly Mistake[]): void {
+/** Without a summary: of what is left of a broken project, it would mislead. */
+function mistakeText(mistakes: readonly Mistake[]): string {
   const count = mistakes.length === 1 ? '1 mistake' : `${mistakes.length} mistakes`;
-  process.stderr.write(`${count}:\n${mistakes.map((mistake) => `  ${formatMistake(mistake)}\n`).join('')}`);
+  return `${count}:\n${mistakes.map((mistake) => `  ${formatMistake(mistake)}\n`).join('')}`;
 }
 
-function summary({ project, inputs, tensorModels, warnings }: ProjectCheck): string {
+function warningText({ warnings }: ProjectCheck): string {
+  return warnings.map((warning) => `warning: ${warning}\n`).join('');
+}
+
+function summary(result: ProjectCheck): string {
+  const { project, inputs, tensorModels, warnings } = result;
   return [
     `project ${project.name} (${project.dir})\n`,
     section('entities', ['entity', 'join keys'], entityRows(project)),
@@ -53,7 +58,7 @@ function summary({ project, inputs, tensorModels, warnings }: ProjectCheck): str
     section('endpoints', ['endpoint', 'variant', 'model', 'request'], endpointRows(project)),
     ...rolloutText(project),
     ...modelText(inputs, tensorModels),
-    ...(warnings.length === 0 ? [] : [warnings.map((warning) => `warning: ${warning}\n`).join('')]),
+    ...(warnings.length === 0 ? [] : [warningText(result)]),
   ].join('\n');
 }
 

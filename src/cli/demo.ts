@@ -21,6 +21,7 @@ import { replay, sendPast } from './demo/replay.ts';
 import type { VariantResult } from './demo/replay.ts';
 import { scenarios, writeBrokenProject } from './demo/scenario.ts';
 import type { Scenario } from './demo/scenario.ts';
+import { untilLogged } from './demo/until-logged.ts';
 import { reportText } from './experiment/report-text.ts';
 import { reportOf } from './experiment/run-report.ts';
 import { createProgress } from './progress.ts';
@@ -156,7 +157,7 @@ async function replayHeldOut(
   watched: CanaryWatch | undefined,
   isStopped: () => boolean,
 ): Promise<void> {
-  const flights = heldOut.slice(0, options.flights ?? heldOut.length);
+  const flights = replayedFlights(heldOut, options);
   let progress = createProgress('replaying flights');
   const onProgress = async (count: number, results: readonly VariantResult[]): Promise<void> => {
     const known = results.filter(({ auc }) => Number.isFinite(auc));
@@ -181,6 +182,10 @@ async function replayHeldOut(
   if (!isStopped()) process.stdout.write(resultTable(results, flights.length, seconds));
 }
 
+function replayedFlights(heldOut: readonly Flight[], { flights }: DemoOptions): readonly Flight[] {
+  return heldOut.slice(0, flights ?? heldOut.length);
+}
+
 function resultTable(results: readonly VariantResult[], flightCount: number, seconds: number): string {
   const head = ['variant', 'model', 'outcomes', 'held-out AUC', 'p50 ms', 'p99 ms'];
   const rows = results.map((result) => [
@@ -196,7 +201,9 @@ function resultTable(results: readonly VariantResult[], flightCount: number, sec
 }
 
 /** The report of the experiment, and what its shadow would have said. */
-async function experimentText({ server, project, dataDir }: Demo): Promise<string> {
+async function experimentText(shown: Demo): Promise<string> {
+  const { server, project, dataDir } = shown;
+  await untilLogged(server.url, ENDPOINT, replayedFlights(shown.flights.heldOut, shown.options).length);
   const status = await createRolloutClient(server.url).read(ENDPOINT);
   if (status.experiment === null) return `\n${statusText(status)}`;
   const filter = {
@@ -212,8 +219,18 @@ async function experimentText({ server, project, dataDir }: Demo): Promise<strin
     name: status.experiment,
     filter,
   });
-  const commands = `millrace experiment report ${status.experiment}, and millrace rollout status ${ENDPOINT}`;
-  return `\nWhat these print: ${commands}\n\n${reportText(report)}\n${statusText(status)}`;
+  const place = `--project ${shellWord(project.dir)} --data ${shellWord(dataDir)}`;
+  const commands = [
+    `millrace experiment report ${status.experiment} ${place}`,
+    `millrace rollout status ${ENDPOINT} --url ${server.url}`,
+  ];
+  const shownBy = commands.map((command) => `  ${command}\n`).join('');
+  return `\nWhat these print:\n\n${shownBy}\n${reportText(report)}\n${statusText(status)}`;
+}
+
+/** As a shell takes it for one word. */
+function shellWord(text: string): string {
+  return /^[\w./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Calls that answer as they stand, pasted into a shell. */

@@ -1,9 +1,11 @@
 /** What `millrace serve` and each of its processes are told, and what a server is told of it. */
+import { resolve } from 'node:path';
 import type { Access } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
 import type { ServerOptions } from '../server/server-options.ts';
 import type { TlsFiles } from '../server/tls-files.ts';
 import type { Log, LogLevel } from '../telemetry/log.ts';
+import { keysFileOf } from './access-options.ts';
 import type { AccessOptions } from './access-options.ts';
 import { forceKey, storePlace } from './store-options.ts';
 import type { StoreOptions } from './store-options.ts';
@@ -37,6 +39,7 @@ export function serverOptions(options: ServeOptions, access: Access, log: Log): 
     host,
     port,
     access,
+    keysFile: resolve(keysFileOf(options)),
     insecure,
     auditFile,
     tls: tlsFiles(options),

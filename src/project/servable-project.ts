@@ -23,7 +23,9 @@ export function servableProject(read: ReadProject): Project {
   const unbearable = mistakes.filter((mistake) => !hasAllEndpoints || !isBorne(partsOf(mistake), references));
   if (unbearable.length > 0) throw invalidProject(unbearable);
   const unserved = mistakes.map((mistake): UnservedVersion => {
-    const [model = '', version = ''] = partsOf(mistake);
+    const [name = '', version = ''] = partsOf(mistake);
+    // A file in the project folder itself is a model, by its name without the ending.
+    const model = version === '' ? name.replace(/\.onnx$/, '') : name;
     return { model, version: isVersion(version) ? version : '', reason: formatMistake(mistake) };
   });
   return Object.freeze({ ...project, unserved });

@@ -3,28 +3,34 @@ import { BlockList, isIP } from 'node:net';
 import type { Access } from '../access/access.ts';
 import { MillraceError } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { ServerOptions } from './server-options.ts';
 
 /**
  * Says who may do what, where there are no keys.
+ * @param keysFile where keys were looked for; undefined = nowhere
  * @param log undefined = another process of the server says it
  * @throws MillraceError STARTUP_FAILED when others than this machine could reach an open server
  */
 export function checkOpen(
   { isOpen }: Access,
-  host: string,
-  isInsecure: boolean,
+  { host, insecure = false, keysFile }: Pick<ServerOptions, 'insecure' | 'keysFile'> & { host: string },
   log: Pick<Log, 'info' | 'warn'> | undefined,
 ): void {
   if (!isOpen) return;
+  // Keys that were made for another project or data folder are not found: who made them should see where to look.
+  const where = keysFile === undefined ? '' : ` in ${keysFile}`;
   if (isLoopback(host)) {
-    log?.info({ host }, 'there are no keys: everybody on this machine may do everything');
+    log?.info({ host }, `there are no keys${where}: everybody on this machine may do everything`);
     return;
   }
-  if (!isInsecure) {
-    const sentence = `${host} can be reached from other machines, and there are no keys: make one with "millrace keys create", or open the server to everybody who reaches its port with --insecure (in a program: insecure: true).`;
+  if (!insecure) {
+    const sentence = `${host} can be reached from other machines, and there are no keys${where}: make one with "millrace keys create", or open the server to everybody who reaches its port with --insecure (in a program: insecure: true).`;
     throw new MillraceError('STARTUP_FAILED', sentence);
   }
-  log?.warn({ host }, 'there are no keys: everybody who reaches the port may do everything (--insecure)');
+  log?.warn(
+    { host },
+    `there are no keys${where}: everybody who reaches the port may do everything (--insecure)`,
+  );
 }
 
 /** Whether only this machine reaches the address. A name is looked up by the system, so only the one that is fixed counts. */

@@ -5,8 +5,15 @@ import type { JsonObject } from '../project/json-text.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { SpanIds } from '../telemetry/tracing.ts';
 
-/** Errors that the server's own state explains; metrics count them, and a log of each would add to the load. */
-const expectedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NOT_READY', 'DEADLINE_EXCEEDED']);
+/**
+ * Errors that the server's own state explains; metrics count them, and a log of each would add to the load. Why a model
+ * is unavailable was told when it was not loaded, and anybody may ask for it as often as they like.
+ */
+const expectedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'NOT_READY',
+  'DEADLINE_EXCEEDED',
+  'MODEL_UNAVAILABLE',
+]);
 
 /** Their sentence says it all: where in the program it was noticed would tell an operator nothing. */
 const explainedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['MODEL_FAILED', 'STORE_FAILED']);

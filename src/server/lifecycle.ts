@@ -15,7 +15,7 @@ import { shortName } from '../project/problem-list.ts';
 import { readProject } from '../project/read-project.ts';
 import type { ReadProject } from '../project/read-project.ts';
 import { invalidProject } from '../project/report.ts';
-import { strayModels } from '../project/stray-models.ts';
+import { strayModelOf, strayModels } from '../project/stray-models.ts';
 import { suggestName } from '../project/suggestion.ts';
 import { createRolloutMemoryHolder } from '../serving/rollout-memory.ts';
 import type { DataPlace } from './data-parts.ts';
@@ -65,7 +65,7 @@ class SwappingLifecycle implements Lifecycle {
   private readonly rolloutMemory = createRolloutMemoryHolder();
   private current: Definition | undefined;
   /** What was told of model files that are not served. */
-  private readonly stray = new Set<string>();
+  private stray: ReadonlySet<string> = new Set();
   private last: Promise<unknown> = Promise.resolve();
   /** The end of all definitions that were replaced. */
   private retiring: Promise<void> = Promise.resolve();
@@ -114,7 +114,7 @@ class SwappingLifecycle implements Lifecycle {
     const hidden = hiddenAfter(change, this.hidden);
     if (kind === 'unload') refuseUnload(change.model, before, this.hidden);
     const read = await readProject(before.dir, { file });
-    if (kind === 'load' && !read.project.models.has(change.model)) throw cannotLoad(change.model, read);
+    if (kind === 'load' && !read.project.models.has(change.model)) throw await cannotLoad(change.model, read);
     const loading = kind === 'load' ? change.model : undefined;
     const project = withoutModels(servable(read, kind === 'reload'), hidden);
     // Definitions that are let go hold memory; a run that never ends must not hold up all changes.
@@ -146,13 +146,11 @@ class SwappingLifecycle implements Lifecycle {
     await this.tellStray(next);
   }
 
-  /** Once for each. */
+  /** Once for each, and again where a file was mended and is misplaced anew. */
   private async tellStray({ project }: Definition): Promise<void> {
-    for (const sentence of await strayModels(project)) {
-      if (this.stray.has(sentence)) continue;
-      this.stray.add(sentence);
-      this.parts.place.log.warn({}, sentence);
-    }
+    const told = this.stray;
+    this.stray = new Set(await strayModels(project));
+    for (const sentence of this.stray) if (!told.has(sentence)) this.parts.place.log.warn({}, sentence);
   }
 
   private async retire(before: Definition, next: Definition, requests: Generation): Promise<void> {
@@ -216,14 +214,16 @@ function refuseUnload(model: string, project: Project, hidden: ReadonlySet<strin
   throw new MillraceError('MODEL_IN_USE', sentence);
 }
 
-function unknownModel(model: string, { models }: Project): MillraceError {
-  const hint = suggestName(model, models.keys(), 'models');
+function unknownModel(model: string, { models }: Project, reason?: string): MillraceError {
+  const hint = reason ?? suggestName(model, models.keys(), 'models');
   return new MillraceError('UNKNOWN_MODEL', `There is no model "${shortName(model)}"; ${hint}`);
 }
 
-function cannotLoad(model: string, { project, mistakes }: ReadProject): MillraceError {
+async function cannotLoad(model: string, { project, mistakes }: ReadProject): Promise<MillraceError> {
   const own = mistakes.filter((mistake) => mistake.file.startsWith(join(project.dir, model) + sep));
-  return own.length === 0 ? unknownModel(model, project) : refused(invalidProject(own));
+  if (own.length > 0) return refused(invalidProject(own));
+  const stray = strayModelOf(model, project.dir, await strayModels(project));
+  return unknownModel(model, project, stray);
 }
 
 /** What is asked for answers, or nothing is changed; other models that cannot be loaded are only left out. */

@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly forceKey?: string | undefined;
   /** Who may do what; default: everybody may do everything. Stays open: it is its owner's. */
   readonly access?: Access | undefined;
+  /** Where `access` looks for keys: named to whoever wonders why there are none. */
+  readonly keysFile?: string | undefined;
   /**
    * Lets a server without keys listen on an address that other machines reach, and be called by any name: they may do
    * everything.

@@ -92,7 +92,7 @@ export async function createServer(project: Project, options: ServerOptions): Pr
   const { context } = opened;
   const address: Address = { host, port, sharing, tls };
   try {
-    checkOpen(context.access, host, options.insecure ?? false, sharing === 'join' ? undefined : log);
+    checkOpen(context.access, { ...options, host }, sharing === 'join' ? undefined : log);
     if (sharing === 'alone') {
       opened.transport = await openTransport(address, context);
       log.info({ host, port: opened.transport.port }, 'listening');

@@ -62,6 +62,10 @@ describe('a file of keys', () => {
     await changeKeyFile(file, append(madeKey().record));
     for (const path of [file, `${file}.closed`])
       expect(await stat(path)).toMatchObject({ uid: service, gid: service });
+    const below = join(folder, 'new/data/keys.json');
+    await changeKeyFile(below, append(madeKey().record));
+    for (const path of [join(folder, 'new'), join(folder, 'new/data'), below])
+      expect(await stat(path)).toMatchObject({ uid: service, gid: service });
     await chown(file, other, service);
     await changeKeyFile(file, append(madeKey().record));
     expect(await stat(file)).toMatchObject({ uid: other, gid: service });

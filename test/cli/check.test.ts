@@ -69,6 +69,16 @@ describe('millrace check', () => {
     });
   });
 
+  it('tells of files that are not served beside mistakes, too', async () => {
+    const dir = await demoWith('lost-beside', { 'flight-delay/8/model.yaml': 'inputs: 1' });
+    await cp(modelPath('identity_float32.onnx'), join(dir, 'my model.onnx'));
+    const { code, stdout, stderr } = await run(['check', '--project', dir]);
+    expect([code, stdout]).toEqual([1, '']);
+    const warning = `${dir}/my model.onnx is not served: move it to ${dir}/my_model.onnx`;
+    expect(stderr).toMatch(/^\d mistakes?:\n/);
+    expect(stderr.endsWith(`\nwarning: ${warning}\n`)).toBe(true);
+  });
+
   it('prints the same as JSON', async () => {
     const { code, stdout } = await run(['check', '--project', demoDir, '--json']);
     expect(code).toBe(0);

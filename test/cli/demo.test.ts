@@ -54,7 +54,10 @@ describe('millrace demo', () => {
       for (const { flightId, score } of shown)
         expect(Math.abs(Number(live.get(flightId)) - score), flightId).toBeLessThan(1e-6);
     }
-    expect(stdout).toContain('trees-or-line');
+    expect(stdout).toMatch(
+      new RegExp(`^  millrace experiment report trees-or-line --project /\\S+/models --data ${data}$`, 'm'),
+    );
+    expect(stdout).toMatch(/^ {2}millrace rollout status flight-delay --url http:\/\/\S+:\d+$/m);
     expect(stdout).toMatch(/brier/);
     expect(stdout).toMatch(/shadows, beside what was answered\n +random-trees\n +requests compared +\d+/);
     const again = await run(demo);

@@ -264,10 +264,13 @@ describe('a server without keys', () => {
     const local = await createServer(made.project, options);
     expect((await call(local, '/metrics')).status).toBe(200);
     await local.close();
+    const keysFile = join(made.dir, 'keys.json');
+    await (await createServer(made.project, { ...options, keysFile })).close();
     const open = await createServer(made.project, { ...options, host: '0.0.0.0', insecure: true });
     await open.close();
     expect(lines.filter((line) => line.includes('keys'))).toEqual([
       'info: there are no keys: everybody on this machine may do everything',
+      `info: there are no keys in ${keysFile}: everybody on this machine may do everything`,
       'warn: there are no keys: everybody who reaches the port may do everything (--insecure)',
     ]);
     await made.remove();

@@ -117,6 +117,21 @@ describe('a version with a mistake that no endpoint needs', () => {
     expect((await post(server, '/v1/project/reload')).status).toBe(422);
     expect(await answeredBy(server)).toEqual(answerOf(1));
   });
+
+  it('has the name of its model where it is a file beside a folder', async () => {
+    const { server } = await serve(async (folder) => {
+      await writeVersion(folder, 1, SMALL);
+      await writeNumbered(folder, 1);
+      await mkdir(join(folder, 'both/1'), { recursive: true });
+      for (const path of ['both.onnx', 'both/1/model.onnx'])
+        await copyFile(modelPath('identity_float32.onnx'), join(folder, path));
+    });
+    const index = JSON.parse((await post(server, '/v2/repository/index')).text) as { name: string }[];
+    expect(index.filter(({ name }) => name.startsWith('both'))).toMatchObject([
+      { name: 'both', version: '1', state: 'READY' },
+      { name: 'both', state: 'UNAVAILABLE', reason: expect.stringContaining('a folder as well') as string },
+    ]);
+  });
 });
 
 describe('a change of the folders while the server starts', () => {
@@ -202,11 +217,29 @@ describe('a model file that lies where none is looked for', () => {
     await mkdir(join(dir, 'm/2'));
     await writeFile(join(dir, 'm/2/best.onnx'), numberedModel(2, SMALL));
     const named = `${dir}/m/2/best.onnx is not served: move it to ${dir}/m/2/model.onnx`;
-    await vi.waitFor(() => expect(warnings).toEqual([beside, named]));
+    await until([beside, named], async () => warnings);
     await mkdir(join(dir, 'beside/1'));
     await rename(join(dir, 'beside/beside.onnx'), join(dir, 'beside/1/model.onnx'));
     await until(200, async () => (await call(server, '/v2/models/beside/ready')).status);
     expect(warnings).toHaveLength(2);
+    await rename(join(dir, 'm/2/best.onnx'), join(dir, 'm/2/model.onnx'));
+    await until(['1', '2'], async () => (await call(server, '/v2/models/m')).json['versions']);
+    // Changes are made one after the other: when this one ends, the one before has looked for files, too.
+    expect((await post(server, '/v1/project/reload')).status).toBe(200);
+    await rename(join(dir, 'm/2/model.onnx'), join(dir, 'm/2/best.onnx'));
+    await until([beside, named, named], async () => warnings);
+  });
+
+  it('is named to whoever asks for its model', async () => {
+    const { dir, server } = await serve(async (folder) => {
+      await writeVersion(folder, 1, SMALL);
+      await writeNumbered(folder, 1);
+    });
+    await mkdir(join(dir, 'beside'));
+    await writeFile(join(dir, 'beside/beside.onnx'), numberedModel(1, SMALL));
+    const { status, json } = await post(server, '/v2/repository/models/beside/load');
+    const stray = `${dir}/beside/beside.onnx is not served: move it to ${dir}/beside/1/model.onnx`;
+    expect([status, json['error']]).toEqual([404, `There is no model "beside"; ${stray}`]);
   });
 });
 

@@ -1,5 +1,6 @@
 /** Inferences in JSON, over a real connection. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readableLog } from '../../access/scratch.ts';
 import { tensorServer } from './tensor-server.ts';
 import type { Answer, TensorServer } from './tensor-server.ts';
 
@@ -131,6 +132,17 @@ describe('an inference in JSON', () => {
     expect(json).not.toHaveProperty('retry_after_ms');
     const answer = await fetch(`${served.server.url}/v2/models/float/versions/1`);
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, null]);
+  });
+
+  it('does not fill the log when a model that is not there is asked for', async () => {
+    const { log, lines } = readableLog();
+    const own = await tensorServer({ log });
+    const before = lines.length;
+    expect((await own.infer('broken', float([1, 2]))).status).toBe(503);
+    expect((await own.get('/v2/models/float/versions/1')).status).toBe(503);
+    const logged = lines.slice(before);
+    await own.close();
+    expect(logged).toEqual([]);
   });
 
   it('answers each of many callers with its own rows', async () => {
