@@ -186,6 +186,12 @@ export class Supervisor {
     for (const worker of workers) if (worker.state === 'starting') worker.missed.push(change);
     const ready = workers.filter(({ state }) => state === 'ready');
     const problems = await Promise.all(ready.map(async (worker) => worker.change(change)));
+    // One that was started meanwhile was told what was unloaded before.
+    for (const worker of this.workers) {
+      if (workers.includes(worker)) continue;
+      if (worker.state === 'starting') worker.missed.push(change);
+      else if (worker.state === 'ready') problems.push(await worker.change(change));
+    }
     const problem = problems.find((each) => each !== undefined);
     if (problem === undefined && change.kind === 'unload') this.unloaded.add(change.model);
     if (problem === undefined && change.kind === 'load') this.unloaded.delete(change.model);
