@@ -78,11 +78,7 @@ export function createSessionPool(threadsOf?: (version: ModelVersion) => ThreadP
     const { bytes, fingerprint } = await filesOf(onnxPath);
     const key = JSON.stringify([onnxPath, execution, workers, fingerprint]);
     const known = entries.get(key);
-    if (known !== undefined) {
-      known.leases++;
-      known.isShared = true;
-      return leaseOf(key, known);
-    }
+    if (known !== undefined) return share(key, known);
     const plan = threadsOf && threadsAtFirst(version, bytes, threadsOf(version));
     const session =
       plan === undefined
@@ -91,6 +87,13 @@ export function createSessionPool(threadsOf?: (version: ModelVersion) => ThreadP
     const maps = { found: new Map<string, Promise<unknown>>(), kept: new Map<string, unknown>() };
     const entry: Entry = { session, version, bytes, leases: 1, isShared: false, ...maps };
     entries.set(key, entry);
+    return leaseOf(key, entry);
+  }
+
+  function share(key: string, entry: Entry): SessionLease {
+    const own = entry;
+    own.leases++;
+    own.isShared = true;
     return leaseOf(key, entry);
   }
 
@@ -119,11 +122,7 @@ export function createSessionPool(threadsOf?: (version: ModelVersion) => ThreadP
     take,
     takeEarlier({ onnxPath }) {
       const found = [...entries].findLast(([, { version }]) => version.onnxPath === onnxPath);
-      if (found === undefined) return undefined;
-      const [key, entry] = found;
-      entry.leases++;
-      entry.isShared = true;
-      return leaseOf(key, entry);
+      return found && share(...found);
     },
     openBackground: async (path, onRestart) =>
       openWorkerSession(path, { threads: 1, exitGuard, onRestart, isBackground: true }),

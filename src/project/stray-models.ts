@@ -5,7 +5,7 @@
 import type { Dirent } from 'node:fs';
 import { access, opendir } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
-import { namePattern } from './model-reference.ts';
+import { namePattern, versionPattern } from './model-reference.ts';
 import type { Project } from './project.ts';
 import { descriptionNames } from './read-description.ts';
 
@@ -51,7 +51,7 @@ function modelsOf(files: readonly string[]): string[] {
     const [name = '', version, inVersion] = file.split(sep);
     if (version === undefined) return name.endsWith(FILE_ENDING) ? [name.slice(0, -FILE_ENDING.length)] : [];
     const isModel =
-      descriptionFiles.includes(version) || (/^\d+$/.test(version) && inVersion === VERSION_FILE);
+      descriptionFiles.includes(version) || (versionPattern.test(version) && inVersion === VERSION_FILE);
     return isModel ? [name] : [];
   });
 }

@@ -44,27 +44,23 @@ export function createArrivingCalls(
 ): ArrivingCalls {
   const { state } = context;
   const arriving: Arriving = { withKey: 0, withoutKey: 0, verifying: 0, refused: new WeakMap() };
-  const silent = new Map<string, NodeJS.Timeout>();
-  const connections = new Map<string, Socket>();
+  /** Connections that have begun no call, by their peer. */
+  const silent = new Map<string, { readonly connection: Socket; readonly timer: NodeJS.Timeout }>();
   const calls = new WeakMap<Metadata, OpenCall>();
   const hear = (peer: string): void => {
-    clearTimeout(silent.get(peer));
+    clearTimeout(silent.get(peer)?.timer);
     silent.delete(peer);
-    connections.delete(peer);
   };
   return {
     called: (metadata) => calls.get(metadata) as OpenCall,
     watch(connection) {
       const peer = `${connection.remoteAddress}:${connection.remotePort}`;
-      silent.set(
-        peer,
-        setTimeout(() => connection.destroy(), state.limits.bodyTimeoutMs),
-      );
-      connections.set(peer, connection);
+      const timer = setTimeout(() => connection.destroy(), state.limits.bodyTimeoutMs);
+      silent.set(peer, { connection, timer });
       connection.once('close', () => hear(peer));
     },
     endSilent() {
-      for (const connection of connections.values()) connection.destroy();
+      for (const { connection } of silent.values()) connection.destroy();
     },
     interceptor: ({ path }, call) => {
       hear(call.getPeer());

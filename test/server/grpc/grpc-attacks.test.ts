@@ -13,7 +13,7 @@ import type { Access, Principal } from '../../../src/access/access.ts';
 import { MillraceError } from '../../../src/errors.ts';
 import { tensorServer } from '../open-inference/tensor-server.ts';
 import type { TensorServer } from '../open-inference/tensor-server.ts';
-import { protocolClient } from './protocol.ts';
+import { framed, protocolClient } from './protocol.ts';
 import type { ProtocolClient } from './protocol.ts';
 
 const writer: Principal = {
@@ -69,13 +69,6 @@ function begin(headers: Readonly<Record<string, string>> = {}, own = session): C
 async function statusOf(stream: ClientHttp2Stream): Promise<Status> {
   const [headers] = (await once(stream, 'response')) as [Record<string, string>];
   return { code: Number(headers['grpc-status']), message: decodeURI(headers['grpc-message'] ?? '') };
-}
-
-function framed(message: Buffer, isCompressed = false): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt8(isCompressed ? 1 : 0, 0);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
 }
 
 async function infer(message: Buffer, headers: Readonly<Record<string, string>> = {}): Promise<Status> {

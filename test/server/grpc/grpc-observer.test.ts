@@ -12,7 +12,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { call } from '../../e2e/demo-server.ts';
 import { tensorServer } from '../open-inference/tensor-server.ts';
 import type { TensorServer } from '../open-inference/tensor-server.ts';
-import { protocolClient } from './protocol.ts';
+import { framed, protocolClient } from './protocol.ts';
 import type { ProtocolClient } from './protocol.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
@@ -81,7 +81,7 @@ it('the answer has the traceparent of its span, one that fails too', async () =>
       ...metadata,
     });
     const message = Buffer.concat([Buffer.from([0x0a, model.length]), Buffer.from(model)]);
-    stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]));
+    stream.end(framed(message));
     const [headers] = (await once(stream, 'response')) as [Record<string, unknown>];
     session.destroy();
     return headers['traceparent'];
@@ -197,10 +197,4 @@ async function countsOf(): Promise<string> {
   const { text } = await call(served.server, '/metrics');
   const lines = text.split('\n');
   return lines.filter((line) => line.startsWith('millrace_requests_total{route="grpc-')).join('\n');
-}
-
-function framed(message: Buffer): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
 }

@@ -118,3 +118,11 @@ export function protocolClient(dir: string, port: number, ca?: Buffer): Protocol
     close: () => client.close(),
   };
 }
+
+/** A message as it stands in a call. */
+export function framed(message: Buffer, isCompressed = false): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(isCompressed ? 1 : 0, 0);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
